@@ -1,0 +1,51 @@
+# Everything goes through here; CI calls these same targets.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help serve test lint format openapi openapi-check clients demo bench bench-quick
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+.venv/bin/vitrine: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/dev: .venv/bin/vitrine
+	$(BIN)/pip install --quiet --constraint constraints.txt pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --group dev
+	@touch $@
+
+serve: .venv/bin/vitrine ## Install once and serve the bundled model on 127.0.0.1:8000
+	@exec $(BIN)/vitrine serve
+
+test: .venv/dev ## Install once and run all tests
+	$(BIN)/python -m pytest
+
+lint: .venv/dev ## Lint, check the format and the types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/dev ## Put the code in its standard format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+openapi: .venv/bin/vitrine ## Rewrite openapi/openapi.json
+	$(BIN)/vitrine openapi > openapi/openapi.json
+
+openapi-check: .venv/bin/vitrine ## Fail when openapi/openapi.json is out of date
+	$(BIN)/vitrine openapi | diff openapi/openapi.json -
+
+clients: .venv/dev ## Generate the Python client into openapi/clients/
+	$(BIN)/openapi-python-client generate --path openapi/openapi.json --config openapi/python-client.yaml --output-path openapi/clients/python --overwrite
+
+demo: .venv/dev ## Train the bundled checkpoint anew
+	$(BIN)/python -m app.demo.train
+
+bench: .venv/bin/vitrine ## Compare with LitServe in one run (needs wrk)
+	$(BIN)/python -m bench
+
+bench-quick: .venv/bin/vitrine ## The same, short
+	$(BIN)/python -m bench --quick
