@@ -1,0 +1,1 @@
+"""Vitrine: a fine-tuned Vision Transformer as a typed HTTP service. See docs/architecture.md."""

@@ -1,0 +1,68 @@
+"""Settings: the only reader of the environment.
+
+Read once where the parts are put together (`app.cli`, `app.deployments.build`) and handed down.
+README, `.env.example` and `--help` are held to this list by tests/contract/test_settings.py.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One field per setting; the variable is `VITRINE_` and the field's name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VITRINE_",
+        env_file=".env",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        protected_namespaces=(),
+    )
+
+    model: str = Field(
+        default="bundled",
+        description="Checkpoint: 'bundled', a folder, a Ray Train run folder or a Hub id.",
+    )
+    revision: str | None = Field(
+        default=None, description="Branch, tag or commit of a Hub checkpoint."
+    )
+    processor: str | None = Field(
+        default=None,
+        description="Folder or Hub id of the image processor, where the checkpoint has none.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where the model runs; auto takes a GPU where there is one."
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
+    proxy: Literal["auto", "haproxy", "python"] = Field(
+        default="auto",
+        description="What stands before the ingress: HAProxy (Linux) or Serve's Python proxy.",
+    )
+    ingress_replicas: int = Field(default=1, ge=1, description="Replicas that read images.")
+    classifier_replicas: int = Field(default=1, ge=1, description="Replicas that run the model.")
+    gpus_per_replica: float = Field(
+        default=1.0, gt=0, description="GPU share of a classifier replica, such as 0.5."
+    )
+    batch_size: int = Field(
+        default=16, ge=1, le=1024, description="Most images the model runs at once."
+    )
+    max_queue: int = Field(
+        default=256,
+        ge=1,
+        description="Most images in an ingress replica at once; more are refused as overloaded.",
+    )
+    max_bytes: int = Field(default=20_000_000, ge=1, description="Largest upload, in bytes.")
+    max_pixels: int = Field(default=50_000_000, ge=1, description="Largest image, in pixels.")
+    timeout_s: float = Field(
+        default=30.0, gt=0, description="Seconds until a request is answered with 504."
+    )
+    log_format: Literal["auto", "text", "json"] = Field(
+        default="auto", description="Log lines: text, json, or by whether there is a terminal."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least important log line to write."
+    )

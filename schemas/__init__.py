@@ -1,0 +1,21 @@
+"""The wire types: what the service takes and answers, frozen, with an example each."""
+
+from schemas.health import Health, Liveness
+from schemas.labels import Label, Labels
+from schemas.model import ModelInfo
+from schemas.prediction import DEFAULT_TOP_K, ImageInfo, Prediction, PredictOptions, PredictResponse
+from schemas.problem import Problem
+
+__all__ = [
+    "DEFAULT_TOP_K",
+    "Health",
+    "ImageInfo",
+    "Label",
+    "Labels",
+    "Liveness",
+    "ModelInfo",
+    "PredictOptions",
+    "PredictResponse",
+    "Prediction",
+    "Problem",
+]

@@ -1,0 +1,31 @@
+"""What `GET /labels` answers."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.model import ModelInfo
+
+
+class Label(BaseModel):
+    """One label of the model."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra={"example": {"id": 7, "label": "7"}})
+
+    id: int = Field(description="Index in the model's output.")
+    label: str = Field(description="Name, from the checkpoint's id2label.")
+
+
+class Labels(BaseModel):
+    """All labels of the model, by rising id."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_extra={
+            "example": {
+                "model": {"id": "vitrine-digits", "revision": "3f9a1c0b7d21"},
+                "labels": [{"id": 0, "label": "0"}, {"id": 1, "label": "1"}],
+            }
+        },
+    )
+
+    model: ModelInfo
+    labels: list[Label]

@@ -1,0 +1,118 @@
+"""Log lines, and the pipe that brings them to the terminal."""
+
+import io
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.logs import (
+    JsonFormatter,
+    PipeHandler,
+    TextFormatter,
+    choose_format,
+    configure_logging,
+    forward_lines,
+    request_id,
+)
+
+
+def make_record(message: str = "POST /predict 200", **extra: object) -> logging.LogRecord:
+    """Make a record as a logger makes it."""
+    logger = logging.getLogger("vitrine.test")
+    return logger.makeRecord(
+        "vitrine.test", logging.INFO, "file", 1, message, (), None, extra=extra
+    )
+
+
+@pytest.fixture
+def house_logger() -> Iterator[logging.Logger]:
+    """The house's logger, put back as it was."""
+    logger = logging.getLogger("vitrine")
+    kept = logger.handlers, logger.level, logger.propagate
+    yield logger
+    for handler in logger.handlers:
+        handler.close()
+    logger.handlers, logger.propagate = kept[0], kept[2]
+    logger.setLevel(kept[1])
+
+
+def test_a_json_line_is_one_object_with_the_request_id_and_fields() -> None:
+    """JSON lines hold time, level, logger, message, the request's id and the record's fields."""
+    token = request_id.set("abc")
+    try:
+        line = JsonFormatter().format(make_record("a\nb", fields={"status": 200}))
+    finally:
+        request_id.reset(token)
+    values = json.loads(line)
+    assert "\n" not in line
+    assert values.pop("time").endswith("+00:00")
+    assert values == {
+        "level": "info",
+        "logger": "vitrine.test",
+        "message": "a\nb",
+        "request_id": "abc",
+        "status": 200,
+    }
+
+
+def test_a_text_line_reads_in_a_terminal() -> None:
+    """Text lines hold clock, level and message, and no id outside of a request."""
+    line = TextFormatter().format(make_record())
+    assert line[2] == line[5] == ":"
+    assert line.endswith(" INFO  POST /predict 200")
+
+
+def test_lines_sent_into_the_pipe_come_out_on_standard_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, house_logger: logging.Logger
+) -> None:
+    """What a replica logs to the pipe stands on this process's standard error."""
+    stream = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr(sys, "stderr", stream)
+    with forward_lines(tmp_path / "log") as pipe:
+        configure_logging("text", "info", pipe)
+        house_logger.getChild("access").info("hello from afar")
+        house_logger.getChild("access").debug("too little to say")
+        deadline = time.monotonic() + 5
+        while not stream.buffer.tell() and time.monotonic() < deadline:
+            time.sleep(0.01)
+    written = stream.buffer
+    written.seek(0)
+    text = written.read().decode()
+    assert text.endswith("INFO  hello from afar\n")
+    assert "too little" not in text
+
+
+def test_a_stuck_reader_costs_lines_and_no_time(tmp_path: Path) -> None:
+    """When nobody empties the pipe, lines are dropped and counted instead of waited for."""
+    pipe = tmp_path / "log"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR)
+    handler = PipeHandler(pipe)
+    handler.setFormatter(TextFormatter())
+    for _ in range(200):
+        handler.emit(make_record("x" * 1000))
+    os.close(reader)
+    handler.close()
+    assert 100 < handler.dropped < 200
+
+
+@pytest.mark.parametrize(
+    ("wanted", "is_terminal", "chosen"),
+    [
+        ("auto", True, "text"),
+        ("auto", False, "json"),
+        ("json", True, "json"),
+        ("text", False, "text"),
+    ],
+)
+def test_auto_is_text_in_a_terminal_and_json_elsewhere(
+    wanted: str, chosen: str, *, is_terminal: bool
+) -> None:
+    """A format that is asked for is kept; auto looks for a terminal."""
+    assert choose_format(wanted, is_terminal=is_terminal) == chosen  # type: ignore[arg-type]
