@@ -1,0 +1,106 @@
+"""Images become groups, and groups travel: the rule that makes the service work-conserving.
+
+**Send when fewer than `partial_groups` partial groups are in flight, or when a full group waits.**
+A lone image leaves at once; while the model is busy, arrivals gather instead of freezing into
+small batches; full groups are not held back, so that overload stays visible behind it. It knows
+neither images nor models: a sender scores a stack of pixels and answers for the whole stack.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from app.backend import Logits, Pixels, Scored
+
+Sender = Callable[[Pixels], Awaitable[Scored]]
+"""Scores pixels `[n, height, width, 3]`; what it raises fails the members of that group alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredImage:
+    """What one image of a group gets.
+
+    Attributes:
+        logits: `[labels]` float32, or None when the group was refused for its geometry.
+        group: the answer to the whole group.
+    """
+
+    logits: Logits | None
+    group: Scored
+
+
+Waiter = asyncio.Future[ScoredImage]
+
+
+class Coalescer:
+    """Gathers images of one shape into groups and sends them.
+
+    Args:
+        send: scores pixels `[n, height, width, 3]`, 1 <= n <= group_size.
+        group_size: most images in a group.
+        partial_groups: most groups in flight that are not full.
+    """
+
+    def __init__(self, send: Sender, group_size: int, partial_groups: int) -> None:
+        self._send = send
+        self._group_size = group_size
+        self._partial_groups = partial_groups
+        self._waiting: dict[Waiter, Pixels] = {}
+        self._partial_in_flight = 0
+        self._tasks: set[asyncio.Task[list[ScoredImage]]] = set()
+
+    async def score(self, pixels: Pixels) -> ScoredImage:
+        """Score one image's pixels `[height, width, 3]`; raises what the sender raises.
+
+        An image whose caller is cancelled before its group has left is not sent.
+        """
+        future: Waiter = asyncio.get_running_loop().create_future()
+        self._waiting[future] = pixels
+        self._send_due()
+        try:
+            return await future
+        finally:
+            self._waiting.pop(future, None)
+
+    def _send_due(self) -> None:
+        """Send the groups that the rule lets go now."""
+        while len(self._waiting) >= self._group_size:
+            self._send_group(partial=False)
+        if self._waiting and self._partial_in_flight < self._partial_groups:
+            self._send_group(partial=True)
+
+    def _send_group(self, *, partial: bool) -> None:
+        """Take the oldest images and send them as one group."""
+        futures = list(self._waiting)[: self._group_size]
+        images = [self._waiting.pop(future) for future in futures]
+        self._partial_in_flight += partial
+        task = asyncio.create_task(self._score_group(images))
+        self._tasks.add(task)  # the loop holds tasks weakly
+        task.add_done_callback(lambda done: self._finish_group(futures, done, partial=partial))
+
+    async def _score_group(self, images: list[Pixels]) -> list[ScoredImage]:
+        """Score one group; gives one answer an image, in order."""
+        pixels = cast("Pixels", np.stack(images))  # one dtype: a geometry gives only one
+        scored = await self._send(pixels)
+        if scored.logits is None:
+            return [ScoredImage(None, scored)] * len(images)
+        return [ScoredImage(scored.logits[index], scored) for index in range(len(images))]
+
+    def _finish_group(
+        self, futures: list[Waiter], task: asyncio.Task[list[ScoredImage]], *, partial: bool
+    ) -> None:
+        """Answer each member that still waits, then send what may leave now."""
+        self._tasks.discard(task)
+        self._partial_in_flight -= partial
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        for index, future in enumerate(futures):
+            if future.done():
+                continue
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(task.result()[index])
+        self._send_due()

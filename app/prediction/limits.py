@@ -1,0 +1,42 @@
+"""The bounds of one predictor, as plain values."""
+
+import os
+from dataclasses import dataclass
+
+from app.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one predictor.
+
+    Attributes:
+        max_bytes: largest encoded image, bytes.
+        max_pixels: largest image, pixels.
+        max_queue: most images at once.
+        timeout_s: seconds an image may take.
+        batch_size: most images in a group.
+        classifier_replicas: how many classifiers share the groups.
+        threads: how many images are read at once.
+    """
+
+    max_bytes: int
+    max_pixels: int
+    max_queue: int
+    timeout_s: float
+    batch_size: int
+    classifier_replicas: int = 1
+    threads: int = 2
+
+
+def derive_limits(settings: Settings) -> Limits:
+    """Derive the bounds from settings and this machine's cores."""
+    return Limits(
+        max_bytes=settings.max_bytes,
+        max_pixels=settings.max_pixels,
+        max_queue=settings.max_queue,
+        timeout_s=settings.timeout_s,
+        batch_size=settings.batch_size,
+        classifier_replicas=settings.classifier_replicas,
+        threads=os.cpu_count() or 1,
+    )

@@ -1,0 +1,192 @@
+"""The core: an image's bytes in, its predictions out. Every door enters here.
+
+It speaks to a Backend and holds no checkpoint: it asks the classifier to describe itself once,
+and an answer that another revision scored brings that revision's description along, so that a
+prediction's labels always belong to the weights that scored it.
+"""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from app.backend import Backend, Description, Group, Pixels, Scored
+from app.errors import DeadlineExceededError, ModelUnavailableError, OverloadedError
+from app.prediction.coalescer import Coalescer, ScoredImage
+from app.prediction.images import DecodedImage, ImageDecoder
+from app.prediction.limits import Limits
+from app.prediction.processor import Processor, build_processor
+from app.prediction.scores import rank_predictions
+from schemas import ImageInfo, ModelInfo, PredictOptions, PredictResponse
+
+PARTIAL_GROUPS = 2
+"""W of the group rule, for each classifier replica: see docs/architecture.md."""
+
+PREPARE_TRIES = 3
+"""How often an image is prepared anew when the model changes under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where a request's time went, in milliseconds."""
+
+    decode_ms: float
+    queue_ms: float
+    inference_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """The answer to one image and where its time went."""
+
+    response: PredictResponse
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How images are made ready for one revision of the model."""
+
+    description: Description
+    processor: Processor
+    coalescer: Coalescer
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """One image, ready for one revision."""
+
+    image: ImageInfo
+    pixels: Pixels
+    started: float
+    decoded: float
+
+
+class Predictor:
+    """Classifies images through a Backend, within limits."""
+
+    def __init__(self, backend: Backend, limits: Limits) -> None:
+        self._backend = backend
+        self._limits = limits
+        self._decoder = ImageDecoder(limits.max_bytes, limits.max_pixels)
+        self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="decode")
+        self._preparation: Preparation | None = None
+        self._describing = asyncio.Lock()
+        self._images = 0
+        self.last_success: float | None = None
+
+    async def classify(self, data: bytes, options: PredictOptions) -> Classified:
+        """Classify one encoded image.
+
+        Raises:
+            ProblemError: any row of the error table.
+        """
+        if self._images >= self._limits.max_queue:
+            message = f"{self._images} images are waiting already; try again in a moment."
+            raise OverloadedError(message)
+        self._images += 1
+        try:
+            async with asyncio.timeout(self._limits.timeout_s):
+                return await self._classify(data, options)
+        except TimeoutError as exc:
+            message = f"The image was not classified within {self._limits.timeout_s:g} s."
+            raise DeadlineExceededError(message) from exc
+        finally:
+            self._images -= 1
+
+    async def describe(self) -> Description:
+        """Say what is served; raises ModelUnavailableError."""
+        try:
+            async with asyncio.timeout(self._limits.timeout_s):
+                return (await self._prepare()).description
+        except TimeoutError as exc:
+            raise ModelUnavailableError("The model is still loading; try again soon.") from exc
+
+    async def _classify(self, data: bytes, options: PredictOptions) -> Classified:
+        """Classify, preparing the image anew when the model changed under it."""
+        for _ in range(PREPARE_TRIES):
+            preparation = await self._prepare()
+            prepared = await self._read(data, preparation.processor)
+            scored = await preparation.coalescer.score(prepared.pixels)
+            current = await self._adopt(preparation, scored.group)
+            if scored.logits is not None:
+                return self._answer(prepared, scored, current, options)
+        raise ModelUnavailableError("The model is being changed; try again in a moment.")
+
+    async def _read(self, data: bytes, processor: Processor) -> _Prepared:
+        """Decode and apply the geometry, in a thread."""
+        started = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        decoded, pixels = await loop.run_in_executor(
+            self._threads, _read_image, self._decoder, processor, data
+        )
+        image = ImageInfo(width=decoded.rgb.width, height=decoded.rgb.height, format=decoded.format)
+        return _Prepared(image, pixels, started, time.perf_counter())
+
+    def _answer(
+        self,
+        prepared: _Prepared,
+        scored: ScoredImage,
+        description: Description,
+        options: PredictOptions,
+    ) -> Classified:
+        """Put the answer together, with the labels of the revision that scored it."""
+        assert scored.logits is not None  # noqa: S101 - the caller has looked
+        waited_ms = (time.perf_counter() - prepared.decoded) * 1000
+        inference_ms = scored.group.inference_ms
+        self.last_success = time.monotonic()
+        response = PredictResponse(
+            model=ModelInfo(id=description.model_id, revision=description.revision),
+            image=prepared.image,
+            predictions=rank_predictions(scored.logits, description, options),
+        )
+        decode_ms = (prepared.decoded - prepared.started) * 1000
+        return Classified(
+            response, Timing(decode_ms, max(0.0, waited_ms - inference_ms), inference_ms)
+        )
+
+    async def _prepare(self) -> Preparation:
+        """Get ready for the revision that is served; asks the classifier the first time."""
+        if self._preparation is not None:
+            return self._preparation
+        async with self._describing:
+            if self._preparation is None:
+                self._preparation = await self._build(await self._backend.describe())
+            return self._preparation
+
+    async def _adopt(self, preparation: Preparation, scored: Scored) -> Description:
+        """Take over the description of another revision, where the answer brings one."""
+        if scored.description is None:
+            return preparation.description
+        async with self._describing:
+            known = self._preparation
+            if known is None or known.description != scored.description:
+                self._preparation = await self._build(scored.description)
+        return scored.description
+
+    async def _build(self, description: Description) -> Preparation:
+        """Build what prepares images for one revision, with the processor that serves already."""
+
+        async def send(pixels: Pixels) -> Scored:
+            group = Group(pixels, description.revision, description.geometry)
+            return await self._backend.predict(group)
+
+        limits, known = self._limits, self._preparation
+        if known is not None and known.description.geometry == description.geometry:
+            processor = known.processor
+        else:  # in a thread: a fallback imports transformers
+            processor = await asyncio.to_thread(
+                build_processor, description.geometry, limits.max_pixels
+            )
+        partial_groups = PARTIAL_GROUPS * limits.classifier_replicas
+        return Preparation(
+            description, processor, Coalescer(send, limits.batch_size, partial_groups)
+        )
+
+
+def _read_image(
+    decoder: ImageDecoder, processor: Processor, data: bytes
+) -> tuple[DecodedImage, Pixels]:
+    """Bytes to image to pixels; what runs in a thread."""
+    decoded = decoder.decode(data)
+    return decoded, processor(decoded.rgb)

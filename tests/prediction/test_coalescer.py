@@ -1,0 +1,248 @@
+"""The group rule: what leaves when, and who gets which answer."""
+
+import asyncio
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from app.backend import Scored
+from app.errors import InternalError, OverloadedError
+from app.prediction.coalescer import Coalescer, ScoredImage
+from tests.prediction.senders import ManualSender, make_pixels, settle
+
+_GROUP_SIZE = 4
+
+
+async def arrive(coalescer: Coalescer, ids: Iterable[int]) -> list[asyncio.Task[ScoredImage]]:
+    """Let images arrive in the order of `ids`, all in one tick of the loop."""
+    tasks = [asyncio.create_task(coalescer.score(make_pixels(image_id))) for image_id in ids]
+    await settle()
+    return tasks
+
+
+def read_id(scored: ScoredImage) -> int:
+    """Read which image an answer belongs to."""
+    assert scored.logits is not None
+    return int(scored.logits[0])
+
+
+def test_a_lone_image_leaves_at_once() -> None:
+    """While nothing is in flight an image does not wait for company."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        (task,) = await arrive(Coalescer(sender, _GROUP_SIZE, 1), [5])
+        assert sender.sent == [[5]]
+        group = sender.finish(0)
+        scored = await task
+        assert read_id(scored) == 5
+        assert scored.group is group
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("partial_groups", [1, 2, 3])
+def test_no_more_partial_groups_than_allowed_are_in_flight(partial_groups: int) -> None:
+    """Beyond W partial groups an image waits, and joins the next group when one is back."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        coalescer = Coalescer(sender, _GROUP_SIZE, partial_groups)
+        await arrive(coalescer, range(partial_groups + 2))
+        alone = [[image_id] for image_id in range(partial_groups)]
+        assert sender.sent == alone
+        sender.finish(0)
+        await settle()
+        assert sender.sent == [*alone, [partial_groups, partial_groups + 1]]
+
+    asyncio.run(scenario())
+
+
+def test_full_groups_are_not_held_back() -> None:
+    """However many groups are in flight, a full one leaves, and counts for nothing."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1)
+        await arrive(coalescer, range(10))
+        assert sender.sent == [[0], [1, 2, 3, 4], [5, 6, 7, 8]]
+        sender.finish(1)
+        await settle()
+        assert len(sender.sent) == 3
+        sender.finish(0)
+        await settle()
+        assert sender.sent[3:] == [[9]]
+
+    asyncio.run(scenario())
+
+
+def test_groups_of_one_are_all_full() -> None:
+    """With a group size of one nothing ever waits."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        await arrive(Coalescer(sender, 1, 1), range(5))
+        assert sender.sent == [[0], [1], [2], [3], [4]]
+
+    asyncio.run(scenario())
+
+
+def test_the_oldest_leave_first_and_each_gets_its_own_answer() -> None:
+    """Order is kept into the groups, and answers find their images, whichever group is first."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1)
+        ids = [30, 7, 400, 2, 19, 21, 6, 65000, 1, 11]
+        tasks = await arrive(coalescer, ids)
+        assert [image_id for group in sender.sent for image_id in group] == ids[:9]
+        for number in (2, 1, 0):
+            sender.finish(number)
+        await settle()
+        sender.finish(3)
+        assert [read_id(scored) for scored in await asyncio.gather(*tasks)] == ids
+
+    asyncio.run(scenario())
+
+
+def test_a_failing_group_fails_its_own_members_alone() -> None:
+    """What the sender raises reaches all members of that group and nobody else."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        tasks = await arrive(Coalescer(sender, _GROUP_SIZE, 1), range(9))
+        error = OverloadedError("full")
+        sender.fail(1, error)
+        sender.finish(0)
+        sender.finish(2)
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert outcomes[1:5] == [error] * 4
+        others = [outcomes[0], *outcomes[5:]]
+        assert [read_id(o) for o in others if isinstance(o, ScoredImage)] == [0, 5, 6, 7, 8]
+
+    asyncio.run(scenario())
+
+
+def test_a_failing_partial_group_gives_its_place_back() -> None:
+    """After a failure what has waited leaves."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        failing, waiting = await arrive(Coalescer(sender, _GROUP_SIZE, 1), range(2))
+        sender.fail(0, InternalError("id 1"))
+        await settle()
+        assert sender.sent == [[0], [1]]
+        sender.finish(1)
+        assert read_id(await waiting) == 1
+        with pytest.raises(InternalError):
+            await failing
+
+    asyncio.run(scenario())
+
+
+def test_a_cancelled_image_that_waits_is_left_out() -> None:
+    """An image whose caller has gone is not sent and takes no room in a group."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1)
+        tasks = await arrive(coalescer, range(4))
+        tasks[2].cancel()
+        await settle()
+        tasks += await arrive(coalescer, [4])
+        assert sender.sent == [[0]]
+        sender.finish(0)
+        await settle()
+        assert sender.sent == [[0], [1, 3, 4]]
+        sender.finish(1)
+        await settle()
+        assert tasks[2].cancelled()
+        assert [read_id(tasks[index].result()) for index in (0, 1, 3, 4)] == [0, 1, 3, 4]
+
+    asyncio.run(scenario())
+
+
+def test_a_cancelled_image_in_flight_harms_nobody() -> None:
+    """The others of its group get their answers, though all of a group may go."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1)
+        tasks = await arrive(coalescer, range(6))
+        for index in (0, 2):
+            tasks[index].cancel()
+        await settle()
+        assert sender.in_flight == [0, 1]
+        sender.finish(1)
+        sender.finish(0)
+        await settle()
+        assert [read_id(tasks[index].result()) for index in (1, 3, 4)] == [1, 3, 4]
+        assert sender.sent[2:] == [[5]]
+
+    asyncio.run(scenario())
+
+
+def test_mixed_shapes_fail_their_group_alone() -> None:
+    """Images of two shapes in one group cannot be stacked; later groups are not harmed."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1)
+        first = await arrive(coalescer, [0])
+        mixed = [asyncio.create_task(coalescer.score(make_pixels(1, edge))) for edge in (2, 3)]
+        await settle()
+        sender.finish(0)
+        outcomes = await asyncio.gather(*mixed, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [ValueError, ValueError]
+        last = await arrive(coalescer, [9])
+        sender.finish(1)
+        assert [read_id(task.result()) for task in first] == [0]
+        assert [read_id(scored) for scored in await asyncio.gather(*last)] == [9]
+
+    asyncio.run(scenario())
+
+
+def test_a_refused_group_tells_each_member() -> None:
+    """A group without logits gives each member the refusal with its description."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        tasks = await arrive(Coalescer(sender, 2, 1), range(3))
+        refusal = sender.answer(1, Scored("other", None, None, 0.0))
+        sender.finish(0)
+        scored = await asyncio.gather(*tasks)
+        assert scored[1:] == [ScoredImage(None, refusal)] * 2
+        assert read_id(scored[0]) == 0
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_with_too_few_rows_fails_its_group() -> None:
+    """Nobody hangs when the sender answers for fewer images than it was sent."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        _, *tasks = await arrive(Coalescer(sender, 2, 1), range(3))
+        sender.answer(1, Scored("short", np.zeros((1, 2), np.float32), None, 0.0))
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [IndexError, IndexError]
+        sender.finish(0)
+
+    asyncio.run(scenario())
+
+
+def test_a_sender_that_is_cancelled_lets_nobody_hang() -> None:
+    """When sending is cancelled from outside, its members are too, and the place is free."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1)
+        tasks = await arrive(coalescer, range(2))
+        sender.fail(0, asyncio.CancelledError())
+        await settle()
+        assert tasks[0].cancelled()
+        sender.finish(1)
+        assert read_id(await tasks[1]) == 1
+
+    asyncio.run(scenario())

@@ -1,0 +1,123 @@
+"""The model changes under the images: labels, geometry, and how long that may go on."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from app.backend import Description, Group, Scored
+from app.errors import ModelUnavailableError
+from app.prediction.limits import Limits
+from app.prediction.predictor import PREPARE_TRIES, Classified, Predictor
+from schemas import PredictOptions
+from tests.fakes import FakeBackend
+from tests.prediction import samples
+
+_LIMITS = Limits(max_bytes=1_000_000, max_pixels=1_000_000, max_queue=8, timeout_s=20, batch_size=4)
+_TOP_1 = PredictOptions(top_k=1)
+
+
+def start(predictor: Predictor, level: int = 0) -> asyncio.Task[Classified]:
+    """Start to classify an image of one brightness."""
+    return asyncio.create_task(predictor.classify(samples.encode_grey(level), _TOP_1))
+
+
+def best_label(classified: Classified) -> str:
+    """Name the best label."""
+    return classified.response.predictions[0].label
+
+
+def test_a_revision_that_changes_in_flight_gives_its_own_labels() -> None:
+    """The answer has the labels and the name of the revision that scored it."""
+
+    async def scenario() -> None:
+        backend = FakeBackend()
+        predictor = Predictor(backend, _LIMITS)
+        await predictor.describe()
+        backend.hang()
+        task = start(predictor, 255)
+        await backend.wait_for_groups(1)
+        backend.switch_revision()
+        backend.resume()
+        answer = await task
+        assert best_label(answer) == "second white"
+        assert answer.response.model.revision == "second"
+        assert (await predictor.describe()).revision == "second"
+        await start(predictor)
+        assert [group.revision for group in backend.groups] == ["first", "second"]
+        assert backend.describe_calls == 1
+
+    asyncio.run(scenario())
+
+
+class RollingUpdate:
+    """A Backend of several, which take turns: what an ingress sees during a rolling update."""
+
+    def __init__(self, *replicas: FakeBackend) -> None:
+        self._replicas = replicas
+        self._calls = 0
+
+    async def describe(self) -> Description:
+        """Describe the first replica."""
+        return await self._replicas[0].describe()
+
+    async def predict(self, group: Group) -> Scored:
+        """Score on the replica whose turn it is."""
+        self._calls += 1
+        return await self._replicas[self._calls % len(self._replicas)].predict(group)
+
+
+def test_a_rolling_update_never_mislabels() -> None:
+    """While two revisions answer in turn, each label is one of the revision that is named."""
+
+    async def scenario() -> None:
+        old, new = FakeBackend(), FakeBackend()
+        new.switch_revision()
+        predictor = Predictor(RollingUpdate(old, new), replace(_LIMITS, max_queue=100))
+        answers = await asyncio.gather(*(start(predictor, 255) for _ in range(40)))
+        labels = {"first": "white", "second": "second white"}
+        for answer in answers:
+            assert best_label(answer) == labels[answer.response.model.revision]
+        assert {answer.response.model.revision for answer in answers} == set(labels)
+
+    asyncio.run(scenario())
+
+
+def test_a_geometry_that_changes_is_prepared_once_more() -> None:
+    """A group refused for its geometry is prepared anew, and its caller notices nothing."""
+
+    async def scenario() -> None:
+        backend = FakeBackend()
+        predictor = Predictor(backend, _LIMITS)
+        await predictor.describe()
+        backend.switch_geometry(6)
+        answer = await start(predictor, 255)
+        assert best_label(answer) == "resized white"
+        assert [group.pixels.shape for group in backend.groups] == [(1, 8, 8, 3), (1, 6, 6, 3)]
+        await start(predictor)
+        assert len(backend.groups) == 3
+
+    asyncio.run(scenario())
+
+
+class RestlessBackend(FakeBackend):
+    """A FakeBackend that has another geometry at each call."""
+
+    async def predict(self, group: Group) -> Scored:
+        """Change, then answer."""
+        self.switch_geometry(10 + len(self.groups), f"number {len(self.groups)}")
+        return await super().predict(group)
+
+
+def test_a_geometry_that_never_rests_is_an_unavailable_model() -> None:
+    """An image is prepared a few times and no more."""
+
+    async def scenario() -> None:
+        backend = RestlessBackend()
+        predictor = Predictor(backend, replace(_LIMITS, max_queue=1))
+        for calls in (1, 2):
+            with pytest.raises(ModelUnavailableError, match="being changed"):
+                await predictor.classify(samples.encode_grey(0), _TOP_1)
+            assert len(backend.groups) == calls * PREPARE_TRIES
+
+    asyncio.run(scenario())

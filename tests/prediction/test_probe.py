@@ -1,0 +1,195 @@
+"""Health tells the truth: it is an inference, a fresh one or one of a moment ago."""
+
+import asyncio
+import time
+
+import pytest
+
+from app.errors import InternalError, ModelUnavailableError, OverloadedError
+from app.prediction import probe as probes
+from app.prediction.limits import Limits
+from app.prediction.predictor import Predictor
+from app.prediction.probe import FRESH_S, Probe
+from schemas import PredictOptions
+from tests.fakes import DESCRIPTION, FakeBackend
+from tests.prediction import samples
+
+
+def make_predictor(backend: FakeBackend, max_queue: int = 8) -> Predictor:
+    """Make a predictor over `backend`."""
+    return Predictor(
+        backend,
+        Limits(
+            max_bytes=1_000_000,
+            max_pixels=1_000_000,
+            max_queue=max_queue,
+            timeout_s=20,
+            batch_size=4,
+        ),
+    )
+
+
+def age(predictor: Predictor) -> None:
+    """Make the last success too old to count."""
+    predictor.last_success = time.monotonic() - FRESH_S - 1
+
+
+def test_a_fresh_inference_counts() -> None:
+    """After a user's image was answered, health costs no inference."""
+
+    async def scenario() -> None:
+        backend = FakeBackend()
+        predictor = make_predictor(backend)
+        await predictor.classify(samples.encode("PNG RGB"), PredictOptions())
+        description, last_s = await Probe(predictor).check()
+        assert description == DESCRIPTION
+        assert 0 <= last_s < FRESH_S
+        assert len(backend.groups) == 1
+
+    asyncio.run(scenario())
+
+
+def test_the_first_check_sends_an_image() -> None:
+    """Before the first image, health is proven by one of its own."""
+
+    async def scenario() -> None:
+        backend = FakeBackend()
+        _, last_s = await Probe(make_predictor(backend)).check()
+        assert last_s < FRESH_S
+        assert [group.pixels.shape[0] for group in backend.groups] == [1]
+
+    asyncio.run(scenario())
+
+
+def test_a_stale_inference_causes_one_probe() -> None:
+    """An inference too long ago does not count; the probe's then does."""
+
+    async def scenario() -> None:
+        backend = FakeBackend()
+        predictor = make_predictor(backend)
+        probe = Probe(predictor)
+        await probe.check()
+        age(predictor)
+        await probe.check()
+        await probe.check()
+        assert len(backend.groups) == 2
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("error", [ModelUnavailableError("gone"), InternalError("id 1")])
+def test_a_probe_that_fails_is_an_unavailable_model(error: ModelUnavailableError) -> None:
+    """Whatever fails on the real path, health says so and why; later it heals."""
+
+    async def scenario() -> None:
+        backend = FakeBackend()
+        predictor = make_predictor(backend)
+        probe = Probe(predictor)
+        await probe.check()
+        age(predictor)
+        backend.fail(error)
+        with pytest.raises(ModelUnavailableError, match=f"No inference succeeds now: {error}"):
+            await probe.check()
+        backend.fail(None)
+        await probe.check()
+
+    asyncio.run(scenario())
+
+
+def test_a_full_queue_that_does_not_move_is_unhealthy() -> None:
+    """When no place is free and nothing has been answered for long, health says so."""
+
+    async def scenario() -> None:
+        backend = FakeBackend()
+        predictor = make_predictor(backend, max_queue=1)
+        await predictor.describe()
+        backend.hang()
+        stuck = asyncio.create_task(predictor.classify(samples.encode("PNG RGB"), PredictOptions()))
+        await backend.wait_for_groups(1)
+        with pytest.raises(ModelUnavailableError, match="waiting already") as raised:
+            await Probe(predictor).check()
+        assert isinstance(raised.value.__cause__, OverloadedError)
+        backend.resume()
+        await stuck
+
+    asyncio.run(scenario())
+
+
+def test_a_probe_that_hangs_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe waits for a while, shorter than a request may take, and says that it waited."""
+    monkeypatch.setattr(probes, "FRESH_S", 0.05)
+
+    async def scenario() -> None:
+        backend = FakeBackend()
+        backend.hang()
+        with pytest.raises(ModelUnavailableError, match="no answer in time"):
+            await Probe(make_predictor(backend)).check()
+
+    asyncio.run(scenario())
+
+
+def test_concurrent_checks_cause_one_probe() -> None:
+    """Any number of checks at once share one probe."""
+
+    async def scenario() -> None:
+        backend = FakeBackend()
+        probe = Probe(make_predictor(backend))
+        results = await asyncio.gather(*(probe.check() for _ in range(10)))
+        assert len(backend.groups) == 1
+        assert [description for description, _ in results] == [DESCRIPTION] * 10
+
+    asyncio.run(scenario())
+
+
+def test_concurrent_checks_share_a_probe_that_fails() -> None:
+    """Checks that wait for a probe hear of its failure together, instead of one after another."""
+
+    async def scenario() -> None:
+        backend = FakeBackend()
+        predictor = make_predictor(backend)
+        await predictor.describe()
+        backend.hang()
+        probe = Probe(predictor)
+        checks = [asyncio.create_task(probe.check()) for _ in range(5)]
+        await backend.wait_for_groups(1)
+        backend.fail(InternalError("id 1"))
+        backend.resume()
+        outcomes = await asyncio.gather(*checks, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [ModelUnavailableError] * 5
+        assert len(backend.groups) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_check_that_is_cancelled_leaves_the_others_their_probe() -> None:
+    """A load balancer that hangs up does not take the probe from whoever still waits."""
+
+    async def scenario() -> None:
+        backend = FakeBackend()
+        predictor = make_predictor(backend)
+        await predictor.describe()
+        backend.hang()
+        probe = Probe(predictor)
+        leaving, staying = (asyncio.create_task(probe.check()) for _ in range(2))
+        await backend.wait_for_groups(1)
+        leaving.cancel()
+        await asyncio.sleep(0)
+        backend.resume()
+        description, _ = await staying
+        assert description == DESCRIPTION
+        assert leaving.cancelled()
+        assert len(backend.groups) == 1
+
+    asyncio.run(scenario())
+
+
+def test_uptime_counts_from_the_start() -> None:
+    """Uptime rises from zero."""
+
+    async def scenario() -> None:
+        probe = Probe(make_predictor(FakeBackend()))
+        first = probe.uptime_s
+        await asyncio.sleep(0.01)
+        assert 0 <= first < probe.uptime_s < 10
+
+    asyncio.run(scenario())
