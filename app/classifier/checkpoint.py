@@ -1,0 +1,163 @@
+"""Find a checkpoint and read all of it but the weights: bundled, folder, Ray Train run or Hub id.
+
+No torch here: a wrong checkpoint is told within a second, before anything heavy starts.
+"""
+
+import hashlib
+import json
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.classifier.hub import download_snapshot
+from app.classifier.labels import check_head, read_labels
+from app.classifier.run import find_newest_checkpoint
+from app.errors import CheckpointError
+
+BUNDLED = Path(__file__).parent.parent / "demo" / "checkpoint"
+CONFIG = "config.json"
+PROCESSOR_CONFIG = "preprocessor_config.json"
+
+_HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+_logger = logging.getLogger("vitrine.checkpoint")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint that is there and fits together, as far as its small files tell.
+
+    Attributes:
+        id: name for users.
+        revision: commit of a Hub checkpoint, or a hash of the folder's files.
+        folder: holds config.json and the weights.
+        processor_folder: holds preprocessor_config.json.
+        labels: names, by label id.
+    """
+
+    id: str
+    revision: str
+    folder: Path
+    processor_folder: Path
+    labels: tuple[str, ...]
+
+
+def open_checkpoint(
+    model: str, revision: str | None = None, processor: str | None = None
+) -> Checkpoint:
+    """Find `model` and its processor.
+
+    Args:
+        model: `bundled`, a folder, a Ray Train run folder or a Hub id.
+        revision: branch, tag or commit of a Hub id.
+        processor: folder or Hub id of the image processor, where the checkpoint has none.
+
+    Raises:
+        CheckpointError: something is missing or does not fit; says how to mend it.
+    """
+    name, folder, commit = _find_model(model, revision)
+    config = _read_json(folder / CONFIG)
+    labels = read_labels(config, folder / CONFIG)
+    weights = find_weights(folder)
+    check_head(weights, labels)
+    processor_folder = _find_processor(folder, processor)
+    files = [folder / CONFIG, processor_folder / PROCESSOR_CONFIG, *weights]
+    return Checkpoint(
+        id=name,
+        revision=commit or _hash_files(files),
+        folder=folder,
+        processor_folder=processor_folder,
+        labels=labels,
+    )
+
+
+def find_weights(folder: Path) -> list[Path]:
+    """List the weight files: safetensors where there are any, else `pytorch_model*.bin`."""
+    weights = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    if not weights:
+        message = (
+            f"{folder} has no weights: it needs model.safetensors. "
+            "Save the model there with save_pretrained()."
+        )
+        raise CheckpointError(message)
+    return weights
+
+
+def _find_model(model: str, revision: str | None) -> tuple[str, Path, str | None]:
+    """Find the folder of `model`; gives its name, its folder and its commit if it has one."""
+    if model == "bundled":
+        return "vitrine-digits", BUNDLED, None
+    path = Path(model).expanduser()
+    if path.is_dir():
+        folder = find_newest_checkpoint(path)
+        if folder != path:
+            _logger.info("newest checkpoint of %s: %s", path, folder)
+        return _name_folder(path, folder), folder, None
+    _check_hub_id("VITRINE_MODEL", model)
+    folder, commit = download_snapshot(model, revision)
+    return model, folder, commit
+
+
+def _check_hub_id(variable: str, name: str) -> None:
+    """Refuse what is neither a folder nor the name of a Hub repository."""
+    path = Path(name).expanduser()
+    if path.exists() or path.is_absolute() or not _HUB_ID.fullmatch(name):
+        message = f"{variable}={name}: there is no such folder. Give a folder or a Hub id."
+        raise CheckpointError(message)
+
+
+def _name_folder(start: Path, folder: Path) -> str:
+    """Name a checkpoint by its path below the parent of the folder that was asked for."""
+    root = start.resolve()
+    if root.name == "checkpoint" and folder == start:
+        return f"{root.parent.name}/{root.name}"
+    return (root.name / folder.relative_to(start)).as_posix()
+
+
+def _find_processor(folder: Path, processor: str | None) -> Path:
+    """Find the folder of the image processor."""
+    if processor is None:
+        found = folder
+        mend = (
+            "Set VITRINE_PROCESSOR to the model that it was tuned from, "
+            "such as google/vit-base-patch16-224-in21k."
+        )
+    else:
+        found = Path(processor).expanduser()
+        if not found.is_dir():
+            _check_hub_id("VITRINE_PROCESSOR", processor)
+            found, _ = download_snapshot(processor, None, weights=False)
+        mend = "Point VITRINE_PROCESSOR at a folder or Hub id that has one."
+    if not (found / PROCESSOR_CONFIG).is_file():
+        message = f"{found} has no image processor ({PROCESSOR_CONFIG}). {mend}"
+        raise CheckpointError(message)
+    _read_json(found / PROCESSOR_CONFIG)
+    return found
+
+
+def _read_json(path: Path) -> dict[str, object]:
+    """Read a JSON object."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as exc:
+        message = (
+            f"{path.parent} has no {path.name}: it is not a checkpoint. "
+            "Point VITRINE_MODEL at a folder that save_pretrained() wrote."
+        )
+        raise CheckpointError(message) from exc
+    except (OSError, ValueError, RecursionError) as exc:
+        message = f"{path} is not readable JSON: {exc}. Save the checkpoint again."
+        raise CheckpointError(message) from exc
+    if not isinstance(value, dict):
+        message = f"{path} is not a JSON object. Save the checkpoint again."
+        raise CheckpointError(message)
+    return value
+
+
+def _hash_files(paths: list[Path]) -> str:
+    """Hash the files' content: 12 hexadecimal digits of SHA-256."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,54 @@
+"""The labels of a checkpoint, and whether its weights give as many; it reads no tensors."""
+
+import re
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from app.errors import CheckpointError
+
+_HEAD = re.compile(r"(cls_|distillation_)?classifier(\.\d+)?\.weight")
+
+
+def read_labels(config: dict[str, object], path: Path) -> tuple[str, ...]:
+    """Read id2label of the configuration at `path`; its ids must be 0 to n - 1."""
+    id2label = config.get("id2label")
+    if not isinstance(id2label, dict) or not id2label:
+        message = (
+            f"{path} has no id2label. Add it, as in "
+            '"id2label": {"0": "cat", "1": "dog"}, and save the checkpoint again.'
+        )
+        raise CheckpointError(message)
+    names = {str(key): str(value) for key, value in id2label.items()}
+    missing = [str(index) for index in range(len(names)) if str(index) not in names]
+    if missing:
+        message = (
+            f"{path}: id2label has {len(names)} labels but no id {missing[0]}. "
+            f"Number them 0 to {len(names) - 1}."
+        )
+        raise CheckpointError(message)
+    return tuple(names[str(index)] for index in range(len(names)))
+
+
+def check_head(weights: list[Path], labels: tuple[str, ...]) -> None:
+    """Refuse a classification head that has another number of outputs than there are labels."""
+    for path in weights:
+        for name, shape in _read_shapes(path).items():
+            if _HEAD.fullmatch(name) and shape[0] != len(labels):
+                message = (
+                    f"{path}: the weights give {shape[0]} labels ({name}) but id2label in "
+                    f"config.json has {len(labels)}. Mend id2label to name all {shape[0]}."
+                )
+                raise CheckpointError(message)
+
+
+def _read_shapes(path: Path) -> dict[str, list[int]]:
+    """Read the tensors' shapes from a safetensors header; of a .bin nothing is known yet."""
+    if path.suffix != ".safetensors":
+        return {}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as exc:
+        message = f"{path} is not a whole safetensors file: {exc}. Save or download it again."
+        raise CheckpointError(message) from exc

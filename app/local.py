@@ -1,0 +1,34 @@
+"""The core and the model in one process, without Ray: what `vitrine predict` and tests run on."""
+
+import asyncio
+
+from app.backend import Description, Group, Scored
+from app.classifier.checkpoint import Checkpoint
+from app.classifier.model import Model
+
+
+class LocalBackend:
+    """A Backend over a Model in this process, which is loaded when it is first asked."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
+        self._checkpoint = checkpoint
+        self._device = device
+        self._model: Model | None = None
+        self._lock = asyncio.Lock()
+
+    async def describe(self) -> Description:
+        """Say what is served; raises StartupError."""
+        return (await self._load()).description
+
+    async def predict(self, group: Group) -> Scored:
+        """Score a group, one at a time."""
+        model = await self._load()
+        async with self._lock:
+            return (await asyncio.to_thread(model.score, [group]))[0]
+
+    async def _load(self) -> Model:
+        """Load the model once."""
+        async with self._lock:
+            if self._model is None:
+                self._model = await asyncio.to_thread(Model, self._checkpoint, self._device)
+            return self._model
