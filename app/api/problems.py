@@ -1,0 +1,143 @@
+"""Errors become application/problem+json (RFC 9457): the house's own, FastAPI's and Starlette's."""
+
+import inspect
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app.errors import (
+    InternalError,
+    InvalidRequestError,
+    MethodNotAllowedError,
+    ModelUnavailableError,
+    NotFoundError,
+    PayloadTooLargeError,
+    ProblemError,
+    StartupError,
+)
+from app.logs import request_id
+from schemas import Problem
+
+MEDIA_TYPE = "application/problem+json"
+_URN = "urn:vitrine:problem:"
+
+_BY_STATUS: dict[int, type[ProblemError]] = {
+    HTTPStatus.BAD_REQUEST: InvalidRequestError,
+    HTTPStatus.NOT_FOUND: NotFoundError,
+    HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowedError,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: PayloadTooLargeError,
+}
+
+
+def describe_problem(error: ProblemError) -> Problem:
+    """Describe an error in the words of RFC 9457."""
+    return Problem(
+        type=f"{_URN}{error.type}",
+        title=error.title,
+        status=error.status,
+        detail=str(error),
+        instance=request_id.get(),
+    )
+
+
+def build_response(error: ProblemError, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Build the answer to an error, with Retry-After where the error has one."""
+    headers = dict(headers or {})
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    body = describe_problem(error).model_dump()
+    return JSONResponse(body, error.status, headers, media_type=MEDIA_TYPE)
+
+
+def build_internal_error() -> InternalError:
+    """Build the error for anything unforeseen: an id to quote, no inner detail."""
+    return InternalError(f"Something went wrong here. Quote request {request_id.get()}.")
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Teach `app` to answer every error as a problem."""
+
+    @app.exception_handler(ProblemError)
+    async def answer_problem(_: Request, exc: ProblemError) -> JSONResponse:
+        return build_response(exc)
+
+    @app.exception_handler(StartupError)
+    async def answer_unavailable(_: Request, exc: StartupError) -> JSONResponse:
+        return build_response(ModelUnavailableError(str(exc)))
+
+    @app.exception_handler(RequestValidationError)
+    async def answer_invalid(_: Request, exc: RequestValidationError) -> JSONResponse:
+        return build_response(InvalidRequestError(_summarize(exc.errors())))
+
+    @app.exception_handler(HTTPException)
+    async def answer_http(request: Request, exc: HTTPException) -> JSONResponse:
+        return build_response(_translate(request, exc), dict(exc.headers or {}))
+
+
+def document(*errors: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors a route can give, for its OpenAPI `responses`; always with 500."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    every: list[type[ProblemError]] = [*errors, InternalError]
+    for error in every:
+        entry = responses.setdefault(error.status, _begin_entry(error))
+        if error.title not in entry["description"]:
+            entry["description"] += f", or {error.title.lower()}"
+        entry["content"]["application/json"]["examples"][error.type] = _build_example(error)
+        if error.retry_after_s is not None:
+            entry["headers"] = {
+                "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+            }
+    return responses
+
+
+def _begin_entry(error: type[ProblemError]) -> dict[str, Any]:
+    """Begin the entry of a status; `app.api.openapi` puts its media type right."""
+    content: dict[str, Any] = {"application/json": {"examples": {}}}
+    return {"model": Problem, "description": error.title, "content": content}
+
+
+def _build_example(error: type[ProblemError]) -> dict[str, Any]:
+    """Build an example from the error's row of the table."""
+    value = {
+        "type": f"{_URN}{error.type}",
+        "title": error.title,
+        "status": error.status,
+        "detail": inspect.cleandoc(error.__doc__ or ""),
+        "instance": "0b7c2f2e9a5c4a53b2a1f3f0a8d1c9ee",
+    }
+    return {"summary": error.title, "value": value}
+
+
+def _translate(request: Request, exc: HTTPException) -> ProblemError:
+    """Find our error for a status that FastAPI or Starlette gives."""
+    method, path = request.method, request.url.path
+    details: dict[int, str] = {
+        HTTPStatus.NOT_FOUND: f"There is no {path}. See /docs for what there is.",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{path} has no {method}. See the Allow header.",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has more bytes than the limit.",
+    }
+    error = _BY_STATUS.get(exc.status_code)
+    if error is None:
+        return build_internal_error()
+    return error(details.get(exc.status_code, f"The body cannot be read: {exc.detail}"))
+
+
+_SEND = "send the image as a multipart/form-data part of this name, with a file name"
+
+
+def _summarize(errors: Sequence[Any]) -> str:
+    """Say which parts are wrong and what is allowed, in one line."""
+    parts = []
+    for error in errors:
+        place = " ".join(str(step) for step in error["loc"])
+        message = error["msg"]
+        if error["loc"][0] == "body":
+            is_missing = error["type"] == "missing"
+            message = f"{'is missing' if is_missing else 'is no file'}: {_SEND}"
+        parts.append(f"{place}: {message}")
+    return "; ".join(parts)

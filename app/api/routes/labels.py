@@ -1,0 +1,46 @@
+"""GET /labels: what the model can answer."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+
+from app.api.dependencies import PredictorDep
+from app.api.problems import document
+from app.backend import Description
+from app.errors import ModelUnavailableError
+from schemas import Label, Labels, ModelInfo
+
+router = APIRouter(tags=["prediction"])
+
+_RESPONSES = document(ModelUnavailableError) | {
+    304: {"description": "The labels have not changed since the ETag that was sent."}
+}
+
+
+@router.get("/labels", operation_id="labels", response_model=Labels, responses=_RESPONSES)
+async def list_labels(
+    predictor: PredictorDep,
+    response: Response,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Labels | Response:
+    """List all labels by id. Send the ETag back as `If-None-Match` to be told of changes only."""
+    description = await predictor.describe()
+    etag = f'"{description.revision}"'
+    if if_none_match is not None and _matches(if_none_match, etag):
+        return Response(status_code=304, headers={"ETag": etag})
+    response.headers["ETag"] = etag
+    return _list_labels(description)
+
+
+def _matches(if_none_match: str, etag: str) -> bool:
+    """Compare entity tags weakly (RFC 9110, 13.1.2)."""
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return "*" in tags or etag in tags
+
+
+def _list_labels(description: Description) -> Labels:
+    """Put the answer together."""
+    return Labels(
+        model=ModelInfo(id=description.model_id, revision=description.revision),
+        labels=[Label(id=index, label=name) for index, name in enumerate(description.labels)],
+    )
