@@ -79,7 +79,7 @@ class Scored:
     Attributes:
         revision: the revision that scored it.
         logits: `[n, labels]` float32, or None when the pixels have the wrong geometry.
-        description: set when `revision` is not the one that the group names.
+        description: set when revision or geometry is not the one that the group names.
         inference_ms: milliseconds of the batch that the group was part of.
     """
 

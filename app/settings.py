@@ -48,7 +48,7 @@ class Settings(BaseSettings):
         default=1.0, gt=0, description="GPU share of a classifier replica, such as 0.5."
     )
     batch_size: int = Field(
-        default=16, ge=1, le=1024, description="Most images the model runs at once."
+        default=32, ge=1, le=1024, description="Most images the model runs at once."
     )
     max_queue: int = Field(
         default=256,

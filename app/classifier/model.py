@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from app.backend import Activation, Description, Group, Logits, Pixels, Scored
 from app.classifier.checkpoint import Checkpoint
+from app.classifier.engine import build_engine
 from app.classifier.guard import refuse_broken
 from app.classifier.processor import Scaling, load_processor
 from app.classifier.weights import load_weights
@@ -30,8 +31,8 @@ class Model:
     def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
         self._device = _find_device(device)
         geometry, scaling = load_processor(checkpoint.processor_folder)
-        module = load_weights(checkpoint)
-        self._module = module.to(self._device)
+        module = load_weights(checkpoint).to(self._device)
+        self._engine = build_engine(module, geometry.size)
         self._normalize = Normalizer(scaling, self._device)
         self.description = Description(
             model_id=checkpoint.id,
@@ -67,16 +68,20 @@ class Model:
     def forward(self, pixels: Pixels) -> Logits:
         """Run pixels `[n, height, width, 3]` to logits `[n, labels]`, float32."""
         inputs = self._normalize(torch.from_numpy(pixels))
-        logits = self._module(pixel_values=inputs).logits
+        logits = self._engine(inputs)
         return cast("Logits", logits.float().cpu().numpy())
 
     def warm_up(self, batch_size: int) -> None:
         """Run a blank batch of each power of two below `batch_size`, and of `batch_size`."""
-        geometry = self.description.geometry
         for size in (*(1 << power for power in range((batch_size - 1).bit_length())), batch_size):
-            shape = (size, *geometry.size, 3)
-            is_plain = geometry.fallback is None
-            self.forward(np.zeros(shape, np.uint8) if is_plain else np.zeros(shape, np.float32))
+            self.run_blank(size)
+
+    def run_blank(self, size: int) -> None:
+        """Run a blank batch of `size` images."""
+        geometry = self.description.geometry
+        shape = (size, *geometry.size, 3)
+        is_plain = geometry.fallback is None
+        self.forward(np.zeros(shape, np.uint8) if is_plain else np.zeros(shape, np.float32))
 
     def _check_fit(self, checkpoint: Checkpoint) -> None:
         """Refuse a processor whose pixels the model cannot take."""

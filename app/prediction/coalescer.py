@@ -1,6 +1,7 @@
 """Images become groups, and groups travel: the rule that makes the service work-conserving.
 
-**Send when fewer than `partial_groups` partial groups are in flight, or when a full group waits.**
+**A full group leaves at once. A partial group leaves when a classifier has none in flight, or
+when it is as large as the smallest in flight and fewer than two for each are.**
 A lone image leaves at once; while the model is busy, arrivals gather instead of freezing into
 small batches; full groups are not held back, so that overload stays visible behind it. It knows
 neither images nor models: a sender scores a stack of pixels and answers for the whole stack.
@@ -32,6 +33,9 @@ class ScoredImage:
     group: Scored
 
 
+PLACES = 2
+"""Partial groups in flight for each classifier: one runs while one travels."""
+
 Waiter = asyncio.Future[ScoredImage]
 
 
@@ -41,15 +45,19 @@ class Coalescer:
     Args:
         send: scores pixels `[n, height, width, 3]`, 1 <= n <= group_size.
         group_size: most images in a group.
-        partial_groups: most groups in flight that are not full.
+        classifiers: how many replicas share the groups.
+        places: most partial groups in flight for each of them.
     """
 
-    def __init__(self, send: Sender, group_size: int, partial_groups: int) -> None:
+    def __init__(
+        self, send: Sender, group_size: int, classifiers: int = 1, places: int = PLACES
+    ) -> None:
         self._send = send
         self._group_size = group_size
-        self._partial_groups = partial_groups
+        self._classifiers = classifiers
+        self._places = places
         self._waiting: dict[Waiter, Pixels] = {}
-        self._partial_in_flight = 0
+        self._partial_in_flight: list[int] = []  # their sizes
         self._tasks: set[asyncio.Task[list[ScoredImage]]] = set()
 
     async def score(self, pixels: Pixels) -> ScoredImage:
@@ -68,18 +76,27 @@ class Coalescer:
     def _send_due(self) -> None:
         """Send the groups that the rule lets go now."""
         while len(self._waiting) >= self._group_size:
-            self._send_group(partial=False)
-        if self._waiting and self._partial_in_flight < self._partial_groups:
-            self._send_group(partial=True)
+            self._send_group()
+        if self._waiting and self._may_send_partial():
+            self._send_group()
 
-    def _send_group(self, *, partial: bool) -> None:
+    def _may_send_partial(self) -> bool:
+        """Tell whether a partial group may leave; the second of a classifier must be worth it."""
+        in_flight = self._partial_in_flight
+        if len(in_flight) < self._classifiers:
+            return True
+        has_place = len(in_flight) < self._places * self._classifiers
+        return has_place and len(self._waiting) >= min(in_flight)
+
+    def _send_group(self) -> None:
         """Take the oldest images and send them as one group."""
         futures = list(self._waiting)[: self._group_size]
         images = [self._waiting.pop(future) for future in futures]
-        self._partial_in_flight += partial
+        if len(futures) < self._group_size:
+            self._partial_in_flight.append(len(futures))
         task = asyncio.create_task(self._score_group(images))
         self._tasks.add(task)  # the loop holds tasks weakly
-        task.add_done_callback(lambda done: self._finish_group(futures, done, partial=partial))
+        task.add_done_callback(lambda done: self._finish_group(futures, done))
 
     async def _score_group(self, images: list[Pixels]) -> list[ScoredImage]:
         """Score one group; gives one answer an image, in order."""
@@ -89,12 +106,11 @@ class Coalescer:
             return [ScoredImage(None, scored)] * len(images)
         return [ScoredImage(scored.logits[index], scored) for index in range(len(images))]
 
-    def _finish_group(
-        self, futures: list[Waiter], task: asyncio.Task[list[ScoredImage]], *, partial: bool
-    ) -> None:
+    def _finish_group(self, futures: list[Waiter], task: asyncio.Task[list[ScoredImage]]) -> None:
         """Answer each member that still waits, then send what may leave now."""
         self._tasks.discard(task)
-        self._partial_in_flight -= partial
+        if len(futures) < self._group_size:
+            self._partial_in_flight.remove(len(futures))
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         for index, future in enumerate(futures):
             if future.done():

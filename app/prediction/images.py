@@ -23,6 +23,10 @@ from app.prediction.media import name_media_type
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """The Pillow plugins that may run. Several JPEGs in one file (MPO) are read as a JPEG."""
 
+QUICK_BYTES = 16 * 1024
+QUICK_PIXELS = 128 * 128
+"""An image within both decodes in some tenths of a millisecond, about what a thread's hop costs."""
+
 _SERVED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF"
 
 _BROKEN = (
@@ -96,6 +100,16 @@ class ImageDecoder:
         except _BROKEN as exc:
             message = "The image cannot be decoded: it is truncated or corrupt."
             raise UndecodableImageError(message) from exc
+
+    def is_quick(self, data: bytes) -> bool:
+        """Tell by the header whether `data` decodes in less time than a thread costs."""
+        if len(data) > QUICK_BYTES:
+            return False
+        try:
+            with Image.open(BytesIO(data), formats=FORMATS) as image:
+                return image.width * image.height <= QUICK_PIXELS
+        except _BROKEN:
+            return False
 
     def _open(self, data: bytes) -> Image.Image:
         """Read the header, with the plugins of FORMATS alone."""

@@ -19,9 +19,6 @@ from app.prediction.processor import Processor, build_processor
 from app.prediction.scores import rank_predictions
 from schemas import ImageInfo, ModelInfo, PredictOptions, PredictResponse
 
-PARTIAL_GROUPS = 2
-"""W of the group rule, for each classifier replica: see docs/architecture.md."""
-
 PREPARE_TRIES = 3
 """How often an image is prepared anew when the model changes under it."""
 
@@ -114,12 +111,14 @@ class Predictor:
         raise ModelUnavailableError("The model is being changed; try again in a moment.")
 
     async def _read(self, data: bytes, processor: Processor) -> _Prepared:
-        """Decode and apply the geometry, in a thread."""
+        """Decode and apply the geometry, in a thread unless that costs more than it frees."""
         started = time.perf_counter()
-        loop = asyncio.get_running_loop()
-        decoded, pixels = await loop.run_in_executor(
-            self._threads, _read_image, self._decoder, processor, data
-        )
+        if self._decoder.is_quick(data):
+            decoded, pixels = _read_image(self._decoder, processor, data)
+        else:
+            decoded, pixels = await asyncio.get_running_loop().run_in_executor(
+                self._threads, _read_image, self._decoder, processor, data
+            )
         image = ImageInfo(width=decoded.rgb.width, height=decoded.rgb.height, format=decoded.format)
         return _Prepared(image, pixels, started, time.perf_counter())
 
@@ -178,10 +177,8 @@ class Predictor:
             processor = await asyncio.to_thread(
                 build_processor, description.geometry, limits.max_pixels
             )
-        partial_groups = PARTIAL_GROUPS * limits.classifier_replicas
-        return Preparation(
-            description, processor, Coalescer(send, limits.batch_size, partial_groups)
-        )
+        coalescer = Coalescer(send, limits.batch_size, limits.classifier_replicas)
+        return Preparation(description, processor, coalescer)
 
 
 def _read_image(

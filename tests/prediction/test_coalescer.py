@@ -32,7 +32,7 @@ def test_a_lone_image_leaves_at_once() -> None:
 
     async def scenario() -> None:
         sender = ManualSender()
-        (task,) = await arrive(Coalescer(sender, _GROUP_SIZE, 1), [5])
+        (task,) = await arrive(Coalescer(sender, _GROUP_SIZE, 1, 1), [5])
         assert sender.sent == [[5]]
         group = sender.finish(0)
         scored = await task
@@ -48,7 +48,7 @@ def test_no_more_partial_groups_than_allowed_are_in_flight(partial_groups: int) 
 
     async def scenario() -> None:
         sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, partial_groups)
+        coalescer = Coalescer(sender, _GROUP_SIZE, partial_groups, 1)
         await arrive(coalescer, range(partial_groups + 2))
         alone = [[image_id] for image_id in range(partial_groups)]
         assert sender.sent == alone
@@ -64,7 +64,7 @@ def test_full_groups_are_not_held_back() -> None:
 
     async def scenario() -> None:
         sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1)
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
         await arrive(coalescer, range(10))
         assert sender.sent == [[0], [1, 2, 3, 4], [5, 6, 7, 8]]
         sender.finish(1)
@@ -82,7 +82,7 @@ def test_groups_of_one_are_all_full() -> None:
 
     async def scenario() -> None:
         sender = ManualSender()
-        await arrive(Coalescer(sender, 1, 1), range(5))
+        await arrive(Coalescer(sender, 1, 1, 1), range(5))
         assert sender.sent == [[0], [1], [2], [3], [4]]
 
     asyncio.run(scenario())
@@ -93,7 +93,7 @@ def test_the_oldest_leave_first_and_each_gets_its_own_answer() -> None:
 
     async def scenario() -> None:
         sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1)
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
         ids = [30, 7, 400, 2, 19, 21, 6, 65000, 1, 11]
         tasks = await arrive(coalescer, ids)
         assert [image_id for group in sender.sent for image_id in group] == ids[:9]
@@ -111,7 +111,7 @@ def test_a_failing_group_fails_its_own_members_alone() -> None:
 
     async def scenario() -> None:
         sender = ManualSender()
-        tasks = await arrive(Coalescer(sender, _GROUP_SIZE, 1), range(9))
+        tasks = await arrive(Coalescer(sender, _GROUP_SIZE, 1, 1), range(9))
         error = OverloadedError("full")
         sender.fail(1, error)
         sender.finish(0)
@@ -129,7 +129,7 @@ def test_a_failing_partial_group_gives_its_place_back() -> None:
 
     async def scenario() -> None:
         sender = ManualSender()
-        failing, waiting = await arrive(Coalescer(sender, _GROUP_SIZE, 1), range(2))
+        failing, waiting = await arrive(Coalescer(sender, _GROUP_SIZE, 1, 1), range(2))
         sender.fail(0, InternalError("id 1"))
         await settle()
         assert sender.sent == [[0], [1]]
@@ -146,7 +146,7 @@ def test_a_cancelled_image_that_waits_is_left_out() -> None:
 
     async def scenario() -> None:
         sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1)
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
         tasks = await arrive(coalescer, range(4))
         tasks[2].cancel()
         await settle()
@@ -168,7 +168,7 @@ def test_a_cancelled_image_in_flight_harms_nobody() -> None:
 
     async def scenario() -> None:
         sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1)
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
         tasks = await arrive(coalescer, range(6))
         for index in (0, 2):
             tasks[index].cancel()
@@ -188,7 +188,7 @@ def test_mixed_shapes_fail_their_group_alone() -> None:
 
     async def scenario() -> None:
         sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1)
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
         first = await arrive(coalescer, [0])
         mixed = [asyncio.create_task(coalescer.score(make_pixels(1, edge))) for edge in (2, 3)]
         await settle()
@@ -208,7 +208,7 @@ def test_a_refused_group_tells_each_member() -> None:
 
     async def scenario() -> None:
         sender = ManualSender()
-        tasks = await arrive(Coalescer(sender, 2, 1), range(3))
+        tasks = await arrive(Coalescer(sender, 2, 1, 1), range(3))
         refusal = sender.answer(1, Scored("other", None, None, 0.0))
         sender.finish(0)
         scored = await asyncio.gather(*tasks)
@@ -223,7 +223,7 @@ def test_an_answer_with_too_few_rows_fails_its_group() -> None:
 
     async def scenario() -> None:
         sender = ManualSender()
-        _, *tasks = await arrive(Coalescer(sender, 2, 1), range(3))
+        _, *tasks = await arrive(Coalescer(sender, 2, 1, 1), range(3))
         sender.answer(1, Scored("short", np.zeros((1, 2), np.float32), None, 0.0))
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [IndexError, IndexError]
@@ -237,12 +237,51 @@ def test_a_sender_that_is_cancelled_lets_nobody_hang() -> None:
 
     async def scenario() -> None:
         sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1)
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
         tasks = await arrive(coalescer, range(2))
         sender.fail(0, asyncio.CancelledError())
         await settle()
         assert tasks[0].cancelled()
         sender.finish(1)
         assert read_id(await tasks[1]) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_second_partial_group_leaves_when_it_is_as_large_as_the_first() -> None:
+    """Beside a partial group in flight, a smaller one waits; one of its size leaves."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+        await arrive(coalescer, [0])
+        await arrive(coalescer, [1, 2])
+        sender.finish(0)
+        await settle()
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 2)
+        await arrive(coalescer, [3])
+        await arrive(coalescer, [4])
+        await arrive(coalescer, [5, 6])
+        assert sender.sent == [[0], [1, 2], [3], [4]]
+
+    asyncio.run(scenario())
+
+
+def test_a_small_group_waits_for_the_large_one_in_flight() -> None:
+    """Two images do not leave beside three in flight; the third makes them leave."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 2)
+        await arrive(coalescer, [0, 1])
+        sender.finish(0)
+        await arrive(coalescer, [2, 3])
+        assert sender.sent == [[0], [1], [2, 3]]
+        sender.finish(1)
+        await settle()
+        await arrive(coalescer, [4])
+        assert sender.sent == [[0], [1], [2, 3]]
+        await arrive(coalescer, [5])
+        assert sender.sent == [[0], [1], [2, 3], [4, 5]]
 
     asyncio.run(scenario())

@@ -26,11 +26,13 @@ class Schedule(RuleBasedStateMachine):
         self._left_out: set[int] = set()
         self._failed: dict[int, InternalError] = {}
 
-    @initialize(group_size=st.integers(1, 5), partial_groups=st.integers(1, 3))
-    def open(self, group_size: int, partial_groups: int) -> None:
+    @initialize(
+        group_size=st.integers(1, 5), classifiers=st.integers(1, 3), places=st.integers(1, 2)
+    )
+    def open(self, group_size: int, classifiers: int, places: int) -> None:
         """Choose the limits."""
-        self._group_size, self._partial_groups = group_size, partial_groups
-        self._coalescer = Coalescer(self._sender, group_size, partial_groups)
+        self._group_size, self._classifiers, self._places = group_size, classifiers, places
+        self._coalescer = Coalescer(self._sender, group_size, classifiers, places)
 
     @rule(count=st.integers(1, 7))
     def arrive(self, count: int) -> None:
@@ -74,16 +76,23 @@ class Schedule(RuleBasedStateMachine):
 
     @invariant()
     def limits_hold(self) -> None:
-        """No group is empty or too large, and at most W partial ones are in flight."""
+        """No group is empty or too large, and no more partial ones are in flight than places."""
         assert all(1 <= len(group) <= self._group_size for group in self._sender.sent)
-        assert self._partial_in_flight <= self._partial_groups
+        assert len(self._partial_in_flight) <= self._places * self._classifiers
 
     @invariant()
     def nothing_waits_without_need(self) -> None:
-        """No full group waits, and images wait only while W partial groups are in flight."""
-        waiting = self._waiting
+        """No full group waits, and no image without need.
+
+        It waits only while every classifier has a group, and either all places are taken or the
+        smallest group in flight is larger than what waits.
+        """
+        waiting, in_flight = self._waiting, self._partial_in_flight
         assert len(waiting) < self._group_size
-        assert not waiting or self._partial_in_flight == self._partial_groups
+        if waiting:
+            assert len(in_flight) >= self._classifiers
+            is_full = len(in_flight) == self._places * self._classifiers
+            assert is_full or len(waiting) < min(in_flight)
 
     @invariant()
     def images_leave_once_and_in_order(self) -> None:
@@ -148,10 +157,10 @@ class Schedule(RuleBasedStateMachine):
         return [image_id for image_id in self._unanswered if image_id not in sent]
 
     @property
-    def _partial_in_flight(self) -> int:
-        """How many groups in flight are not full."""
-        groups = (self._sender.sent[number] for number in self._sender.in_flight)
-        return sum(len(group) < self._group_size for group in groups)
+    def _partial_in_flight(self) -> list[int]:
+        """The sizes of the groups in flight that are not full."""
+        sizes = [len(self._sender.sent[number]) for number in self._sender.in_flight]
+        return [size for size in sizes if size < self._group_size]
 
 
 TestSchedule = Schedule.TestCase

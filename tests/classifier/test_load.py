@@ -1,0 +1,56 @@
+"""The classifier's start-up."""
+
+import logging
+import os
+import time
+
+import pytest
+import torch
+
+from app.classifier.checkpoint import open_checkpoint
+from app.classifier.load import choose_threads, load_model
+from app.classifier.model import Model
+from app.errors import CheckpointError
+from app.settings import Settings
+
+
+def test_the_model_that_is_loaded_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """Start-up logs model, revision, labels, device and threads."""
+    with caplog.at_level(logging.INFO, "vitrine"):
+        model = load_model(Settings(batch_size=2))
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"model vitrine-digits at {model.description.revision}, 10 labels")
+
+
+def test_what_cannot_be_loaded_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """A checkpoint that is wrong is logged without a traceback, and raised."""
+    with caplog.at_level(logging.INFO, "vitrine"), pytest.raises(CheckpointError):
+        load_model(Settings(model="/no/such/folder"))
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert caplog.records[0].exc_info is None
+
+
+class Sleeper(Model):
+    """A model whose batches take as long as they are told to."""
+
+    def __init__(self, seconds: dict[int, float]) -> None:
+        self.seconds = seconds
+
+    def run_blank(self, size: int) -> None:
+        """Burn no core, wait as long as this many threads would take."""
+        assert size == 4
+        time.sleep(self.seconds[torch.get_num_threads()])
+
+
+@pytest.mark.parametrize(("one", "many", "chosen"), [(0.04, 0.02, 2), (0.02, 0.019, 1)])
+def test_more_threads_are_taken_only_where_they_pay(one: float, many: float, chosen: int) -> None:
+    """All cores are taken when a batch is clearly faster on them, else one."""
+    assert choose_threads(Sleeper({1: one, 2: many}), 4, 2) == chosen
+    assert torch.get_num_threads() == chosen
+
+
+def test_the_bundled_model_runs_on_the_threads_that_were_chosen() -> None:
+    """The choice is made on the real model as well, and it is one of the two."""
+    cores = os.cpu_count() or 1
+    assert choose_threads(Model(open_checkpoint("bundled")), 4, cores) in {1, cores}
