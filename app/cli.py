@@ -1,0 +1,153 @@
+"""The command line: `vitrine serve | predict | check | openapi`. It calls what does the work."""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import get_args
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from app.errors import ProblemError, SettingsError, StartupError
+from app.logs import choose_format, configure_logging
+from app.settings import Settings
+
+EXIT_FAILED = 1
+EXIT_NOT_STARTED = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 when it worked, 1 when an image could not be classified, 2 when it cannot start.
+    """
+    arguments = vars(build_parser().parse_args(argv))
+    run = arguments.pop("run")
+    own = {name: arguments.pop(name) for name in ("files", "json", "top_k") if name in arguments}
+    try:
+        exit_code: int = run(read_settings(arguments), **own)
+    except StartupError as exc:
+        print(f"vitrine: {exc}", file=sys.stderr)
+        return EXIT_NOT_STARTED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return exit_code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser; every setting is an option of every command that reads it."""
+    parser = argparse.ArgumentParser(
+        prog="vitrine", description="Serve a fine-tuned Vision Transformer over HTTP."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = _add_command(commands, "serve", serve_model, "serve over HTTP until Ctrl-C")
+    predict = _add_command(commands, "predict", predict_files, "classify files, without a server")
+    predict.add_argument("files", nargs="+", type=Path, metavar="FILE", help="images to classify")
+    predict.add_argument("--json", action="store_true", help="one JSON document a file")
+    predict.add_argument("--top-k", type=int, default=3, help="predictions a file (default: 3)")
+    check = _add_command(commands, "check", check_model, "say what would be served")
+    _add_command(commands, "openapi", print_openapi, "print the OpenAPI document")
+    for command in (serve, predict, check):
+        _add_settings(command)
+    return parser
+
+
+def read_settings(arguments: dict[str, object]) -> Settings:
+    """Read the settings: options first, then the environment, then `.env`.
+
+    Raises:
+        SettingsError: one is wrong; says which and what is allowed.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type] # validated right here
+    except ValidationError as exc:
+        error = exc.errors()[0]
+        name = "_".join(str(step) for step in error["loc"]).removeprefix("vitrine_").upper()
+        raise SettingsError(f"VITRINE_{name}: {error['msg']} (got {error['input']!r})") from exc
+
+
+def serve_model(settings: Settings) -> int:
+    """Serve until Ctrl-C or SIGTERM."""
+    from app.classifier.checkpoint import open_checkpoint  # noqa: PLC0415
+    from app.launch import run_service  # noqa: PLC0415
+
+    style = choose_format(settings.log_format, is_terminal=sys.stderr.isatty())
+    configure_logging(style, settings.log_level)
+    settings = settings.model_copy(update={"log_format": style})
+    open_checkpoint(settings.model, settings.revision, settings.processor)
+    run_service(settings)
+    return 0
+
+
+def predict_files(settings: Settings, files: list[Path], *, json: bool, top_k: int) -> int:
+    """Classify files in this process: a table in a terminal, JSON with `--json`."""
+    from app.offline import classify_files, print_json, print_table  # noqa: PLC0415
+
+    outcomes = asyncio.run(classify_files(settings, files, top_k))
+    (print_json if json else print_table)(outcomes)
+    failed = any(isinstance(outcome, ProblemError) for _, outcome in outcomes)
+    return EXIT_FAILED if failed else 0
+
+
+def check_model(settings: Settings) -> int:
+    """Load the model and say what would be served."""
+    from app.offline import describe_model  # noqa: PLC0415
+
+    description = asyncio.run(describe_model(settings))
+    names = ", ".join(description.labels[:5])
+    more = ", …" if len(description.labels) > 5 else ""  # noqa: PLR2004 - enough to recognise it
+    print(f"model      {description.model_id} at {description.revision}")
+    print(f"labels     {len(description.labels)} ({names}{more})")
+    print(f"image      {description.geometry.size[1]} x {description.geometry.size[0]} pixels")
+    print(f"device     {description.device}")
+    print(f"address    http://{settings.host}:{settings.port}")
+    return 0
+
+
+def print_openapi(settings: Settings) -> int:
+    """Print the OpenAPI document; no model is loaded."""
+    from app.api.factory import create_app  # noqa: PLC0415
+    from app.offline import build_predictor  # noqa: PLC0415
+
+    app = create_app(build_predictor(settings), settings.max_bytes)
+    print(json.dumps(app.openapi(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def _add_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: object,
+    summary: str,
+) -> argparse.ArgumentParser:
+    """Add one command."""
+    command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    """Add an option for every setting."""
+    group = command.add_argument_group("settings", "each is also read from the variable named")
+    for name, field in Settings.model_fields.items():
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            choices=_list_choices(field),
+            metavar=None if _list_choices(field) else "VALUE",
+            help=f"{field.description} [VITRINE_{name.upper()}, default: {field.default}]",
+        )
+
+
+def _list_choices(field: FieldInfo) -> list[str] | None:
+    """List the values of a setting that is one of a few words."""
+    values = get_args(field.annotation)
+    return list(values) if values and all(isinstance(value, str) for value in values) else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

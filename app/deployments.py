@@ -1,0 +1,165 @@
+"""Where the parts are put together: two Ray Serve deployments, and `build`, which binds them.
+
+    serve run app.deployments:build model=./my-vit      (or a Serve config file, or `vitrine serve`)
+
+Only Ray is known here. `Ingress` is the HTTP door and the core; `Classifier` is a shell around
+`Model`. Settings come in as one value and leave as plain ones.
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import ray
+from fastapi import FastAPI
+from ray import serve
+from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.serve.exceptions import BackPressureError, RayServeException
+from ray.serve.handle import DeploymentHandle
+
+from app.api.factory import create_app
+from app.backend import Description, Group, Scored
+from app.errors import ModelUnavailableError, OverloadedError, VitrineError
+from app.logs import choose_format, configure_logging
+from app.prediction.limits import derive_limits
+from app.prediction.predictor import Predictor
+from app.settings import Settings
+
+INGRESS_ONGOING_FACTOR = 2
+"""Serve lets in this many times `max_queue`, so that our typed 503 comes before Serve's own."""
+
+STOP_S = 20.0
+"""Seconds that a replica gets to answer what it has begun."""
+
+
+def build(args: Settings) -> serve.Application:
+    """Build the application from settings; those not given come from the environment."""
+    return bind_application(args)
+
+
+def bind_application(settings: Settings, log_pipe: Path | None = None) -> serve.Application:
+    """Bind both deployments.
+
+    Args:
+        settings: all of them.
+        log_pipe: named pipe for log lines; None for standard error.
+    """
+    classifier = Classifier.options(  # type: ignore[attr-defined] # a serve.Deployment by now
+        num_replicas=settings.classifier_replicas,
+        max_ongoing_requests=max(64, 4 * settings.batch_size),
+        ray_actor_options={"num_cpus": 1, "num_gpus": _count_gpus(settings)},
+    ).bind(settings, log_pipe)
+    application: serve.Application = Ingress.options(  # type: ignore[attr-defined] # the same
+        num_replicas=settings.ingress_replicas,
+        max_ongoing_requests=INGRESS_ONGOING_FACTOR * settings.max_queue,
+        ray_actor_options={"num_cpus": 1},
+    ).bind(settings, classifier, log_pipe)
+    return application
+
+
+def _count_gpus(settings: Settings) -> float:
+    """Ask for a GPU where one is wanted, or where the cluster has one and the CPU is not."""
+    if settings.device == "cpu":
+        return 0
+    has_gpu = settings.device == "cuda" or ray.cluster_resources().get("GPU", 0) > 0
+    return settings.gpus_per_replica if has_gpu else 0
+
+
+def _count_images(groups: list[Group]) -> int:
+    """Size of a batch. It must not raise: that would hang Serve's queue (ray issue 66140)."""
+    return sum(len(group.pixels) for group in groups)
+
+
+@serve.deployment(
+    health_check_period_s=5,
+    graceful_shutdown_timeout_s=STOP_S,
+    graceful_shutdown_wait_loop_s=0.1,
+    max_constructor_retry_count=1,
+)
+class Classifier:
+    """Runs the model on batches of groups. A shell: all it does is `Model`'s."""
+
+    def __init__(self, settings: Settings, log_pipe: Path | None) -> None:
+        _configure_logging(settings, log_pipe)
+        from app.classifier.load import load_model  # noqa: PLC0415 - torch loads here alone
+
+        self._model = load_model(settings)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self.score.set_max_batch_size(settings.batch_size)
+
+    async def describe(self) -> Description:
+        """Say what is served."""
+        return self._model.description
+
+    async def predict(self, group: Group) -> Scored:
+        """Score a group, in one batch with others that wait."""
+        scored: Scored = await self.score(group)
+        return scored
+
+    @serve.batch(batch_wait_timeout_s=0, batch_size_fn=_count_images)  # type: ignore[untyped-decorator]
+    async def score(self, groups: list[Group]) -> list[Scored]:
+        """Score one batch in the model's thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._model.score, groups)
+
+
+@serve.deployment(
+    health_check_period_s=5,
+    graceful_shutdown_timeout_s=STOP_S,
+    graceful_shutdown_wait_loop_s=0.1,
+)
+@serve.ingress()
+class Ingress:
+    """The HTTP door over the core. No torch in this process."""
+
+    def __init__(
+        self, settings: Settings, classifier: DeploymentHandle, log_pipe: Path | None
+    ) -> None:
+        _configure_logging(settings, log_pipe)
+        self._settings = settings
+        self._predictor = Predictor(HandleBackend(classifier), derive_limits(settings))
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        """Build the app on the replica; Serve's server puts X-Request-ID on answers."""
+        return create_app(self._predictor, self._settings.max_bytes, answers_request_id=False)
+
+
+class HandleBackend:
+    """A Backend behind a Serve handle; what goes wrong on the way is told as one of ours."""
+
+    def __init__(self, handle: DeploymentHandle) -> None:
+        self._describe = handle.describe  # looked up once: each look-up makes a handle anew
+        self._predict = handle.predict
+
+    async def describe(self) -> Description:
+        """Say what is served."""
+        try:
+            description: Description = await self._describe.remote()
+        except (RayError, RayServeException) as exc:
+            raise _translate(exc) from exc
+        return description
+
+    async def predict(self, group: Group) -> Scored:
+        """Score a group on one of the classifier's replicas."""
+        try:
+            scored: Scored = await self._predict.remote(group)
+        except (RayError, RayServeException) as exc:
+            raise _translate(exc) from exc
+        return scored
+
+
+def _translate(exc: RayError | RayServeException) -> VitrineError:
+    """Find our error for one of Ray's; its text holds a remote traceback, so it is never shown."""
+    if isinstance(exc, RayTaskError) and isinstance(exc.cause, VitrineError):
+        return exc.cause
+    if isinstance(exc, BackPressureError):
+        return OverloadedError("The classifier's queue is full; try again in a moment.")
+    if isinstance(exc, RayActorError):
+        return ModelUnavailableError("The classifier replica is gone; a new one is starting.")
+    return ModelUnavailableError("The classifier does not answer; try again in a moment.")
+
+
+def _configure_logging(settings: Settings, log_pipe: Path | None) -> None:
+    """Set up the house's log lines in this replica's process."""
+    style = choose_format(settings.log_format, is_terminal=False)
+    configure_logging(style, settings.log_level, log_pipe)

@@ -1,0 +1,83 @@
+"""Classify files in this process, without a server: core and model, joined."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from app.backend import Description
+from app.classifier.checkpoint import open_checkpoint
+from app.errors import InvalidRequestError, ProblemError
+from app.local import LocalBackend
+from app.prediction.limits import derive_limits
+from app.prediction.predictor import Predictor
+from app.settings import Settings
+from schemas import PredictOptions, PredictResponse
+
+Outcome = tuple[Path, PredictResponse | ProblemError]
+
+
+def build_predictor(settings: Settings) -> Predictor:
+    """Build a predictor over a model in this process, loaded when it is first asked.
+
+    Raises:
+        StartupError: the checkpoint is wrong.
+    """
+    checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
+    return Predictor(LocalBackend(checkpoint, settings.device), derive_limits(settings))
+
+
+async def describe_model(settings: Settings) -> Description:
+    """Load the model and let it describe itself; raises StartupError."""
+    return await build_predictor(settings).describe()
+
+
+async def classify_files(settings: Settings, files: list[Path], top_k: int) -> list[Outcome]:
+    """Classify each file; one that fails does not stop the others.
+
+    Raises:
+        StartupError: the checkpoint is wrong.
+    """
+    predictor = build_predictor(settings)
+    labels = (await predictor.describe()).labels
+    options = PredictOptions(top_k=min(top_k, len(labels)))
+    return [(file, await _classify_file(predictor, file, options)) for file in files]
+
+
+async def _classify_file(
+    predictor: Predictor, file: Path, options: PredictOptions
+) -> PredictResponse | ProblemError:
+    """Classify one file; gives the error instead of raising it."""
+    try:
+        data = await asyncio.to_thread(file.read_bytes)
+        return (await predictor.classify(data, options)).response
+    except OSError as exc:
+        return InvalidRequestError(f"{file} cannot be read: {exc.strerror}.")
+    except ProblemError as exc:
+        return exc
+
+
+def print_json(outcomes: list[Outcome]) -> None:
+    """Print one JSON document a line."""
+    for file, outcome in outcomes:
+        if isinstance(outcome, ProblemError):
+            value: dict[str, object] = {"error": {"type": outcome.type, "detail": str(outcome)}}
+        else:
+            value = outcome.model_dump()
+        print(json.dumps({"file": str(file), **value}))
+
+
+def print_table(outcomes: list[Outcome]) -> None:
+    """Print a table, a line a prediction."""
+    table = Table("file", "label", "score", box=None)
+    for file, outcome in outcomes:
+        if isinstance(outcome, ProblemError):
+            table.add_row(escape(str(file)), f"[red]{outcome.title}[/]: {escape(str(outcome))}", "")
+            continue
+        for rank, prediction in enumerate(outcome.predictions):
+            name = escape(str(file)) if rank == 0 else ""
+            table.add_row(name, escape(prediction.label), f"{prediction.score:.4f}")
+    Console().print(table)

