@@ -1,0 +1,1 @@
+"""The benchmarks: Vitrine beside LitServe, same checkpoint, same images, same machine, one run."""
