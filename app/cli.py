@@ -10,7 +10,7 @@ from typing import get_args
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from app.errors import ProblemError, SettingsError, StartupError
+from app.errors import ProblemError, SettingsError, VitrineError
 from app.logs import choose_format, configure_logging
 from app.settings import Settings
 
@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     own = {name: arguments.pop(name) for name in ("files", "json", "top_k") if name in arguments}
     try:
         exit_code: int = run(read_settings(arguments), **own)
-    except StartupError as exc:
+    except VitrineError as exc:
         print(f"vitrine: {exc}", file=sys.stderr)
         return EXIT_NOT_STARTED
     except KeyboardInterrupt:
@@ -48,7 +48,9 @@ def build_parser() -> argparse.ArgumentParser:
     predict = _add_command(commands, "predict", predict_files, "classify files, without a server")
     predict.add_argument("files", nargs="+", type=Path, metavar="FILE", help="images to classify")
     predict.add_argument("--json", action="store_true", help="one JSON document a file")
-    predict.add_argument("--top-k", type=int, default=3, help="predictions a file (default: 3)")
+    predict.add_argument(
+        "--top-k", type=_read_positive, default=3, help="predictions a file (default: 3)"
+    )
     check = _add_command(commands, "check", check_model, "say what would be served")
     _add_command(commands, "openapi", print_openapi, "print the OpenAPI document")
     for command in (serve, predict, check):
@@ -117,6 +119,13 @@ def print_openapi(settings: Settings) -> int:
     app = create_app(build_predictor(settings), settings.max_bytes)
     print(json.dumps(app.openapi(), indent=2, ensure_ascii=False))
     return 0
+
+
+def _read_positive(text: str) -> int:
+    """Read a number of at least 1; argparse tells what ValueError refuses."""
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
 
 
 def _add_command(

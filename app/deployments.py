@@ -7,6 +7,7 @@ Only Ray is known here. `Ingress` is the HTTP door and the core; `Classifier` is
 """
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,7 +20,13 @@ from ray.serve.handle import DeploymentHandle
 
 from app.api.factory import create_app
 from app.backend import Description, Group, Scored
-from app.errors import ModelUnavailableError, OverloadedError, VitrineError
+from app.errors import (
+    InternalError,
+    ModelUnavailableError,
+    OverloadedError,
+    SettingsError,
+    VitrineError,
+)
 from app.logs import choose_format, configure_logging
 from app.prediction.limits import derive_limits
 from app.prediction.predictor import Predictor
@@ -30,6 +37,9 @@ INGRESS_ONGOING_FACTOR = 2
 
 STOP_S = 20.0
 """Seconds that a replica gets to answer what it has begun."""
+
+
+_logger = logging.getLogger("vitrine.deployments")
 
 
 def build(args: Settings) -> serve.Application:
@@ -58,11 +68,22 @@ def bind_application(settings: Settings, log_pipe: Path | None = None) -> serve.
 
 
 def _count_gpus(settings: Settings) -> float:
-    """Ask for a GPU where one is wanted, or where the cluster has one and the CPU is not."""
-    if settings.device == "cpu":
+    """Count the GPUs of a classifier replica: none without a GPU in the cluster, or on the CPU.
+
+    Raises:
+        SettingsError: the cluster has fewer than the replicas would wait for, for ever.
+    """
+    there = ray.cluster_resources().get("GPU", 0)
+    if settings.device == "cpu" or (settings.device == "auto" and there == 0):
         return 0
-    has_gpu = settings.device == "cuda" or ray.cluster_resources().get("GPU", 0) > 0
-    return settings.gpus_per_replica if has_gpu else 0
+    wanted = settings.classifier_replicas * settings.gpus_per_replica
+    if wanted > there:
+        message = (
+            f"VITRINE_CLASSIFIER_REPLICAS x VITRINE_GPUS_PER_REPLICA asks for {wanted:g} GPUs, "
+            f"but Ray sees {there:g}. Lower them, or set VITRINE_DEVICE=cpu."
+        )
+        raise SettingsError(message)
+    return settings.gpus_per_replica
 
 
 def _count_images(groups: list[Group]) -> int:
@@ -150,8 +171,11 @@ class HandleBackend:
 
 def _translate(exc: RayError | RayServeException) -> VitrineError:
     """Find our error for one of Ray's; its text holds a remote traceback, so it is never shown."""
-    if isinstance(exc, RayTaskError) and isinstance(exc.cause, VitrineError):
-        return exc.cause
+    if isinstance(exc, RayTaskError):
+        if isinstance(exc.cause, VitrineError):
+            return exc.cause
+        _logger.error("the classifier failed", exc_info=exc)
+        return InternalError("The model failed on this image.")
     if isinstance(exc, BackPressureError):
         return OverloadedError("The classifier's queue is full; try again in a moment.")
     if isinstance(exc, RayActorError):

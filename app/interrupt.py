@@ -24,5 +24,6 @@ class Interrupt:
         raise KeyboardInterrupt
 
     def _note(self, _signum: int, _frame: FrameType | None) -> None:
-        self._came.set()
-        raise KeyboardInterrupt
+        if not self._came.is_set():  # a second one must not interrupt the stopping
+            self._came.set()
+            raise KeyboardInterrupt

@@ -9,15 +9,24 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
+from select import PIPE_BUF
 from typing import Literal
+from urllib.parse import quote
 
 LogFormat = Literal["text", "json"]
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+LONGEST_ID = 128
+"""Characters of a request's id that are logged; clients choose it."""
+
+GATHER_S = 0.1
+"""Seconds that a replica's log lines wait for others before they leave together."""
 
 _LEVELS = {"DEBUG": "DEBUG", "INFO": "INFO ", "WARNING": "WARN ", "ERROR": "ERROR"}
 
@@ -31,7 +40,7 @@ class TextFormatter(logging.Formatter):
         level = _LEVELS.get(record.levelname, record.levelname)
         line = f"{clock} {level} {record.getMessage()}"
         if current := request_id.get():
-            line = f"{line} {current}"
+            line = f"{line} {quote(current[:LONGEST_ID])}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -47,36 +56,72 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         if current := request_id.get():
-            values["request_id"] = current
+            values["request_id"] = current[:LONGEST_ID]
         values |= getattr(record, "fields", {})
         if record.exc_info:
             values["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(values, ensure_ascii=False)
+        return json.dumps(values, ensure_ascii=True)
 
 
 class PipeHandler(logging.Handler):
     """Writes lines to a named pipe that `vitrine serve` reads, and never waits for the reader.
 
     A replica's own standard error ends in a file of Ray's; the pipe brings its lines to the
-    terminal. When the pipe is full or its reader is gone, lines are dropped and counted.
+    terminal. They leave a few at a time, every GATHER_S seconds, because a write for each would
+    wake two processes for each request; a warning takes all before it along at once. When the
+    pipe is full or its reader is gone, lines are dropped and counted.
     """
 
     def __init__(self, pipe: Path) -> None:
         super().__init__()
         self._descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        self._lines: list[bytes] = []
+        self._has_lines = threading.Event()
         self.dropped = 0
+        threading.Thread(target=self._flush_forever, daemon=True, name="log").start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
-        try:
-            os.write(self._descriptor, (self.format(record) + "\n").encode())
-        except OSError:
-            self.dropped += 1
+        """Keep one line for the next write."""
+        self._lines.append((self.format(record) + "\n").encode())
+        if record.levelno >= logging.WARNING:
+            self.flush()
+        else:
+            self._has_lines.set()
+
+    def flush(self) -> None:
+        """Write what is kept, in pieces that the pipe takes whole."""
+        with self.lock or contextlib.nullcontext():
+            lines, self._lines = self._lines, []
+            for piece in _join_lines(lines):
+                try:
+                    os.write(self._descriptor, piece)
+                except OSError:
+                    self.dropped += piece.count(b"\n")
 
     def close(self) -> None:
-        """Close this end of the pipe."""
+        """Write what is kept and close this end of the pipe."""
+        self.flush()
         os.close(self._descriptor)
         super().close()
+
+    def _flush_forever(self) -> None:
+        """Write every GATHER_S seconds while there are lines."""
+        while self._has_lines.wait():
+            self._has_lines.clear()
+            time.sleep(GATHER_S)
+            self.flush()
+
+
+def _join_lines(lines: list[bytes]) -> Iterator[bytes]:
+    """Join lines to pieces of at most PIPE_BUF bytes, which a pipe takes whole."""
+    piece = b""
+    for line in lines:
+        if piece and len(piece) + len(line) > PIPE_BUF:
+            yield piece
+            piece = b""
+        piece += line
+    if piece:
+        yield piece
 
 
 @contextlib.contextmanager

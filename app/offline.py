@@ -26,13 +26,18 @@ def build_predictor(settings: Settings) -> Predictor:
     Raises:
         StartupError: the checkpoint is wrong.
     """
+    return Predictor(_open_backend(settings), derive_limits(settings))
+
+
+def _open_backend(settings: Settings) -> LocalBackend:
+    """Find the checkpoint; the model is loaded when it is first asked."""
     checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
-    return Predictor(LocalBackend(checkpoint, settings.device), derive_limits(settings))
+    return LocalBackend(checkpoint, settings.device)
 
 
 async def describe_model(settings: Settings) -> Description:
-    """Load the model and let it describe itself; raises StartupError."""
-    return await build_predictor(settings).describe()
+    """Load the model, however long that takes, and let it describe itself; raises StartupError."""
+    return await _open_backend(settings).describe()
 
 
 async def classify_files(settings: Settings, files: list[Path], top_k: int) -> list[Outcome]:
@@ -41,8 +46,9 @@ async def classify_files(settings: Settings, files: list[Path], top_k: int) -> l
     Raises:
         StartupError: the checkpoint is wrong.
     """
-    predictor = build_predictor(settings)
-    labels = (await predictor.describe()).labels
+    backend = _open_backend(settings)
+    labels = (await backend.describe()).labels  # loads, before any image's time runs
+    predictor = Predictor(backend, derive_limits(settings))
     options = PredictOptions(top_k=min(top_k, len(labels)))
     return [(file, await _classify_file(predictor, file, options)) for file in files]
 

@@ -17,6 +17,7 @@ class Settings(BaseSettings):
         env_prefix="VITRINE_",
         env_file=".env",
         env_ignore_empty=True,
+        dotenv_filtering="match_prefix",  # a .env may hold other programs' variables
         frozen=True,
         extra="forbid",
         protected_namespaces=(),

@@ -90,6 +90,14 @@ def compare(servers: tuple[Server, Server], rounds: int, seconds: int) -> Docume
     }
 
 
+def make_opponent(name: str) -> Server:
+    """Return the server to compare with; LitServe is installed where it is missing."""
+    if name == "silent":
+        return make_vitrine("silent", VITRINE_LOG_LEVEL="warning")
+    install_litserve()
+    return make_litserve()
+
+
 def is_clean(document: Document, name: str) -> bool:
     """Say whether the server gave no error and left no process in any round."""
     errors = sum(cell[name]["errors"] for cell in document["cells"])
@@ -102,6 +110,12 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5, help="of each cell")
+    parser.add_argument(
+        "--against",
+        choices=("litserve", "silent"),
+        default="litserve",
+        help="LitServe, or Vitrine without its log line for each request",
+    )
     parser.add_argument("--quick", action="store_true", help="one round of 2 s a cell")
     arguments = parser.parse_args()
     if arguments.quick:
@@ -116,8 +130,7 @@ def run() -> int:
         print(NO_WRK, file=sys.stderr)
         return 2
     try:
-        install_litserve()
-        servers = (make_vitrine(), make_litserve())
+        servers = (make_vitrine(), make_opponent(arguments.against))
         document = compare(servers, arguments.rounds, arguments.seconds)
     except BenchError as error:
         print(error, file=sys.stderr)

@@ -143,7 +143,8 @@ def print_servers(servers: dict[str, Document]) -> None:
 def save(document: Document, *, quick: bool) -> None:
     """Keep the document in bench/results and print it as the last line."""
     RESULTS.mkdir(exist_ok=True)
-    name = f"{datetime.now(UTC):%Y-%m-%d}-compare{'-quick' if quick else ''}.json"
+    opponent = list(document["servers"])[1]
+    name = f"{datetime.now(UTC):%Y-%m-%d}-{opponent}{'-quick' if quick else ''}.json"
     (RESULTS / name).write_text(json.dumps(document, indent=1) + "\n")
     print(f"\nkept in bench/results/{name}")
     print(json.dumps(document))

@@ -52,11 +52,11 @@ def find_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def make_vitrine() -> Server:
-    """Return Vitrine as it comes: no setting but the address."""
+def make_vitrine(name: str = "vitrine", **settings: str) -> Server:
+    """Return Vitrine as it comes, but for its address and the settings that are given."""
     port = find_port()
-    env = {"VITRINE_HOST": "127.0.0.1", "VITRINE_PORT": str(port)}
-    return Server("vitrine", (sys.executable, "-m", "app.cli", "serve"), port, env)
+    env = {"VITRINE_HOST": "127.0.0.1", "VITRINE_PORT": str(port)} | settings
+    return Server(name, (sys.executable, "-m", "app.cli", "serve"), port, env)
 
 
 def make_litserve(checkpoint: Path = CHECKPOINT) -> Server:

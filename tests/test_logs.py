@@ -97,9 +97,29 @@ def test_a_stuck_reader_costs_lines_and_no_time(tmp_path: Path) -> None:
     handler.setFormatter(TextFormatter())
     for _ in range(200):
         handler.emit(make_record("x" * 1000))
+    handler.flush()
     os.close(reader)
     handler.close()
     assert 100 < handler.dropped < 200
+
+
+def test_a_warning_leaves_at_once_with_all_before_it(tmp_path: Path) -> None:
+    """Lines gather for a moment; a warning does not wait, and the order stays."""
+    pipe = tmp_path / "log"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    handler = PipeHandler(pipe)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.emit(make_record("one"))
+    warning = make_record("two")
+    warning.levelno = logging.WARNING
+    handler.emit(warning)
+    assert os.read(reader, 100) == b"one\ntwo\n"
+    handler.emit(make_record("three"))
+    time.sleep(0.5)
+    assert os.read(reader, 100) == b"three\n"
+    handler.close()
+    os.close(reader)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,11 @@ from app.errors import PayloadTooLargeError
 from app.logs import request_id
 
 REQUEST_ID = "X-Request-ID"
+CLIENT_GONE = 499
+"""What is logged for a request whose client went away before it was answered."""
+LONGEST_PATH = 1000
+"""Characters of a path that are logged."""
+
 _SAFE_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _logger = logging.getLogger("vitrine.access")
 
@@ -75,7 +80,7 @@ class Exchange:
         self._scope = scope
         self._send = send
         self._started = time.perf_counter()
-        self._status = 499  # the client went away first
+        self._status: int | None = None
         self._is_gone = False
 
     def watch(self, receive: Receive) -> Receive:
@@ -91,32 +96,32 @@ class Exchange:
     async def send(self, message: Message) -> None:
         """Send a message of the answer, with the request's id in its headers."""
         if message["type"] == "http.response.start":
-            if not self._is_gone:
-                self._status = message["status"]
+            self._status = message["status"]
             if self._answers:
                 MutableHeaders(scope=message)[REQUEST_ID] = self.id
         await self._send(message)
 
     async def refuse(self) -> None:
         """Answer an unforeseen error, unless an answer has begun."""
-        if self._status == 499:  # noqa: PLR2004 - see __init__
+        if self._status is None:
             await build_response(build_internal_error())(self._scope, _receive_nothing, self.send)
 
     def log(self) -> None:
         """Write the request's line."""
-        method, path = self._scope["method"], quote(self._scope["path"])  # one line, no escapes
+        method, path = self._scope["method"], quote(self._scope["path"])[:LONGEST_PATH]  # one line
+        status = CLIENT_GONE if self._is_gone or self._status is None else self._status
         duration_ms = (time.perf_counter() - self._started) * 1000
         _logger.info(
             "%s %s %s %.1f ms",
             method,
             path,
-            self._status,
+            status,
             duration_ms,
             extra={
                 "fields": {
                     "method": method,
                     "path": path,
-                    "status": self._status,
+                    "status": status,
                     "duration_ms": round(duration_ms, 2),
                 }
             },

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from transformers import PreTrainedModel
 
+from app.classifier.guard import silence
+
 Engine = Callable[[torch.Tensor], torch.Tensor]
 """Float32 `[n, 3, height, width]` to logits `[n, labels]`."""
 
@@ -52,7 +54,7 @@ class _Logits(torch.nn.Module):
 @torch.inference_mode()
 def _trace(eager: _Logits, size: tuple[int, int]) -> Engine:
     """Record the operations on one batch and freeze the weights into them."""
-    with warnings.catch_warnings():
+    with silence(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of shapes that are constants: ours are
         example = torch.rand(_TRACED, 3, *size)
         traced = torch.jit.trace(eager, example, strict=False, check_trace=False)  # type: ignore[no-untyped-call]

@@ -45,7 +45,7 @@ def refuse_broken(subject: str, mend: str) -> Iterator[None]:
         CheckpointError: the loader failed.
     """
     try:
-        with _silence():
+        with silence():
             yield
     except _BROKEN as exc:
         reason = textwrap.shorten(f"{type(exc).__name__}: {exc}", LONGEST_REASON, placeholder=" …")
@@ -54,7 +54,7 @@ def refuse_broken(subject: str, mend: str) -> Iterator[None]:
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Switch off transformers' progress bars and reports; its errors are told in our words."""
     verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

@@ -34,10 +34,11 @@ def check_head(weights: list[Path], labels: tuple[str, ...]) -> None:
     """Refuse a classification head that has another number of outputs than there are labels."""
     for path in weights:
         for name, shape in _read_shapes(path).items():
-            if _HEAD.fullmatch(name) and shape[0] != len(labels):
+            if _HEAD.fullmatch(name) and shape[:1] != [len(labels)]:
+                count = shape[0] if shape else 0
                 message = (
-                    f"{path}: the weights give {shape[0]} labels ({name}) but id2label in "
-                    f"config.json has {len(labels)}. Mend id2label to name all {shape[0]}."
+                    f"{path}: the weights give {count} labels ({name}) but id2label in "
+                    f"config.json has {len(labels)}. Mend id2label to name all {count}."
                 )
                 raise CheckpointError(message)
 

@@ -109,6 +109,8 @@ class Coalescer:
     def _finish_group(self, futures: list[Waiter], task: asyncio.Task[list[ScoredImage]]) -> None:
         """Answer each member that still waits, then send what may leave now."""
         self._tasks.discard(task)
+        for gone in [waiter for waiter in self._waiting if waiter.done()]:
+            del self._waiting[gone]  # cancelled in this very tick
         if len(futures) < self._group_size:
             self._partial_in_flight.remove(len(futures))
         error = asyncio.CancelledError() if task.cancelled() else task.exception()

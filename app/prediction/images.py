@@ -24,8 +24,11 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """The Pillow plugins that may run. Several JPEGs in one file (MPO) are read as a JPEG."""
 
 QUICK_BYTES = 16 * 1024
-QUICK_PIXELS = 128 * 128
-"""An image within both decodes in some tenths of a millisecond, about what a thread's hop costs."""
+QUICK_EDGES = (16, 128)
+"""An image within both is read in some tenths of a millisecond, about what a thread's hop costs.
+
+Its shortest edge counts too: a thin image would be enlarged to a huge one by some processors.
+"""
 
 _SERVED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF"
 
@@ -107,8 +110,8 @@ class ImageDecoder:
             return False
         try:
             with Image.open(BytesIO(data), formats=FORMATS) as image:
-                return image.width * image.height <= QUICK_PIXELS
-        except _BROKEN:
+                return QUICK_EDGES[0] <= min(image.size) and max(image.size) <= QUICK_EDGES[1]
+        except (Image.DecompressionBombError, *_BROKEN):
             return False
 
     def _open(self, data: bytes) -> Image.Image:

@@ -103,17 +103,19 @@ class Predictor:
         """Classify, preparing the image anew when the model changed under it."""
         for _ in range(PREPARE_TRIES):
             preparation = await self._prepare()
-            prepared = await self._read(data, preparation.processor)
+            prepared = await self._read(data, preparation)
             scored = await preparation.coalescer.score(prepared.pixels)
             current = await self._adopt(preparation, scored.group)
             if scored.logits is not None:
                 return self._answer(prepared, scored, current, options)
         raise ModelUnavailableError("The model is being changed; try again in a moment.")
 
-    async def _read(self, data: bytes, processor: Processor) -> _Prepared:
+    async def _read(self, data: bytes, preparation: Preparation) -> _Prepared:
         """Decode and apply the geometry, in a thread unless that costs more than it frees."""
         started = time.perf_counter()
-        if self._decoder.is_quick(data):
+        processor = preparation.processor
+        is_plain = preparation.description.geometry.fallback is None
+        if is_plain and self._decoder.is_quick(data):
             decoded, pixels = _read_image(self._decoder, processor, data)
         else:
             decoded, pixels = await asyncio.get_running_loop().run_in_executor(
@@ -133,12 +135,12 @@ class Predictor:
         assert scored.logits is not None  # noqa: S101 - the caller has looked
         waited_ms = (time.perf_counter() - prepared.decoded) * 1000
         inference_ms = scored.group.inference_ms
-        self.last_success = time.monotonic()
         response = PredictResponse(
             model=ModelInfo(id=description.model_id, revision=description.revision),
             image=prepared.image,
             predictions=rank_predictions(scored.logits, description, options),
         )
+        self.last_success = time.monotonic()  # not before the scores were found to be numbers
         decode_ms = (prepared.decoded - prepared.started) * 1000
         return Classified(
             response, Timing(decode_ms, max(0.0, waited_ms - inference_ms), inference_ms)

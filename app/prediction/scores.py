@@ -37,7 +37,7 @@ def rank_predictions(
             through, because generated clients send it, and gives all labels where they are fewer.
     """
     labels = description.labels
-    if options.top_k > max(len(labels), DEFAULT_TOP_K):
+    if options.top_k > len(labels) and options.top_k != DEFAULT_TOP_K:
         message = f"query top_k: must be 1 to {len(labels)}, the number of labels of this model."
         raise InvalidRequestError(message)
     scores = compute_scores(logits, description.activation)

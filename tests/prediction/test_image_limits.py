@@ -130,3 +130,21 @@ def test_what_pillow_warns_of_is_not_printed(
     assert decode(samples.encode("PNG P tRNS bytes")).format == "PNG"
     assert capsys.readouterr() == ("", "")
     assert not caplog.records
+
+
+def test_only_small_images_are_quick() -> None:
+    """Few bytes and few pixels together make an image quick; either alone does not."""
+    decoder = ImageDecoder(max_bytes=1_000_000, max_pixels=50_000_000)
+    assert decoder.is_quick(samples.encode("PNG RGB"))
+    assert not decoder.is_quick(forgeries.forge_png(4000, 4000))
+    assert not decoder.is_quick(samples.encode("PNG RGB") + bytes(16 * 1024))
+    assert not decoder.is_quick(forgeries.forge_png(128, 4))  # a resize could make it huge
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"hello", forgeries.forge_png(100_000, 100_000), forgeries.forge_gif((1, 1), (9, 9))],
+)
+def test_what_cannot_be_read_is_not_quick(data: bytes) -> None:
+    """What is wrong with an image is told by decoding; the question alone raises nothing."""
+    assert not ImageDecoder(max_bytes=1_000_000, max_pixels=50_000_000).is_quick(data)

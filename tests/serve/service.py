@@ -1,0 +1,177 @@
+"""The real thing: `vitrine serve` as a process of its own, started, watched and stopped."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "app" / "demo" / "samples"
+SEVEN = SAMPLES / "7-0.png"
+
+START_S = 120
+STOP_S = 10.0
+"""Seconds from the signal until the service must be gone."""
+
+_MARK = "TEST_SERVICE"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that runs.
+
+    Attributes:
+        process: `vitrine serve`; it leads a process group of its own.
+        port: where it listens.
+        log: what it wrote to standard error.
+        output: what it wrote to standard output.
+        mark: value of an environment variable that all its descendants inherit.
+    """
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+    output: Path
+    mark: str
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def read_log(self) -> str:
+        """Read what it has written to standard error up to now."""
+        return self.log.read_text()
+
+    def wait_for_log(self, text: str, timeout_s: float = 5) -> str:
+        """Wait until `text` is in the log, and read all of it."""
+        deadline = time.monotonic() + timeout_s
+        while text not in self.read_log():
+            assert time.monotonic() < deadline, f"no {text!r} in:\n{self.read_log()}"
+            time.sleep(0.05)
+        return self.read_log()
+
+    def is_ready(self) -> bool:
+        """Ask whether it may have traffic."""
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/readyz", timeout=20).status_code == 200
+        return False
+
+    def wait_until_ready(self) -> None:
+        """Wait until it may have traffic."""
+        deadline = time.monotonic() + START_S
+        while not self.is_ready():
+            assert self.process.poll() is None, f"it ended:\n{self.read_log()}"
+            assert time.monotonic() < deadline, f"not ready in {START_S} s:\n{self.read_log()}"
+            time.sleep(0.1)
+
+    def list_processes(self) -> list[psutil.Process]:
+        """List it and all processes that came of it, wherever they hang in the tree."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get(_MARK) == self.mark:
+                    found.append(process)
+        return found
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
+        """Stop it by a signal to its process; gives the seconds that it took.
+
+        SIGINT goes to the whole process group, as a terminal sends Ctrl-C.
+        """
+        started = time.monotonic()
+        if number == signal.SIGINT:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
+        self.process.wait(timeout=25)
+        return time.monotonic() - started
+
+    def assert_stops(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Stop it; it must take <= STOP_S, exit with 0, and leave nothing behind."""
+        took_s = self.stop(number)
+        left = [(one.pid, one.name()) for one in self.list_processes()]
+        assert left == []
+        assert took_s <= STOP_S
+        assert self.process.returncode == 0, self.read_log()
+
+    def end(self) -> None:
+        """End, by process id, whatever a failed test has left."""
+        for process in self.list_processes():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.wait(timeout=10)
+
+
+@contextmanager
+def start_service(folder: Path, **settings: str) -> Iterator[Service]:
+    """Start `vitrine serve`, with settings by name, and do not wait for it.
+
+    Args:
+        folder: where its output goes.
+        **settings: such as `proxy="python"`.
+    """
+    port = settings.setdefault("port", str(find_free_port()))
+    command = [sys.executable, "-m", "app.cli", "serve"]
+    with start_process(folder, command, int(port), make_environment(**settings)) as service:
+        yield service
+
+
+@contextmanager
+def start_process(
+    folder: Path, command: list[str], port: int, environment: dict[str, str]
+) -> Iterator[Service]:
+    """Start a command that serves on `port`; whatever it leaves is ended at last."""
+    mark = uuid.uuid4().hex
+    log, output = folder / "stderr", folder / "stdout"
+    with log.open("wb") as stderr, output.open("wb") as stdout:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment | {_MARK: mark},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    service = Service(process, port, log, output, mark)
+    try:
+        yield service
+    finally:
+        service.end()
+
+
+def run_cli(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a `vitrine` command to its end, with settings by name."""
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", *arguments],
+        cwd=ROOT,
+        env=make_environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def make_environment(**settings: str) -> dict[str, str]:
+    """Make an environment with these settings alone, whatever is set where the tests run."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VITRINE_")}
+    return kept | {f"VITRINE_{name.upper()}": value for name, value in settings.items()}
+
+
+def find_free_port() -> int:
+    """Find a port that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
