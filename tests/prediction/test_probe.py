@@ -2,9 +2,12 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from app.backend import Group, Scored
 from app.errors import InternalError, ModelUnavailableError, OverloadedError
 from app.prediction import probe as probes
 from app.prediction.limits import Limits
@@ -191,5 +194,27 @@ def test_uptime_counts_from_the_start() -> None:
         first = probe.uptime_s
         await asyncio.sleep(0.01)
         assert 0 <= first < probe.uptime_s < 10
+
+    asyncio.run(scenario())
+
+
+class SenselessBackend(FakeBackend):
+    """A classifier whose every logit is not a number."""
+
+    async def predict(self, group: Group) -> Scored:
+        """Answer in good time, with nonsense."""
+        scored = await super().predict(group)
+        assert scored.logits is not None
+        return replace(scored, logits=np.full_like(scored.logits, np.nan))
+
+
+def test_scores_that_are_no_numbers_are_no_health() -> None:
+    """A model that answers nonsense is unavailable, however often it is asked."""
+
+    async def scenario() -> None:
+        probe = Probe(make_predictor(SenselessBackend()))
+        for _ in range(3):
+            with pytest.raises(ModelUnavailableError):
+                await probe.check()
 
     asyncio.run(scenario())
