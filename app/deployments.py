@@ -73,8 +73,10 @@ def _count_gpus(settings: Settings) -> float:
     Raises:
         SettingsError: the cluster has fewer than the replicas would wait for, for ever.
     """
+    if settings.device == "cpu":
+        return 0
     there = ray.cluster_resources().get("GPU", 0)
-    if settings.device == "cpu" or (settings.device == "auto" and there == 0):
+    if settings.device == "auto" and there == 0:
         return 0
     wanted = settings.classifier_replicas * settings.gpus_per_replica
     if wanted > there:
