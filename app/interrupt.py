@@ -1,21 +1,44 @@
 """SIGINT and SIGTERM as an exception in the main thread. It knows nothing of what they stop."""
 
+import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 
 class Interrupt:
-    """SIGINT and SIGTERM, kept even where the exception that they raise is lost in a callback."""
+    """SIGINT and SIGTERM, kept even where the exception that they raise is lost in a callback.
 
-    def __init__(self) -> None:
+    Args:
+        patience_s: seconds from a signal until the process must have ended.
+        give_up: ends the process. It is called in a thread of its own when the time is up, also
+            when the main thread is inside C code, where no exception reaches it.
+    """
+
+    def __init__(self, patience_s: float, give_up: Callable[[], None]) -> None:
         self._came = threading.Event()
+        self._patience_s = patience_s
+        self._give_up = give_up
+
+    @property
+    def came(self) -> bool:
+        """Whether a signal has come."""
+        return self._came.is_set()
+
+    def start(self) -> None:
+        """Take the signals from here on."""
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)  # noqa: FBT003 - the function takes it so
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, args=(reader,), daemon=True).start()
+        self.catch()
 
     def catch(self) -> None:
-        """Take the signals from here on; raises KeyboardInterrupt when one has come already."""
+        """Take the signals back; raises KeyboardInterrupt when one has come already."""
         signal.signal(signal.SIGINT, self._note)
         signal.signal(signal.SIGTERM, self._note)
-        if self._came.is_set():
+        if self.came:
             raise KeyboardInterrupt
 
     def wait(self) -> None:
@@ -24,6 +47,12 @@ class Interrupt:
         raise KeyboardInterrupt
 
     def _note(self, _signum: int, _frame: FrameType | None) -> None:
-        if not self._came.is_set():  # a second one must not interrupt the stopping
+        if not self.came:  # a second one must not interrupt the stopping
             self._came.set()
             raise KeyboardInterrupt
+
+    def _watch(self, wakeups: int) -> None:
+        while os.read(wakeups, 1)[0] not in {signal.SIGINT, signal.SIGTERM}:
+            pass
+        threading.Event().wait(self._patience_s)
+        self._give_up()

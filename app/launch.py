@@ -6,34 +6,27 @@ Ray is imported inside functions, because Serve reads its variables when it is i
 
 import contextlib
 import http.client
-import io
 import logging
 import os
 import shutil
-import signal
 import socket
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-import psutil
-
 from app.errors import SettingsError, StartupError
 from app.interrupt import Interrupt
 from app.logs import forward_lines
 from app.proxy import Proxy, choose_proxy, list_serve_variables
 from app.settings import Settings
+from app.shutdown import OVERDUE_S, end_now, end_processes, list_children, stop_service
 
 APP_NAME = "vitrine"
 READY_S = 60.0
 """Seconds from deployed to the first answer through the proxy."""
-STOP_S = 6.0
-"""Seconds that Serve gets to stop; what is left then is ended by its process id."""
 
 _logger = logging.getLogger("vitrine.launch")
 
@@ -47,31 +40,33 @@ def run_service(settings: Settings) -> None:
     started = time.monotonic()
     proxy = choose_proxy(settings.proxy)
     _check_port(settings)
-    interrupt = Interrupt()
-    interrupt.catch()
+    interrupt = Interrupt(OVERDUE_S, end_now)
+    interrupt.start()
     with _make_run_folder() as folder, forward_lines(folder / "log") as pipe:
         os.environ.update(list_serve_variables(proxy, folder))
         try:
-            for step, act in _list_steps(settings, proxy, pipe):
+            for step, act in _list_steps(settings, proxy, pipe, interrupt):
                 _tell(started, step)
                 act()
                 interrupt.catch()  # ray.init puts a handler of its own in place
             url = f"http://{settings.host}:{settings.port}"
             _tell(started, f"ready at {url} (try {url}/docs; Ctrl-C stops)")
             interrupt.wait()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, StartupError):
+            if not interrupt.came:
+                raise
             _logger.info("stopping")
         finally:
-            _stop()
+            stop_service()
     _logger.info("stopped")
 
 
 def _list_steps(
-    settings: Settings, proxy: Proxy, pipe: Path
+    settings: Settings, proxy: Proxy, pipe: Path, interrupt: Interrupt
 ) -> list[tuple[str, Callable[[], None]]]:
     """List what brings everything up, and the words that tell of it."""
     return [
-        ("starting Ray", partial(_start_ray, settings)),
+        ("starting Ray", partial(_start_ray, settings, interrupt)),
         (f"Ray runs; starting Serve with {proxy} as proxy", partial(_start_serve, settings)),
         ("Serve runs; loading the model", partial(_deploy, settings, pipe)),
         ("the model is loaded; waiting for the proxy", partial(_wait_until_ready, settings)),
@@ -83,8 +78,20 @@ def _tell(started: float, step: str) -> None:
     _logger.info("[%4.1f s] %s", time.monotonic() - started, step)
 
 
-def _start_ray(settings: Settings) -> None:
-    """Start a Ray of our own; it never joins another that runs here."""
+def _start_ray(settings: Settings, interrupt: Interrupt) -> None:
+    """Start a Ray of our own, with a second try: on a busy machine its start can time out."""
+    before = list_children()
+    try:
+        _init_ray(settings)
+    except Exception:  # Ray raises bare ones
+        interrupt.catch()
+        _logger.warning("Ray did not start; trying once more", exc_info=True)
+        end_processes([child for child in list_children() if child not in before])
+        _init_ray(settings)
+
+
+def _init_ray(settings: Settings) -> None:
+    """Start a Ray that never joins another that runs here."""
     import ray  # noqa: PLC0415
 
     replicas = settings.ingress_replicas + settings.classifier_replicas
@@ -140,34 +147,6 @@ def _wait_until_ready(settings: Settings) -> None:
                 return
         time.sleep(0.1)
     raise StartupError("The model does not answer through the proxy; see the lines above.")
-
-
-def _stop() -> None:
-    """Stop Serve and Ray, then end by process id whatever of ours is left."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    children = psutil.Process().children(recursive=True)
-    with contextlib.redirect_stdout(io.StringIO()):  # Ray tells of the actors that it ends
-        stopper = threading.Thread(target=_stop_serve, daemon=True)
-        stopper.start()
-        stopper.join(STOP_S)
-    for child in children:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
-    psutil.wait_procs(children, timeout=2)
-
-
-def _stop_serve() -> None:
-    """Ask Serve and Ray to stop; requests that have begun are answered."""
-    if "ray" not in sys.modules:
-        return
-    import ray  # noqa: PLC0415
-    from ray import serve  # noqa: PLC0415
-
-    logging.getLogger("ray.serve").setLevel(logging.ERROR)
-    if ray.is_initialized():
-        serve.shutdown()
-        ray.shutdown()
 
 
 def _check_port(settings: Settings) -> None:

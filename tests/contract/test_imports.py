@@ -30,7 +30,7 @@ ALLOWED = {
 """Which of the house's own modules a module or a package may import."""
 
 ONLY_IN = {
-    "ray": {"app/deployments.py", "app/launch.py"},
+    "ray": {"app/deployments.py", "app/launch.py", "app/shutdown.py"},
     "fastapi": {"app/api", "app/deployments.py"},
     "starlette": {"app/api"},
     "torch": {"app/classifier", "app/demo"},

@@ -101,8 +101,8 @@ class Service:
         """Stop it; it must take <= STOP_S, exit with 0, and leave nothing behind."""
         took_s = self.stop(number)
         left = [(one.pid, one.name()) for one in self.list_processes()]
-        assert left == []
-        assert took_s <= STOP_S
+        assert left == [], self.read_log()
+        assert took_s <= STOP_S, self.read_log()
         assert self.process.returncode == 0, self.read_log()
 
     def end(self) -> None:

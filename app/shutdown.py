@@ -1,0 +1,65 @@
+"""Stop all that `vitrine serve` has started: kindly, in time, and by process id alone."""
+
+import contextlib
+import io
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import Never
+
+import psutil
+
+SERVE_S = 6.0
+"""Seconds that Serve and Ray get to stop; what is left then is ended."""
+
+OVERDUE_S = 8.5
+"""Seconds from the signal until the process ends itself, whatever it is doing."""
+
+_logger = logging.getLogger("vitrine.launch")
+
+
+def stop_service() -> None:
+    """Stop Serve and Ray, then end whatever of ours is left."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    children = list_children()
+    with contextlib.redirect_stdout(io.StringIO()):  # Ray tells of the actors that it ends
+        stopper = threading.Thread(target=_stop_serve, daemon=True)
+        stopper.start()
+        stopper.join(SERVE_S)
+    end_processes(children)
+
+
+def end_now() -> Never:
+    """End this process and all that came of it, from any thread."""
+    _logger.warning("stopping took too long; ending the processes that are left")
+    end_processes(list_children())
+    os._exit(0)
+
+
+def list_children() -> list[psutil.Process]:
+    """List all processes that came of this one."""
+    return psutil.Process().children(recursive=True)
+
+
+def end_processes(processes: list[psutil.Process]) -> None:
+    """End processes, and wait until they are gone."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=1)
+
+
+def _stop_serve() -> None:
+    """Ask Serve and Ray to stop; requests that have begun are answered."""
+    if "ray" not in sys.modules:
+        return
+    import ray  # noqa: PLC0415
+    from ray import serve  # noqa: PLC0415
+
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    if ray.is_initialized():
+        serve.shutdown()
+        ray.shutdown()
