@@ -14,7 +14,7 @@ help: ## List the targets
 
 .venv/dev: .venv/bin/vitrine
 	$(BIN)/pip install --quiet --constraint constraints.txt pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --group dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .[openvino] --group dev
 	@touch $@
 
 serve: .venv/bin/vitrine ## Install once and serve the bundled model on 127.0.0.1:8000

@@ -47,6 +47,7 @@ class Description:
         activation: what turns logits into scores.
         geometry: how images become pixels.
         device: where the model runs, such as `cpu` or `cuda:0`.
+        engine: what runs it and in which precision, such as `torch fp32`.
     """
 
     model_id: str
@@ -55,6 +56,7 @@ class Description:
     activation: Activation
     geometry: Geometry
     device: str
+    engine: str
 
 
 @dataclass(frozen=True, slots=True)

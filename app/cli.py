@@ -106,7 +106,7 @@ def check_model(settings: Settings) -> int:
     print(f"model      {description.model_id} at {description.revision}")
     print(f"labels     {len(description.labels)} ({names}{more})")
     print(f"image      {description.geometry.size[1]} x {description.geometry.size[0]} pixels")
-    print(f"device     {description.device}")
+    print(f"engine     {description.engine} on {description.device}")
     print(f"address    http://{settings.host}:{settings.port}")
     return 0
 

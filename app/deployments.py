@@ -107,8 +107,15 @@ class Classifier:
         from app.classifier.load import load_model  # noqa: PLC0415 - torch loads here alone
 
         self._model = load_model(settings)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self.score.set_max_batch_size(settings.batch_size)
+        places = self._model.engine.places
+        self._threads = ThreadPoolExecutor(places, thread_name_prefix="model")
+        self._score = serve.batch(
+            self._score_batch,
+            max_batch_size=settings.batch_size,
+            batch_wait_timeout_s=0,
+            max_concurrent_batches=places,
+            batch_size_fn=_count_images,
+        )
 
     async def describe(self) -> Description:
         """Say what is served."""
@@ -116,14 +123,13 @@ class Classifier:
 
     async def predict(self, group: Group) -> Scored:
         """Score a group, in one batch with others that wait."""
-        scored: Scored = await self.score(group)
+        scored: Scored = await self._score(group)
         return scored
 
-    @serve.batch(batch_wait_timeout_s=0, batch_size_fn=_count_images)  # type: ignore[untyped-decorator]
-    async def score(self, groups: list[Group]) -> list[Scored]:
-        """Score one batch in the model's thread."""
+    async def _score_batch(self, groups: list[Group]) -> list[Scored]:
+        """Score one batch in a thread of the model's."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._model.score, groups)
+        return await loop.run_in_executor(self._threads, self._model.score, groups)
 
 
 @serve.deployment(

@@ -29,7 +29,7 @@ class Interrupt:
     def start(self) -> None:
         """Take the signals from here on."""
         reader, writer = os.pipe()
-        os.set_blocking(writer, False)  # noqa: FBT003 - the function takes it so
+        os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         threading.Thread(target=self._watch, args=(reader,), daemon=True).start()
         self.catch()

@@ -4,15 +4,16 @@ import asyncio
 
 from app.backend import Description, Group, Scored
 from app.classifier.checkpoint import Checkpoint
+from app.classifier.engine import Choice
 from app.classifier.model import Model
 
 
 class LocalBackend:
     """A Backend over a Model in this process, which is loaded when it is first asked."""
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
+    def __init__(self, checkpoint: Checkpoint, choice: Choice | None = None) -> None:
         self._checkpoint = checkpoint
-        self._device = device
+        self._choice = choice
         self._model: Model | None = None
         self._lock = asyncio.Lock()
 
@@ -30,5 +31,5 @@ class LocalBackend:
         """Load the model once."""
         async with self._lock:
             if self._model is None:
-                self._model = await asyncio.to_thread(Model, self._checkpoint, self._device)
+                self._model = await asyncio.to_thread(Model, self._checkpoint, self._choice)
             return self._model

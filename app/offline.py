@@ -10,6 +10,7 @@ from rich.table import Table
 
 from app.backend import Description
 from app.classifier.checkpoint import open_checkpoint
+from app.classifier.load import read_choice
 from app.errors import InvalidRequestError, ProblemError
 from app.local import LocalBackend
 from app.prediction.limits import derive_limits
@@ -32,7 +33,7 @@ def build_predictor(settings: Settings) -> Predictor:
 def _open_backend(settings: Settings) -> LocalBackend:
     """Find the checkpoint; the model is loaded when it is first asked."""
     checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
-    return LocalBackend(checkpoint, settings.device)
+    return LocalBackend(checkpoint, read_choice(settings))
 
 
 async def describe_model(settings: Settings) -> Description:

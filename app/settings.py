@@ -6,7 +6,7 @@ README, `.env.example` and `--help` are held to this list by tests/contract/test
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -37,6 +37,13 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where the model runs; auto takes a GPU where there is one."
     )
+    engine: Literal["auto", "torch", "compile", "openvino"] = Field(
+        default="auto", description="What runs the model; auto takes the fastest that is exact."
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
+        default="auto",
+        description="What it computes in; auto: fp32 on a CPU, half on a GPU, never int8 unasked.",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
     proxy: Literal["auto", "haproxy", "python"] = Field(
@@ -50,6 +57,11 @@ class Settings(BaseSettings):
     )
     batch_size: int = Field(
         default=32, ge=1, le=1024, description="Most images the model runs at once."
+    )
+    buckets: str | None = Field(
+        default=None,
+        pattern=r"^[1-9]\d{0,3}(,[1-9]\d{0,3})*$",
+        description="Batch sizes to capture on a GPU, such as 1,8,32; default: powers of two.",
     )
     max_queue: int = Field(
         default=256,
@@ -67,3 +79,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least important log line to write."
     )
+
+    @field_validator("buckets")
+    @classmethod
+    def _check_buckets(cls, buckets: str | None, info: ValidationInfo) -> str | None:
+        """Refuse a bucket that no batch fills."""
+        batch_size = info.data.get("batch_size", 0)
+        if buckets and batch_size and max(map(int, buckets.split(","))) > batch_size:
+            message = f"a bucket is larger than VITRINE_BATCH_SIZE={batch_size}"
+            raise ValueError(message)
+        return buckets

@@ -16,6 +16,7 @@ DESCRIPTION: Final = Description(
     activation="softmax",
     geometry=Geometry(size=(8, 8), resize=(8, 8), resample=2, crop=False),
     device="cpu",
+    engine="torch fp32",
 )
 
 

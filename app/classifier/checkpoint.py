@@ -10,14 +10,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.backend import Activation
 from app.classifier.hub import download_snapshot
-from app.classifier.labels import check_head, read_labels
+from app.classifier.labels import check_head, find_activation, read_labels
 from app.classifier.run import find_newest_checkpoint
 from app.errors import CheckpointError
 
 BUNDLED = Path(__file__).parent.parent / "demo" / "checkpoint"
 CONFIG = "config.json"
 PROCESSOR_CONFIG = "preprocessor_config.json"
+QUANTIZED = "openvino_model.xml"
 
 _HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _logger = logging.getLogger("vitrine.checkpoint")
@@ -33,6 +35,8 @@ class Checkpoint:
         folder: holds config.json and the weights.
         processor_folder: holds preprocessor_config.json.
         labels: names, by label id.
+        activation: what turns logits into scores.
+        quantized: OpenVINO's file where `vitrine quantize` wrote the folder, else None.
     """
 
     id: str
@@ -40,6 +44,8 @@ class Checkpoint:
     folder: Path
     processor_folder: Path
     labels: tuple[str, ...]
+    activation: Activation
+    quantized: Path | None = None
 
 
 def open_checkpoint(
@@ -58,6 +64,7 @@ def open_checkpoint(
     name, folder, commit = _find_model(model, revision)
     config = _read_json(folder / CONFIG)
     labels = read_labels(config, folder / CONFIG)
+    quantized = folder / QUANTIZED
     weights = find_weights(folder)
     check_head(weights, labels)
     processor_folder = _find_processor(folder, processor)
@@ -68,11 +75,16 @@ def open_checkpoint(
         folder=folder,
         processor_folder=processor_folder,
         labels=labels,
+        activation=find_activation(config, labels),
+        quantized=quantized if quantized.is_file() else None,
     )
 
 
 def find_weights(folder: Path) -> list[Path]:
-    """List the weight files: safetensors where there are any, else `pytorch_model*.bin`."""
+    """List the weight files: quantized ones, else safetensors, else `pytorch_model*.bin`."""
+    quantized = folder / QUANTIZED
+    if quantized.is_file():
+        return [quantized, quantized.with_suffix(".bin")]
     weights = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
     if not weights:
         message = (

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from app.backend import Activation
 from app.errors import CheckpointError
 
 _HEAD = re.compile(r"(cls_|distillation_)?classifier(\.\d+)?\.weight")
@@ -28,6 +29,16 @@ def read_labels(config: dict[str, object], path: Path) -> tuple[str, ...]:
         )
         raise CheckpointError(message)
     return tuple(names[str(index)] for index in range(len(names)))
+
+
+def find_activation(config: dict[str, object], labels: tuple[str, ...]) -> Activation:
+    """Find what turns logits into scores, by the rules of transformers' pipeline."""
+    problem = config.get("problem_type")
+    if problem == "regression":
+        return "none"
+    if problem == "multi_label_classification" or len(labels) == 1:
+        return "sigmoid"
+    return "softmax"
 
 
 def check_head(weights: list[Path], labels: tuple[str, ...]) -> None:

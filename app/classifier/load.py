@@ -4,9 +4,8 @@ import logging
 import os
 import time
 
-import torch
-
 from app.classifier.checkpoint import open_checkpoint
+from app.classifier.engine import Choice
 from app.classifier.model import Model
 from app.errors import StartupError
 from app.settings import Settings
@@ -29,7 +28,7 @@ def load_model(settings: Settings) -> Model:
     started = time.perf_counter()
     try:
         checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
-        model = Model(checkpoint, settings.device)
+        model = Model(checkpoint, read_choice(settings))
     except StartupError as exc:
         _logger.error("%s", exc)  # noqa: TRY400 - one line for a user, not a traceback
         raise
@@ -38,10 +37,11 @@ def load_model(settings: Settings) -> Model:
     model.warm_up(settings.batch_size)
     description = model.description
     _logger.info(
-        "model %s at %s, %d labels, on %s with %d CPU threads, ready in %.1f s",
+        "model %s at %s, %d labels, %s on %s with %d CPU threads, ready in %.1f s",
         description.model_id,
         description.revision,
         len(description.labels),
+        description.engine,
         description.device,
         threads,
         time.perf_counter() - started,
@@ -49,17 +49,27 @@ def load_model(settings: Settings) -> Model:
     return model
 
 
+def read_choice(settings: Settings) -> Choice:
+    """Read from the settings what is to run the model."""
+    if settings.buckets is None:
+        powers = (1 << power for power in range((settings.batch_size - 1).bit_length()))
+        buckets = (*powers, settings.batch_size)
+    else:
+        buckets = (*map(int, settings.buckets.split(",")), settings.batch_size)
+    return Choice(settings.device, settings.engine, settings.precision, buckets)
+
+
 def choose_threads(model: Model, batch_size: int, cores: int) -> int:
-    """Choose and set how many CPU threads torch uses: all `cores` where that pays, else one.
+    """Choose and set how many CPU threads the engine uses: all `cores` where that pays, else one.
 
     A small model is slower on many threads than on one; a large one is not. Measured, not guessed.
     """
     seconds = {}
     for threads in (cores, 1):
-        torch.set_num_threads(threads)
+        model.engine.set_threads(threads)
         seconds[threads] = min(_time_batch(model, batch_size) for _ in range(3))
     threads = cores if seconds[1] > WORTH * seconds[cores] else 1
-    torch.set_num_threads(threads)
+    model.engine.set_threads(threads)
     return threads
 
 

@@ -1,46 +1,53 @@
-"""The model: groups of pixels in, logits out. It scales and normalises on its device."""
+"""The model: groups of pixels in, logits out, by an engine. It knows no torch."""
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
-from typing import cast
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
-import torch
-from transformers import PreTrainedModel
 
-from app.backend import Activation, Description, Group, Logits, Pixels, Scored
+from app.backend import Description, Group, Logits, Pixels, Scored
 from app.classifier.checkpoint import Checkpoint
-from app.classifier.engine import build_engine
+from app.classifier.engine import Choice, Engine, Source, build_engine
 from app.classifier.guard import refuse_broken
-from app.classifier.processor import Scaling, load_processor
-from app.classifier.weights import load_weights
-from app.errors import SettingsError
+from app.classifier.processor import load_processor
+
+HALF = ("bf16", "fp16")
+
+_logger = logging.getLogger("vitrine.classifier")
 
 
 class Model:
-    """One checkpoint on one device.
+    """One checkpoint on one engine.
 
     Args:
         checkpoint: what to load.
-        device: `auto`, `cpu` or `cuda`.
+        choice: device, engine and precision; None lets all three be chosen.
+
+    Attributes:
+        engine: what runs it.
+        overflows: batches that were computed once more, in fp32.
 
     Raises:
         StartupError: the checkpoint or the device does not serve.
     """
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
-        self._device = _find_device(device)
+    def __init__(self, checkpoint: Checkpoint, choice: Choice | None = None) -> None:
         geometry, scaling = load_processor(checkpoint.processor_folder)
-        module = load_weights(checkpoint).to(self._device)
-        self._engine = build_engine(module, geometry.size)
-        self._normalize = Normalizer(scaling, self._device)
+        self._source = Source(checkpoint, geometry, scaling)
+        self._choice = choice or Choice()
+        self.engine = build_engine(self._source, self._choice)
+        self.overflows = 0
         self.description = Description(
             model_id=checkpoint.id,
             revision=checkpoint.revision,
             labels=checkpoint.labels,
-            activation=_find_activation(module),
+            activation=checkpoint.activation,
             geometry=geometry,
-            device=str(self._device),
+            device=self.engine.device,
+            engine=f"{self.engine.name} {self.engine.precision}",
         )
         self._check_fit(checkpoint)
 
@@ -64,12 +71,26 @@ class Model:
             for group in groups
         ]
 
-    @torch.inference_mode()
     def forward(self, pixels: Pixels) -> Logits:
-        """Run pixels `[n, height, width, 3]` to logits `[n, labels]`, float32."""
-        inputs = self._normalize(torch.from_numpy(pixels))
-        logits = self._engine(inputs)
-        return cast("Logits", logits.float().cpu().numpy())
+        """Run pixels `[n, height, width, 3]` to logits `[n, labels]`, float32.
+
+        What half precision cannot express is computed once more in fp32, never answered.
+        """
+        logits = self.engine.run(pixels)
+        if self.engine.precision in HALF and not np.isfinite(logits).all():
+            self.overflows += 1
+            _logger.warning(
+                "%s gave a number that is not finite; this batch (the %d. so) runs in fp32",
+                self.engine.precision,
+                self.overflows,
+            )
+            return self._exact.run(pixels)
+        return logits
+
+    @cached_property
+    def _exact(self) -> Engine:
+        """The same checkpoint in fp32, loaded when it is first needed."""
+        return build_engine(self._source, replace(self._choice, precision="fp32"))
 
     def warm_up(self, batch_size: int) -> None:
         """Run a blank batch of each power of two below `batch_size`, and of `batch_size`."""
@@ -99,52 +120,3 @@ class Model:
         """Describe this model to a group that was prepared for another one."""
         known = (self.description.revision, self.description.geometry)
         return None if (group.revision, group.geometry) == known else self.description
-
-
-class Normalizer:
-    """Scaling on the device, bit-equal to transformers' PIL processors, which use NumPy.
-
-    They multiply in float64, round to float32, then subtract and divide in float32.
-    """
-
-    def __init__(self, scaling: Scaling, device: torch.device) -> None:
-        self._device = device
-        self._factor = scaling.factor
-        self._mean = _to_channels(scaling.mean, device)
-        self._std = _to_channels(scaling.std, device)
-
-    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Turn `[n, height, width, 3]` into scaled float32 `[n, 3, height, width]`."""
-        values = pixels.to(self._device, non_blocking=True).permute(0, 3, 1, 2)
-        if self._factor is not None:
-            values = values.double().mul_(self._factor)
-        values = values.float()
-        if self._mean is not None and self._std is not None:
-            values = values.sub(self._mean).div_(self._std)
-        return values
-
-
-def _find_device(device: str) -> torch.device:
-    """Find the device that is asked for; auto takes a GPU where there is one."""
-    has_cuda = torch.cuda.is_available()
-    if device == "cuda" and not has_cuda:
-        message = "VITRINE_DEVICE=cuda, but torch sees no GPU. Set it to auto or cpu."
-        raise SettingsError(message)
-    return torch.device("cuda:0" if has_cuda and device != "cpu" else "cpu")
-
-
-def _find_activation(module: PreTrainedModel) -> Activation:
-    """Find what turns logits into scores, by the rules of transformers' pipeline."""
-    problem = module.config.problem_type
-    if problem == "regression":
-        return "none"
-    if problem == "multi_label_classification" or module.config.num_labels == 1:
-        return "sigmoid"
-    return "softmax"
-
-
-def _to_channels(values: tuple[float, ...] | None, device: torch.device) -> torch.Tensor | None:
-    """Shape one value a channel to broadcast over `[n, channels, height, width]`."""
-    if values is None:
-        return None
-    return torch.tensor(values, dtype=torch.float32, device=device).reshape(1, -1, 1, 1)

@@ -10,6 +10,7 @@ import pytest
 from transformers import ViTForImageClassification
 
 from app.classifier.checkpoint import BUNDLED, open_checkpoint
+from app.classifier.engine import Choice
 from app.classifier.model import Model
 from app.errors import CheckpointError
 from tests.classifier.checkpoints import (
@@ -193,7 +194,7 @@ def test_sharded_safetensors_open_and_load(vit: Path, tmp_path: Path) -> None:
     shutil.copy(vit / PROCESSOR, folder)
     assert len(list(folder.glob("model-*.safetensors"))) > 1
     checkpoint = open_checkpoint(str(folder))
-    assert Model(checkpoint, "cpu").description.labels == LABELS
+    assert Model(checkpoint, Choice("cpu")).description.labels == LABELS
 
 
 def test_safetensors_come_first(folder: Path, vit: Path) -> None:
@@ -201,7 +202,7 @@ def test_safetensors_come_first(folder: Path, vit: Path) -> None:
     (folder / "pytorch_model.bin").write_bytes(b"no pickle")
     checkpoint = open_checkpoint(str(folder))
     assert checkpoint.revision == open_checkpoint(str(vit)).revision
-    assert Model(checkpoint, "cpu").description.labels == LABELS
+    assert Model(checkpoint, Choice("cpu")).description.labels == LABELS
 
 
 def test_a_pickle_opens_where_there_is_nothing_else(folder: Path) -> None:
@@ -237,4 +238,4 @@ def test_integer_label_keys_of_a_2023_config_are_read(folder: Path) -> None:
     names = {str(index): name for index, name in enumerate(LABELS)}
     old = {"id2label": names, "label2id": {name: key for key, name in names.items()}}
     (folder / CONFIG).write_text(json.dumps(config | old | {"torch_dtype": "float32"}))
-    assert Model(open_checkpoint(str(folder)), "cpu").description.labels == LABELS
+    assert Model(open_checkpoint(str(folder)), Choice("cpu")).description.labels == LABELS

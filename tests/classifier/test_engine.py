@@ -1,72 +1,188 @@
-"""What runs the model."""
+"""The contract that every engine keeps, and which one is taken."""
 
-from collections.abc import Callable
+import logging
+from pathlib import Path
+from typing import Literal, cast
 
+import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForImageClassification, PreTrainedModel
+from PIL import Image
+from transformers import AutoModelForImageClassification
 
-from app.classifier.checkpoint import BUNDLED
-from app.classifier.engine import build_engine
+from app.backend import Logits, Pixels
+from app.classifier import engine as engines
+from app.classifier.checkpoint import BUNDLED, open_checkpoint
+from app.classifier.engine import Choice, Engine, EngineName, Precision, Source, build_engine
+from app.classifier.engines.cpu import CpuEngine
+from app.classifier.engines.openvino import OpenvinoEngine
+from app.classifier.model import Model
+from app.classifier.processor import load_processor
+from app.errors import SettingsError
+from app.prediction.processor import build_processor
+
+SAMPLES = Path(__file__).parents[2] / "app" / "demo" / "samples"
+ENGINES: list[tuple[EngineName, Precision]] = [
+    ("torch", "fp32"),
+    ("torch", "bf16"),
+    ("compile", "fp32"),
+    ("openvino", "fp32"),
+    ("openvino", "bf16"),
+]
+CLOSE: dict[Precision, float] = {"fp32": 1e-4, "bf16": 2e-2}
+"""Largest difference of a probability from fp32 eager."""
 
 
 @pytest.fixture(scope="module")
-def module() -> PreTrainedModel:
-    """The bundled model, as transformers loads it."""
-    return AutoModelForImageClassification.from_pretrained(BUNDLED).eval()
+def source() -> Source:
+    """The bundled checkpoint, to build engines from."""
+    checkpoint = open_checkpoint("bundled")
+    return Source(checkpoint, *load_processor(checkpoint.processor_folder))
 
 
-def test_a_model_is_traced_and_gives_the_same_at_every_batch_size(module: PreTrainedModel) -> None:
-    """On a CPU a traced graph runs, whatever the batch, within 1e-5 of the module."""
-    engine = build_engine(module, (32, 32))
-    assert isinstance(engine, torch.jit.ScriptModule)
+@pytest.fixture(scope="module", params=ENGINES, ids="-".join)
+def engine(source: Source, request: pytest.FixtureRequest) -> Engine:
+    """Each engine in each precision that this machine has."""
+    name, precision = request.param
+    try:
+        return build_engine(source, Choice("cpu", name, precision))
+    except SettingsError as exc:
+        if precision == "bf16" and "this CPU lacks it" in str(exc):
+            pytest.skip(str(exc))
+        raise
+
+
+@pytest.fixture(scope="module")
+def pixels(source: Source) -> Pixels:
+    """The 20 samples as pixels."""
+    process = build_processor(source.geometry, 10**6)
+    images = [Image.open(path).convert("RGB") for path in sorted(SAMPLES.glob("*.png"))]
+    return cast("Pixels", np.stack([process(image) for image in images]))
+
+
+@pytest.fixture(scope="module")
+def expected(source: Source, pixels: Pixels) -> torch.Tensor:
+    """What fp32 eager gives for the samples, by transformers alone."""
+    module = AutoModelForImageClassification.from_pretrained(BUNDLED).eval()
+    scaling = source.scaling
+    mean, std = (torch.tensor(part)[:, None, None] for part in (scaling.mean, scaling.std))
+    values = torch.from_numpy(pixels).permute(0, 3, 1, 2) * (scaling.factor or 1)
     with torch.inference_mode():
-        for size in (1, 2, 7, 32):
-            pixels = torch.randn(size, 3, 32, 32)
-            torch.testing.assert_close(
-                engine(pixels), module(pixel_values=pixels).logits, rtol=1e-5, atol=1e-5
-            )
+        scores: torch.Tensor = module(pixel_values=(values - mean) / std).logits.softmax(-1)
+    return scores
 
 
-class Output:
-    """What a model gives."""
-
-    def __init__(self, logits: torch.Tensor) -> None:
-        self.logits = logits
-
-
-class Odd(torch.nn.Module):
-    """A model that a trace gets wrong or cannot take."""
-
-    def __init__(self, compute: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.ones(1))
-        self.compute = compute
-
-    def forward(self, pixel_values: torch.Tensor) -> Output:
-        """Compute logits in an odd way."""
-        return Output(self.compute(pixel_values) * self.weight)
+def test_an_engine_is_what_was_asked_for(engine: Engine, request: pytest.FixtureRequest) -> None:
+    """It says its name and precision, and where it runs."""
+    assert f"{engine.name}-{engine.precision}" in request.node.name
+    assert engine.device == "cpu"
+    assert engine.places >= 1
 
 
-def count_in_python(pixels: torch.Tensor) -> torch.Tensor:
-    """Depend on the batch's size in a way that a trace freezes."""
-    return pixels.mean((2, 3)) + float(len(pixels))
-
-
-def refuse_a_trace(pixels: torch.Tensor) -> torch.Tensor:
-    """Raise while it is traced, alone."""
-    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call] # it is public
-        raise NotImplementedError("not to be traced")
-    return pixels.mean((2, 3))
-
-
-@pytest.mark.parametrize("compute", [count_in_python, refuse_a_trace])
-def test_a_model_that_a_trace_gets_wrong_runs_as_it_is(
-    compute: Callable[[torch.Tensor], torch.Tensor],
+def test_an_engine_gives_what_fp32_eager_gives(
+    engine: Engine, pixels: Pixels, expected: torch.Tensor
 ) -> None:
-    """What cannot be traced, or differs on another batch, is run by the module itself."""
-    odd = Odd(compute)
-    engine = build_engine(odd, (8, 8))
-    assert not isinstance(engine, torch.jit.ScriptModule)
-    pixels = torch.rand(3, 3, 8, 8)
-    torch.testing.assert_close(engine(pixels), compute(pixels))
+    """The same labels on the samples; probabilities within what the precision allows."""
+    logits = engine.run(pixels)
+    assert logits.shape == (20, 10)
+    assert logits.dtype == np.float32
+    scores = torch.from_numpy(logits).softmax(-1)
+    assert scores.argmax(-1).tolist() == expected.argmax(-1).tolist()
+    assert (scores - expected).abs().max() <= CLOSE[engine.precision]
+
+
+def test_an_engine_takes_every_batch_size(engine: Engine, pixels: Pixels) -> None:
+    """Whatever the batch, an image gets its own logits."""
+    whole = engine.run(pixels)
+    for size in (1, 2, 7):
+        np.testing.assert_allclose(
+            engine.run(pixels[:size]), whole[:size], atol=50 * CLOSE[engine.precision]
+        )
+
+
+def test_logits_are_the_callers_own(engine: Engine, pixels: Pixels) -> None:
+    """The next batch leaves the last one's logits as they are."""
+    first = engine.run(pixels[:2])
+    kept = first.copy()
+    engine.run(pixels[2:4])
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_threads_do_not_change_what_comes_out(engine: Engine, pixels: Pixels) -> None:
+    """On one thread or two, the labels are the same."""
+    answers = []
+    for count in (2, 1):
+        engine.set_threads(count)
+        answers.append(engine.run(pixels).argmax(-1).tolist())
+    assert answers[0] == answers[1]
+
+
+def test_auto_takes_openvino_where_it_is_installed(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenVINO in fp32 where it is there, torch in fp32 else."""
+    assert isinstance(build_engine(source, Choice("cpu")), OpenvinoEngine)
+    monkeypatch.setattr(engines, "find_spec", lambda _package: None)
+    engine = build_engine(source, Choice("cpu"))
+    assert isinstance(engine, CpuEngine)
+    assert (engine.name, engine.precision) == ("torch", "fp32")
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (Choice("cpu", "torch", "fp16"), "VITRINE_PRECISION=fp16 needs a GPU"),
+        (Choice("cpu", "torch", "int8"), "Run `vitrine quantize"),
+        (Choice("cpu", "openvino", "int8"), "Run `vitrine quantize"),
+    ],
+)
+def test_a_precision_that_cannot_be_is_refused(source: Source, choice: Choice, said: str) -> None:
+    """What this machine or this checkpoint lacks is told, with what to set."""
+    with pytest.raises(SettingsError, match=said):
+        build_engine(source, choice)
+
+
+@pytest.mark.parametrize("package", ["openvino", "c++"])
+def test_an_engine_that_is_not_installed_is_refused(
+    package: Literal["openvino", "c++"], source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenVINO without its package and compile without a compiler say what to install."""
+    name: EngineName = "openvino" if package == "openvino" else "compile"
+    monkeypatch.setattr(engines, "find_spec", lambda _package: None)
+    monkeypatch.setattr("shutil.which", lambda _command: None)
+    with pytest.raises(SettingsError, match=r"Run `pip install|Install one"):
+        build_engine(source, Choice("cpu", name))
+
+
+class Overflow:
+    """An engine in half precision whose numbers grow too large for one image."""
+
+    name: EngineName = "torch"
+    precision: Precision = "fp16"
+    device = "cpu"
+    places = 1
+
+    def run(self, pixels: Pixels) -> Logits:
+        """Give infinity for a white image."""
+        logits = np.zeros((len(pixels), 10), np.float32)
+        logits[pixels.min((1, 2, 3)) == 255] = np.inf
+        return logits
+
+    def set_threads(self, count: int) -> None:
+        """Take any number."""
+
+
+def test_what_half_precision_cannot_express_runs_in_fp32(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A batch with a number that is not finite is computed once more in fp32, counted and told."""
+    model = Model(open_checkpoint("bundled"), Choice("cpu", "torch", "fp32"))
+    exact = model.engine
+    model.engine = Overflow()
+    white, black = (np.full((1, 32, 32, 3), value, np.uint8) for value in (255, 0))
+    with caplog.at_level(logging.WARNING, "vitrine"):
+        assert not model.forward(black).any()
+        assert model.overflows == 0
+        np.testing.assert_allclose(model.forward(white), exact.run(white), atol=1e-5)
+    assert model.overflows == 1
+    assert "not finite" in caplog.text

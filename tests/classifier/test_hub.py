@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.classifier.checkpoint import Checkpoint
+from app.classifier.engine import Choice
 from app.classifier.model import Model
 from tests.classifier.checkpoints import LABELS, copy_checkpoint, pickle_weights
 from tests.classifier.hub_server import COMMIT, OLD_COMMIT, Files, Hub, serve_hub
@@ -54,6 +55,7 @@ class Client:
             folder=Path(answer["folder"]),
             processor_folder=Path(answer["processor_folder"]),
             labels=tuple(answer["labels"]),
+            activation="softmax",
         )
 
     def fail(self, endpoint: str, *args: str | None) -> str:
@@ -115,7 +117,7 @@ def test_a_hub_id_is_downloaded_and_loads(hub: Hub, client: Client) -> None:
     checkpoint = client.open(hub.url, "org/tidy")
     assert (checkpoint.id, checkpoint.revision) == ("org/tidy", COMMIT)
     assert checkpoint.labels == LABELS
-    assert Model(checkpoint, "cpu").description.revision == COMMIT
+    assert Model(checkpoint, Choice("cpu")).description.revision == COMMIT
 
 
 @pytest.mark.parametrize("revision", ["v1", "feature/old", OLD_COMMIT])
@@ -138,7 +140,7 @@ def test_a_repository_of_2023_gives_its_pickle(hub: Hub, client: Client) -> None
     """Where there is only pytorch_model.bin it is fetched, and it loads."""
     checkpoint = client.open(hub.url, "org/pickled")
     assert "pytorch_model.bin" in hub.list_fetched()
-    assert Model(checkpoint, "cpu").description.labels == LABELS
+    assert Model(checkpoint, Choice("cpu")).description.labels == LABELS
 
 
 def test_the_processor_may_be_another_hub_id(hub: Hub, client: Client) -> None:

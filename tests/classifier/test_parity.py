@@ -8,6 +8,7 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForImageClassification, pipeline
 
 from app.classifier.checkpoint import BUNDLED, open_checkpoint
+from app.classifier.engine import Choice
 from app.local import LocalBackend
 from app.prediction.limits import Limits
 from app.prediction.predictor import Predictor
@@ -35,7 +36,7 @@ def classify(folder: Path, pictures: list[Path]) -> list[Scores]:
 
     async def run() -> list[Scores]:
         checkpoint = open_checkpoint(str(folder))
-        predictor = Predictor(LocalBackend(checkpoint, "cpu"), LIMITS)
+        predictor = Predictor(LocalBackend(checkpoint, Choice("cpu")), LIMITS)
         options = PredictOptions(top_k=len(checkpoint.labels))
         calls = (predictor.classify(path.read_bytes(), options) for path in pictures)
         answers = await asyncio.gather(*calls)

@@ -21,7 +21,9 @@ from transformers.image_processing_utils import BaseImageProcessor
 
 from app.backend import Geometry
 from app.classifier.checkpoint import open_checkpoint
-from app.classifier.model import Model, Normalizer
+from app.classifier.engine import Choice
+from app.classifier.engines.network import Normalizer
+from app.classifier.model import Model
 from app.classifier.processor import load_processor
 from app.errors import CheckpointError
 from app.prediction.processor import build_processor
@@ -203,7 +205,7 @@ def test_a_processor_of_another_size_than_the_model_is_refused(vit: Path, tmp_pa
     folder = copy_checkpoint(vit, tmp_path / "mine")
     edit_json(folder / PROCESSOR, size={"height": 40, "width": 48})
     with pytest.raises(CheckpointError, match=r"40 x 48 pixels .* Set VITRINE_PROCESSOR") as caught:
-        Model(open_checkpoint(str(folder)), "cpu")
+        Model(open_checkpoint(str(folder)), Choice("cpu"))
     assert "\n" not in str(caught.value)
 
 

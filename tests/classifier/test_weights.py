@@ -14,6 +14,7 @@ import torch
 from transformers.utils.logging import get_verbosity, is_progress_bar_enabled
 
 from app.classifier.checkpoint import open_checkpoint
+from app.classifier.engine import Choice
 from app.classifier.model import Model
 from app.classifier.weights import load_weights
 from app.errors import CheckpointError
@@ -49,7 +50,7 @@ def pickled(folder: Path) -> Path:
 
 def load(folder: Path) -> Model:
     """Load a checkpoint on the CPU."""
-    return Model(open_checkpoint(str(folder)), "cpu")
+    return Model(open_checkpoint(str(folder)), Choice("cpu"))
 
 
 def fail(folder: Path) -> str:

@@ -9,12 +9,13 @@ import pytest
 
 from app.backend import Backend, Description, Group
 from app.classifier.checkpoint import open_checkpoint
+from app.classifier.engine import Choice
 from app.local import LocalBackend
 from tests.fakes import FakeBackend
 
 _BACKENDS: dict[str, Callable[[], Backend]] = {
     "fake": FakeBackend,
-    "local": lambda: LocalBackend(open_checkpoint("bundled"), device="cpu"),
+    "local": lambda: LocalBackend(open_checkpoint("bundled"), Choice("cpu")),
 }
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.classifier.checkpoint import BUNDLED, open_checkpoint
+from app.classifier.engine import Choice
 from app.demo.train import Split, digit_png, split_digits
 from app.local import LocalBackend
 from app.prediction.limits import Limits
@@ -39,7 +40,7 @@ def classify(images: list[bytes]) -> list[Prediction]:
     """Classify images with the bundled checkpoint; gives the best prediction of each."""
 
     async def run() -> list[Prediction]:
-        predictor = Predictor(LocalBackend(open_checkpoint("bundled"), "cpu"), LIMITS)
+        predictor = Predictor(LocalBackend(open_checkpoint("bundled"), Choice("cpu")), LIMITS)
         options = PredictOptions(top_k=1)
         answers = await asyncio.gather(*(predictor.classify(one, options) for one in images))
         return [answer.response.predictions[0] for answer in answers]

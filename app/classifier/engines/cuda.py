@@ -1,0 +1,147 @@
+"""torch on a GPU: a CUDA graph for each bucket of batch sizes, and two batches under way.
+
+Each place has a stream, pinned memory and graphs of its own, so that one batch's copies overlap
+the other's arithmetic. Pixels travel as they are, uint8; the graph scales them.
+"""
+
+import logging
+import queue
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+
+from app.backend import Logits, Pixels
+from app.classifier.engine import EngineName, Precision, Source
+from app.classifier.engines.network import Network, load_network, make_example
+from app.errors import SettingsError
+
+PLACES = 2
+"""Batches under way: one computes while the other is copied."""
+
+WARM_UPS = 3
+"""Runs before a graph is captured: libraries choose their kernels in the first."""
+
+_logger = logging.getLogger("vitrine.classifier")
+
+
+def choose_precision(wanted: str) -> Precision:
+    """Choose what the GPU computes in: `auto` is bf16 where the GPU has it, else fp16."""
+    has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    if wanted == "bf16" and not has_bf16:
+        message = "VITRINE_PRECISION=bf16, but this GPU lacks it. Set it to fp16 or fp32."
+        raise SettingsError(message)
+    if wanted == "auto":
+        return "bf16" if has_bf16 else "fp16"
+    return cast("Precision", wanted)
+
+
+class CudaEngine:
+    """torch on the first GPU that is visible.
+
+    Args:
+        source: what to load.
+        precision: `fp32`, `bf16` or `fp16`.
+        buckets: batch sizes to capture; the largest is the largest batch.
+        is_compiled: compile the network before it is captured.
+    """
+
+    device = "cuda:0"
+    places = PLACES
+
+    def __init__(
+        self, source: Source, precision: Precision, buckets: tuple[int, ...], *, is_compiled: bool
+    ) -> None:
+        self.name: EngineName = "compile" if is_compiled else "torch"
+        self.precision = precision
+        network = load_network(source, precision, torch.device(self.device))
+        try:
+            self._places = _capture_places(network, source, buckets, is_compiled=is_compiled)
+        except (RuntimeError, torch._dynamo.exc.TorchDynamoException) as exc:  # noqa: SLF001 - no public name
+            if not is_compiled:
+                raise
+            _logger.warning("torch.compile does not work here, going on without it: %s", exc)
+            self.name = "torch"
+            self._places = _capture_places(network, source, buckets, is_compiled=False)
+
+    def run(self, pixels: Pixels) -> Logits:
+        """Run pixels to logits, in a place that is free; waits for one."""
+        place = self._places.get()
+        try:
+            return place.run(pixels)
+        finally:
+            self._places.put(place)
+
+    def set_threads(self, count: int) -> None:
+        """Use so many threads for what is left to the CPU."""
+        torch.set_num_threads(count)
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One bucket's graph and where it leaves its logits."""
+
+    graph: torch.cuda.CUDAGraph
+    logits: torch.Tensor
+
+
+class Place:
+    """Memory, a stream and graphs for one batch.
+
+    Args:
+        network: on the GPU.
+        example: pixels of the largest batch, on the CPU.
+        buckets: batch sizes to capture, rising.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, network: torch.nn.Module, example: torch.Tensor, buckets: list[int]) -> None:
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self._staging = example.pin_memory()
+        self._pixels = example.to("cuda:0")
+        self._pool = torch.cuda.graph_pool_handle()  # its graphs never run at once
+        self._captures = {size: self._capture(network, size) for size in reversed(buckets)}
+        logits = self._captures[buckets[-1]].logits
+        self._answer = torch.empty(logits.shape, dtype=logits.dtype, pin_memory=True)
+        self._buckets = buckets
+
+    @torch.inference_mode()
+    def run(self, pixels: Pixels) -> Logits:
+        """Copy in, replay, copy out, wait; the lock is free while the GPU works."""
+        count = len(pixels)
+        capture = self._captures[next(size for size in self._buckets if size >= count)]
+        self._staging[:count].copy_(torch.from_numpy(pixels))
+        with torch.cuda.stream(self._stream):
+            self._pixels[:count].copy_(self._staging[:count], non_blocking=True)
+            capture.graph.replay()
+            self._answer[:count].copy_(capture.logits[:count], non_blocking=True)
+        self._stream.synchronize()
+        return cast("Logits", self._answer[:count].numpy().copy())
+
+    def _capture(self, network: torch.nn.Module, size: int) -> Capture:
+        """Record what the network does to the first `size` images."""
+        pixels = self._pixels[:size]
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            for _ in range(WARM_UPS):
+                network(pixels)
+        self._stream.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+            logits = network(pixels)
+        return Capture(graph, logits)
+
+
+def _capture_places(
+    network: Network, source: Source, buckets: tuple[int, ...], *, is_compiled: bool
+) -> "queue.SimpleQueue[Place]":
+    """Capture all graphs of all places."""
+    sizes = sorted(set(buckets))
+    run: torch.nn.Module = network
+    if is_compiled:
+        torch._dynamo.config.recompile_limit = 2 * len(sizes) + 8  # noqa: SLF001 - one a bucket
+        run = cast("torch.nn.Module", torch.compile(network, dynamic=False))
+    places: queue.SimpleQueue[Place] = queue.SimpleQueue()
+    for _ in range(PLACES):
+        places.put(Place(run, make_example(source, sizes[-1]), sizes))
+    return places

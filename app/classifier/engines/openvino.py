@@ -1,0 +1,118 @@
+"""OpenVINO on a CPU: straight from a checkpoint, or from the files that `vitrine quantize` wrote.
+
+Its own default would compute in bf16 on a CPU that can; here a precision is what was asked for.
+"""
+
+import logging
+import warnings
+from typing import cast
+
+import numpy as np
+import openvino as ov
+
+from app.backend import Logits, Pixels
+from app.classifier.engine import EngineName, Precision, Source
+from app.classifier.guard import refuse_broken, silence
+from app.errors import CheckpointError, SettingsError
+
+_MEND_CONVERT = "Set VITRINE_ENGINE=torch; OpenVINO does not know this architecture."
+_MEND_READ = "Run `vitrine quantize` again."
+_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+"""What the parts that are not quantized compute in."""
+
+_logger = logging.getLogger("vitrine.classifier")
+
+
+def convert_checkpoint(source: Source, precision: Precision) -> "OpenvinoEngine":
+    """Build an engine straight from a checkpoint.
+
+    Raises:
+        CheckpointError: OpenVINO cannot convert it.
+        SettingsError: the CPU lacks the precision.
+    """
+    return OpenvinoEngine(convert_model(source), precision)
+
+
+def convert_model(source: Source) -> ov.Model:
+    """Convert a checkpoint in fp32; raises CheckpointError."""
+    import torch  # noqa: PLC0415 - a quantized checkpoint does without
+
+    from app.classifier.engines.network import load_network, make_example  # noqa: PLC0415
+
+    network = load_network(source, "fp32", torch.device("cpu"))
+    example = make_example(source, 2)
+    subject = f"the model of {source.checkpoint.folder} cannot be converted"
+    with refuse_broken(subject, _MEND_CONVERT), silence(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of shapes that are constants: ours are
+        shape = [-1, *example.shape[1:]]
+        return ov.convert_model(network, example_input=example, input=[shape])
+
+
+def read_quantized(source: Source) -> "OpenvinoEngine":
+    """Build an engine from a quantized checkpoint; raises CheckpointError."""
+    checkpoint, size = source.checkpoint, source.geometry.size
+    path = checkpoint.quantized
+    with refuse_broken(f"the quantized model {path} cannot be read", _MEND_READ):
+        model = ov.Core().read_model(path)
+        height, width, labels = (
+            model.input().partial_shape[1].get_length(),
+            model.input().partial_shape[2].get_length(),
+            model.output().partial_shape[1].get_length(),
+        )
+    if labels != len(checkpoint.labels):
+        message = (
+            f"{path} was made for {labels} labels, but config.json beside it has "
+            f"{len(checkpoint.labels)}. {_MEND_READ}"
+        )
+        raise CheckpointError(message)
+    if (height, width) != size:
+        message = (
+            f"{path} was made for {height} x {width} pixels, but its image processor gives "
+            f"{size[0]} x {size[1]}. {_MEND_READ}"
+        )
+        raise CheckpointError(message)
+    return OpenvinoEngine(model, "int8")
+
+
+class OpenvinoEngine:
+    """OpenVINO on a CPU.
+
+    Args:
+        model: from pixels `[n, height, width, 3]` to logits `[n, labels]`.
+        precision: `fp32`, `bf16` or `int8`.
+
+    Raises:
+        SettingsError: the CPU lacks the precision.
+    """
+
+    name: EngineName = "openvino"
+    device = "cpu"
+    places = 1
+
+    def __init__(self, model: ov.Model, precision: Precision) -> None:
+        self.precision = precision
+        self._model = model
+        self._core = ov.Core()
+        if precision == "bf16" and "BF16" not in self._list_capabilities():
+            message = "VITRINE_PRECISION=bf16, but this CPU lacks it. Set it to fp32."
+            raise SettingsError(message)
+        self.set_threads(1)
+
+    def run(self, pixels: Pixels) -> Logits:
+        """Run pixels to logits."""
+        result = self._request.infer([pixels], share_inputs=True)
+        return cast("Logits", np.array(result[0], dtype=np.float32))
+
+    def set_threads(self, count: int) -> None:
+        """Compile for so many threads."""
+        options: dict[str, str | int] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": count,
+            "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
+        }
+        compiled = self._core.compile_model(self._model, "CPU", options)
+        self._request = compiled.create_infer_request()
+
+    def _list_capabilities(self) -> list[str]:
+        """List what the CPU can compute in."""
+        return list(self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
