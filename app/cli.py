@@ -1,4 +1,4 @@
-"""The command line: `vitrine serve | predict | check | openapi`. It calls what does the work."""
+"""The command line, `vitrine serve | predict | check | openapi | quantize`: calls what works."""
 
 import argparse
 import asyncio
@@ -18,6 +18,9 @@ EXIT_FAILED = 1
 EXIT_NOT_STARTED = 2
 EXIT_INTERRUPTED = 130
 
+OWN = ("files", "json", "top_k", "images", "out", "min_agreement")
+"""Arguments that are no settings."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command.
@@ -27,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = vars(build_parser().parse_args(argv))
     run = arguments.pop("run")
-    own = {name: arguments.pop(name) for name in ("files", "json", "top_k") if name in arguments}
+    own = {name: arguments.pop(name) for name in OWN if name in arguments}
     try:
         exit_code: int = run(read_settings(arguments), **own)
     except VitrineError as exc:
@@ -53,7 +56,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     check = _add_command(commands, "check", check_model, "say what would be served")
     _add_command(commands, "openapi", print_openapi, "print the OpenAPI document")
-    for command in (serve, predict, check):
+    quantize = _add_command(commands, "quantize", quantize_model, "make an int8 checkpoint")
+    quantize.add_argument("--images", type=Path, required=True, help="folder of typical images")
+    quantize.add_argument("--out", type=Path, required=True, help="folder to write, a new one")
+    quantize.add_argument(
+        "--min-agreement",
+        type=_read_share,
+        default=0.99,
+        help="write nothing below this share of same labels as fp32 (default: 0.99)",
+    )
+    for command in (serve, predict, check, quantize):
         _add_settings(command)
     return parser
 
@@ -111,6 +123,20 @@ def check_model(settings: Settings) -> int:
     return 0
 
 
+def quantize_model(settings: Settings, images: Path, out: Path, min_agreement: float) -> int:
+    """Make an int8 checkpoint and say how it compares with fp32."""
+    from app.quantization import quantize_checkpoint  # noqa: PLC0415
+
+    configure_logging(choose_format(settings.log_format, is_terminal=True), settings.log_level)
+    found = quantize_checkpoint(settings, images, out, min_agreement)
+    print(f"calibrated on  {found.calibrated} images")
+    print(f"compared on    {found.compared} others")
+    print(f"same label     {found.agreement:.2%}")
+    print(f"probabilities  differ by at most {found.largest_difference:.4f}")
+    print(f"serve it with  VITRINE_MODEL={out}")
+    return 0
+
+
 def print_openapi(settings: Settings) -> int:
     """Print the OpenAPI document; no model is loaded."""
     from app.api.factory import create_app  # noqa: PLC0415
@@ -126,6 +152,13 @@ def _read_positive(text: str) -> int:
     if int(text) < 1:
         raise ValueError(text)
     return int(text)
+
+
+def _read_share(text: str) -> float:
+    """Read a number from 0 to 1; argparse tells what ValueError refuses."""
+    if not 0 <= float(text) <= 1:
+        raise ValueError(text)
+    return float(text)
 
 
 def _add_command(

@@ -36,6 +36,8 @@ ONLY_IN = {
     "torch": {"app/classifier", "app/demo"},
     "transformers": {"app/classifier", "app/demo", "app/prediction/processor.py"},
     "sklearn": {"app/demo"},
+    "openvino": {"app/classifier/engines/openvino.py"},
+    "nncf": {"app/classifier/engines/openvino.py"},
     "pydantic_settings": {"app/settings.py"},
 }
 """Where a library may be met."""

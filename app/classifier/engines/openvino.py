@@ -3,24 +3,26 @@
 Its own default would compute in bf16 on a CPU that can; here a precision is what was asked for.
 """
 
-import logging
+import sys
 import warnings
+from pathlib import Path
 from typing import cast
 
 import numpy as np
-import openvino as ov
 
-from app.backend import Logits, Pixels
-from app.classifier.engine import EngineName, Precision, Source
-from app.classifier.guard import refuse_broken, silence
-from app.errors import CheckpointError, SettingsError
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+# Without this line, importing OpenVINO reports to its makers; with it, they take their stub.
+import openvino as ov  # noqa: E402 - see above
+
+from app.backend import Logits, Pixels  # noqa: E402
+from app.classifier.engine import EngineName, Precision, Source  # noqa: E402
+from app.classifier.guard import refuse_broken, silence  # noqa: E402
+from app.errors import CheckpointError, SettingsError  # noqa: E402
 
 _MEND_CONVERT = "Set VITRINE_ENGINE=torch; OpenVINO does not know this architecture."
 _MEND_READ = "Run `vitrine quantize` again."
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """What the parts that are not quantized compute in."""
-
-_logger = logging.getLogger("vitrine.classifier")
 
 
 def convert_checkpoint(source: Source, precision: Precision) -> "OpenvinoEngine":
@@ -46,6 +48,21 @@ def convert_model(source: Source) -> ov.Model:
         warnings.simplefilter("ignore")  # of shapes that are constants: ours are
         shape = [-1, *example.shape[1:]]
         return ov.convert_model(network, example_input=example, input=[shape])
+
+
+def write_quantized(source: Source, images: list[Pixels], path: Path) -> None:
+    """Quantize a checkpoint to int8 on calibration images, with a progress bar; write it."""
+    import nncf  # noqa: PLC0415 - serving never needs it
+
+    dataset = nncf.Dataset(images, lambda pixels: pixels[np.newaxis])
+    quantized = nncf.quantize(
+        convert_model(source),
+        dataset,
+        model_type=nncf.ModelType.TRANSFORMER,
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(images),
+    )
+    ov.save_model(quantized, path, compress_to_fp16=False)
 
 
 def read_quantized(source: Source) -> "OpenvinoEngine":

@@ -1,0 +1,158 @@
+"""Make an int8 checkpoint of one in fp32, and say what that costs: core and model, joined.
+
+It calibrates on three quarters of the images and compares both on the last quarter, which the
+quantization has not seen. The result is a checkpoint as any other: VITRINE_MODEL takes it.
+"""
+
+import logging
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from app.backend import Activation, Logits, Pixels
+from app.classifier.checkpoint import (
+    CONFIG,
+    PROCESSOR_CONFIG,
+    QUANTIZED,
+    Checkpoint,
+    open_checkpoint,
+)
+from app.classifier.engine import Choice, Source, check_openvino
+from app.classifier.model import Model
+from app.classifier.processor import load_processor
+from app.errors import ProblemError, SettingsError, StartupError
+from app.prediction.images import ImageDecoder
+from app.prediction.processor import build_processor
+from app.prediction.scores import compute_scores
+from app.settings import Settings
+
+HELD_OUT = 4
+"""Every so many-th image is held out from the calibration."""
+
+_logger = logging.getLogger("vitrine.quantize")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """int8 beside fp32, on images that were not used for calibration.
+
+    Attributes:
+        calibrated: images that the calibration used.
+        compared: images that both were compared on.
+        agreement: share of them with the same best label, 0 to 1.
+        largest_difference: of one label's probability.
+    """
+
+    calibrated: int
+    compared: int
+    agreement: float
+    largest_difference: float
+
+
+def quantize_checkpoint(
+    settings: Settings, images: Path, out: Path, min_agreement: float
+) -> Comparison:
+    """Quantize the checkpoint of the settings and write it to `out`, a new folder.
+
+    Raises:
+        StartupError: nothing was written: a folder or the checkpoint is wrong, or int8 agrees
+            with fp32 on fewer images than `min_agreement`, 0 to 1.
+    """
+    check_openvino()
+    checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
+    _check_folders(checkpoint, out)
+    source = Source(checkpoint, *load_processor(checkpoint.processor_folder))
+    pixels = _read_pixels(settings, source, images)
+    held_out = pixels[HELD_OUT - 1 :: HELD_OUT]
+    seen = [one for index, one in enumerate(pixels) if index % HELD_OUT != HELD_OUT - 1]
+    with tempfile.TemporaryDirectory(dir=_make_parent(out), prefix=".quantize-") as folder:
+        made = Path(folder) / out.name
+        _write_checkpoint(source, seen, made)
+        comparison = _compare(checkpoint, made, len(seen), cast("Pixels", np.stack(held_out)))
+        if comparison.agreement < min_agreement:
+            message = (
+                f"int8 names the same label as fp32 for {comparison.agreement:.2%} of "
+                f"{comparison.compared} images, wanted are {min_agreement:.2%}; nothing was "
+                "written. Give more and more typical images, or lower --min-agreement."
+            )
+            raise StartupError(message)
+        made.rename(out)
+    return comparison
+
+
+def _check_folders(checkpoint: Checkpoint, out: Path) -> None:
+    """Refuse to quantize twice, and to write over anything."""
+    if checkpoint.quantized is not None:
+        message = f"{checkpoint.folder} is quantized already. Give the checkpoint it was made of."
+        raise SettingsError(message)
+    if out.exists():
+        message = f"{out} is there already. Give --out a folder that does not exist yet."
+        raise SettingsError(message)
+
+
+def _make_parent(out: Path) -> Path:
+    """Make the folder that will hold `out`."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        message = f"{out.parent} cannot be made: {exc.strerror}. Give --out another folder."
+        raise SettingsError(message) from exc
+    return out.parent
+
+
+def _read_pixels(settings: Settings, source: Source, folder: Path) -> list[Pixels]:
+    """Read all images of a folder as the service would; what is no image is left out, told."""
+    decoder = ImageDecoder(settings.max_bytes, settings.max_pixels)
+    process = build_processor(source.geometry, settings.max_pixels)
+    pixels, left_out = [], 0
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file():
+            continue
+        try:
+            pixels.append(process(decoder.decode(path.read_bytes()).rgb))
+        except (ProblemError, OSError) as exc:
+            left_out += 1
+            _logger.debug("%s is left out: %s", path, exc)
+    if len(pixels) < HELD_OUT:
+        message = (
+            f"--images {folder} holds {len(pixels)} readable images ({left_out} files are not); "
+            f"at least {HELD_OUT} are needed, and some hundred typical ones are good."
+        )
+        raise SettingsError(message)
+    if left_out:
+        _logger.warning("%d files of %s are no readable images and were left out", left_out, folder)
+    return pixels
+
+
+def _write_checkpoint(source: Source, pixels: list[Pixels], folder: Path) -> None:
+    """Quantize and write a checkpoint."""
+    from app.classifier.engines.openvino import write_quantized  # noqa: PLC0415 - heavy
+
+    folder.mkdir()
+    write_quantized(source, pixels, folder / QUANTIZED)
+    shutil.copyfile(source.checkpoint.folder / CONFIG, folder / CONFIG)
+    processor = source.checkpoint.processor_folder / PROCESSOR_CONFIG
+    shutil.copyfile(processor, folder / PROCESSOR_CONFIG)
+
+
+def _compare(checkpoint: Checkpoint, folder: Path, calibrated: int, pixels: Pixels) -> Comparison:
+    """Score the same pixels with both, each as it would be served."""
+    exact = Model(checkpoint, Choice("cpu", "openvino", "fp32"))
+    small = Model(open_checkpoint(str(folder)), Choice("cpu"))
+    one, other = exact.forward(pixels), small.forward(pixels)
+    scores = [_score(logits, checkpoint.activation) for logits in (one, other)]
+    return Comparison(
+        calibrated=calibrated,
+        compared=len(pixels),
+        agreement=float((one.argmax(-1) == other.argmax(-1)).mean()),
+        largest_difference=float(np.abs(scores[0] - scores[1]).max()),
+    )
+
+
+def _score(logits: Logits, activation: Activation) -> Logits:
+    """Score each image."""
+    return np.stack([compute_scores(row, activation) for row in logits])
