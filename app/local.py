@@ -4,7 +4,7 @@ import asyncio
 
 from app.backend import Description, Group, Scored
 from app.classifier.checkpoint import Checkpoint
-from app.classifier.engine import Choice
+from app.classifier.choice import Choice
 from app.classifier.model import Model
 
 

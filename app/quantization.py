@@ -21,7 +21,8 @@ from app.classifier.checkpoint import (
     Checkpoint,
     open_checkpoint,
 )
-from app.classifier.engine import Choice, Source, check_openvino
+from app.classifier.choice import Choice, check_openvino
+from app.classifier.engine import Source
 from app.classifier.model import Model
 from app.classifier.processor import load_processor
 from app.errors import ProblemError, SettingsError, StartupError

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app.classifier.checkpoint import CONFIG, PROCESSOR_CONFIG, QUANTIZED, open_checkpoint
-from app.classifier.engine import Choice
+from app.classifier.choice import Choice
 from app.classifier.model import Model
 from app.cli import main
 from app.errors import CheckpointError, SettingsError, StartupError

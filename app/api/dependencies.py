@@ -9,7 +9,7 @@ from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe
 
 
-async def get_predictor(request: Request) -> Predictor:
+def find_predictor(request: Request) -> Predictor:
     """Find the app's predictor."""
     predictor: Predictor = request.app.state.predictor
     return predictor
@@ -21,19 +21,16 @@ async def get_probe(request: Request) -> Probe:
     return probe
 
 
-async def read_upload(
-    request: Request,
-    file: Annotated[
-        UploadFile, File(description="The image: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF.")
-    ],
-) -> bytes:
+async def read_upload(request: Request, file: UploadFile) -> bytes:
     """Read the part `file`; two of them are refused, where the form would keep the last."""
-    form = await request.form()
+    form = await request.form()  # FastAPI has read it already
     if len(form.getlist("file")) > 1:
         raise InvalidRequestError("body file: more than one part of this name; send one image.")
     return await file.read()
 
 
-PredictorDep = Annotated[Predictor, Depends(get_predictor)]
+PredictorDep = Annotated[Predictor, Depends(find_predictor)]
 ProbeDep = Annotated[Probe, Depends(get_probe)]
-UploadDep = Annotated[bytes, Depends(read_upload)]
+Upload = Annotated[
+    UploadFile, File(description="The image: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF.")
+]

@@ -41,7 +41,7 @@ def create_app(predictor: Predictor, max_bytes: int, *, answers_request_id: bool
     app.state.predictor = predictor
     app.state.probe = Probe(predictor)
     for resource in (predict, labels, health):
-        app.include_router(resource.router, max_body_size=max_body)
+        app.include_router(resource.router)
     add_handlers(app)
     patch_fastapi(app)  # Swagger UI at /docs from its own package, and / leads there
     app.add_middleware(RequestMiddleware, max_body=max_body, answers_request_id=answers_request_id)

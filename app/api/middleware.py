@@ -7,9 +7,11 @@ import logging
 import re
 import time
 import uuid
+from http import HTTPStatus
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import build_internal_error, build_response
@@ -27,7 +29,7 @@ _logger = logging.getLogger("vitrine.access")
 
 
 class RequestMiddleware:
-    """Gives each request an id, refuses a body that is announced too large, and logs one line.
+    """Gives each request an id, refuses a body that is too large, and logs one line.
 
     Args:
         app: what answers.
@@ -47,7 +49,9 @@ class RequestMiddleware:
             return
         headers = Headers(scope=scope)
         identifier = _choose_id(headers, is_echoed=not self._answers_request_id)
-        exchange = Exchange(scope, send, identifier, answers=self._answers_request_id)
+        exchange = Exchange(
+            scope, send, identifier, self._max_body, answers=self._answers_request_id
+        )
         token = request_id.set(exchange.id)
         try:
             await self._answer(scope, exchange.watch(receive), exchange, headers)
@@ -74,8 +78,11 @@ class RequestMiddleware:
 class Exchange:
     """One request and the answer that is being sent to it."""
 
-    def __init__(self, scope: Scope, send: Send, identifier: str, *, answers: bool) -> None:
+    def __init__(
+        self, scope: Scope, send: Send, identifier: str, max_body: int, *, answers: bool
+    ) -> None:
         self.id = identifier
+        self._left = max_body
         self._answers = answers
         self._scope = scope
         self._send = send
@@ -84,11 +91,14 @@ class Exchange:
         self._is_gone = False
 
     def watch(self, receive: Receive) -> Receive:
-        """Notice when the client goes away before it is answered."""
+        """Notice when the client goes away, and when the body outgrows its limit."""
 
         async def watched() -> Message:
             message = await receive()
             self._is_gone |= message["type"] == "http.disconnect"
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:  # of Starlette's kind, which FastAPI lets through
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return message
 
         return watched

@@ -5,7 +5,7 @@ import os
 import time
 
 from app.classifier.checkpoint import open_checkpoint
-from app.classifier.engine import Choice
+from app.classifier.choice import Choice
 from app.classifier.model import Model
 from app.errors import StartupError
 from app.settings import Settings

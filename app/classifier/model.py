@@ -10,7 +10,8 @@ import numpy as np
 
 from app.backend import Description, Group, Logits, Pixels, Scored
 from app.classifier.checkpoint import Checkpoint
-from app.classifier.engine import Choice, Engine, Source, build_engine
+from app.classifier.choice import Choice, build_engine
+from app.classifier.engine import Engine, Source
 from app.classifier.guard import refuse_broken
 from app.classifier.processor import load_processor
 

@@ -10,7 +10,7 @@ import pytest
 from transformers import ViTForImageClassification
 
 from app.classifier.checkpoint import BUNDLED, open_checkpoint
-from app.classifier.engine import Choice
+from app.classifier.choice import Choice
 from app.classifier.model import Model
 from app.errors import CheckpointError
 from tests.classifier.checkpoints import (

@@ -11,9 +11,10 @@ from PIL import Image
 from transformers import AutoModelForImageClassification
 
 from app.backend import Logits, Pixels
-from app.classifier import engine as engines
+from app.classifier import choice as engines
 from app.classifier.checkpoint import BUNDLED, open_checkpoint
-from app.classifier.engine import Choice, Engine, EngineName, Precision, Source, build_engine
+from app.classifier.choice import Choice, build_engine
+from app.classifier.engine import Engine, EngineName, Precision, Source
 from app.classifier.engines.cpu import CpuEngine
 from app.classifier.engines.openvino import OpenvinoEngine
 from app.classifier.model import Model

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.classifier.checkpoint import Checkpoint
-from app.classifier.engine import Choice
+from app.classifier.choice import Choice
 from app.classifier.model import Model
 from tests.classifier.checkpoints import LABELS, copy_checkpoint, pickle_weights
 from tests.classifier.hub_server import COMMIT, OLD_COMMIT, Files, Hub, serve_hub

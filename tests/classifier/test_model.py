@@ -10,7 +10,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from app.backend import Geometry, Group, Logits, Pixels
 from app.classifier.checkpoint import open_checkpoint
-from app.classifier.engine import Choice
+from app.classifier.choice import Choice
 from app.classifier.model import Model
 from app.errors import SettingsError
 from app.prediction.processor import build_processor

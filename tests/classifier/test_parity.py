@@ -8,7 +8,7 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForImageClassification, pipeline
 
 from app.classifier.checkpoint import BUNDLED, open_checkpoint
-from app.classifier.engine import Choice
+from app.classifier.choice import Choice
 from app.local import LocalBackend
 from app.prediction.limits import Limits
 from app.prediction.predictor import Predictor

@@ -21,7 +21,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 
 from app.backend import Geometry
 from app.classifier.checkpoint import open_checkpoint
-from app.classifier.engine import Choice
+from app.classifier.choice import Choice
 from app.classifier.engines.network import Normalizer
 from app.classifier.model import Model
 from app.classifier.processor import load_processor

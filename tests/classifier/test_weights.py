@@ -14,7 +14,7 @@ import torch
 from transformers.utils.logging import get_verbosity, is_progress_bar_enabled
 
 from app.classifier.checkpoint import open_checkpoint
-from app.classifier.engine import Choice
+from app.classifier.choice import Choice
 from app.classifier.model import Model
 from app.classifier.weights import load_weights
 from app.errors import CheckpointError

@@ -9,7 +9,7 @@ import pytest
 
 from app.backend import Backend, Description, Group
 from app.classifier.checkpoint import open_checkpoint
-from app.classifier.engine import Choice
+from app.classifier.choice import Choice
 from app.local import LocalBackend
 from tests.fakes import FakeBackend
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.classifier.checkpoint import BUNDLED, open_checkpoint
-from app.classifier.engine import Choice
+from app.classifier.choice import Choice
 from app.demo.train import Split, digit_png, split_digits
 from app.local import LocalBackend
 from app.prediction.limits import Limits

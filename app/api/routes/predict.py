@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from app.api.dependencies import PredictorDep, UploadDep
+from app.api.dependencies import Upload, find_predictor, read_upload
 from app.api.problems import document
 from app.errors import (
     DeadlineExceededError,
@@ -36,19 +36,22 @@ _ERRORS = document(
 @router.post(
     "/predict",
     operation_id="predict",
+    response_model=PredictResponse,
     responses=_ERRORS,
     form_limits={"max_files": 2, "max_fields": 16, "max_part_size": 16 * 1024},
 )
 async def predict(
-    file: UploadDep,
-    options: Annotated[PredictOptions, Query()],
-    predictor: PredictorDep,
-    response: Response,
-) -> PredictResponse:
+    request: Request, file: Upload, options: Annotated[PredictOptions, Query()]
+) -> Response:
     """Classify one image. `Server-Timing` tells milliseconds of decode, queue and inference."""
-    classified = await predictor.classify(file, options)
-    response.headers["Server-Timing"] = _format_timing(classified.timing)
-    return classified.response
+    data = await read_upload(request, file)
+    classified = await find_predictor(request).classify(data, options)
+    # Written here and not by FastAPI, which would validate what the core has just built.
+    return Response(
+        classified.response.model_dump_json(),
+        headers={"Server-Timing": _format_timing(classified.timing)},
+        media_type="application/json",
+    )
 
 
 def _format_timing(timing: Timing) -> str:
