@@ -9,12 +9,12 @@ help: ## List the targets
 
 .venv/bin/vitrine: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .[openvino]
 	@touch $@
 
 .venv/dev: .venv/bin/vitrine
 	$(BIN)/pip install --quiet --constraint constraints.txt pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .[openvino] --group dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .[quantize] --group dev
 	@touch $@
 
 serve: .venv/bin/vitrine ## Install once and serve the bundled model on 127.0.0.1:8000

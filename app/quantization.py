@@ -63,7 +63,7 @@ def quantize_checkpoint(
         StartupError: nothing was written: a folder or the checkpoint is wrong, or int8 agrees
             with fp32 on fewer images than `min_agreement`, 0 to 1.
     """
-    check_openvino()
+    check_openvino("nncf", "quantize")
     checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
     _check_folders(checkpoint, out)
     source = Source(checkpoint, *load_processor(checkpoint.processor_folder))

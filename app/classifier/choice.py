@@ -80,12 +80,12 @@ def _build_openvino(source: Source, choice: Choice) -> Engine:
     return convert_checkpoint(source, _choose_cpu_precision(choice))
 
 
-def check_openvino() -> None:
-    """Refuse to go on without OpenVINO; raises SettingsError."""
-    if not _is_installed("openvino"):
+def check_openvino(package: str = "openvino", extra: str = "openvino") -> None:
+    """Refuse to go on without OpenVINO, or what goes with it; raises SettingsError."""
+    if not _is_installed(package):
+        message = f"{package} is not installed. Run `pip install 'vitrine[{extra}]'`"
         raise SettingsError(
-            "OpenVINO is not installed. Run `pip install 'vitrine[openvino]'`, or set "
-            "VITRINE_ENGINE=torch."
+            message + (", or set VITRINE_ENGINE=torch." if package == extra else ".")
         )
 
 
