@@ -19,7 +19,7 @@ from bench.photographs import SOURCES, add_noise, mirror_source, scale_source
 
 SEED = 11
 TRAINING = 40 * len(SOURCES)
-TINY = {"hidden_size": 192, "num_hidden_layers": 4, "num_attention_heads": 3}
+TINY = {"patch_size": 32, "hidden_size": 192, "num_hidden_layers": 4, "num_attention_heads": 3}
 
 
 def make_vit() -> ViTForImageClassification:

@@ -163,7 +163,7 @@ def run_study(count: int) -> Document:
 def main() -> None:
     """Run the study, keep the document and print it as the last line."""
     parser = argparse.ArgumentParser(prog="python -m bench.decode", description=__doc__)
-    parser.add_argument("--photographs", type=int, default=400)
+    parser.add_argument("--photographs", type=int, default=320)
     document = run_study(parser.parse_args().photographs)
     path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-decode.json"
     path.write_text(json.dumps(document, indent=1) + "\n")

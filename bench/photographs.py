@@ -25,7 +25,7 @@ SOURCES = (
     *(Path(sklearn.datasets.__file__).parent / "images" / name for name in _SKLEARN.split()),
 )
 SIZES = ((640, 480), (1024, 768), (1600, 1200), (2048, 1536), (4000, 3000))
-SHARES = (0.2, 0.25, 0.25, 0.2, 0.1)
+SHARES = (0.15, 0.2, 0.3, 0.25, 0.1)
 QUALITIES = (75, 85, 90, 95)
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 NOISE = 6  # grey levels, either way
