@@ -27,7 +27,7 @@ from bench.machine import describe_machine
 from bench.photographs import SIZES, SOURCES, Photograph, make_photographs
 from bench.report import RESULTS, Document
 
-GAPS = (1.5, 2.0, 3.0, 4.0, 8.0)
+GAPS = (2.0, 3.0, 4.0)
 BAR = 0.999
 SEED = 23
 LIMIT = 50_000_000
@@ -163,7 +163,7 @@ def run_study(count: int) -> Document:
 def main() -> None:
     """Run the study, keep the document and print it as the last line."""
     parser = argparse.ArgumentParser(prog="python -m bench.decode", description=__doc__)
-    parser.add_argument("--photographs", type=int, default=320)
+    parser.add_argument("--photographs", type=int, default=360)
     document = run_study(parser.parse_args().photographs)
     path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-decode.json"
     path.write_text(json.dumps(document, indent=1) + "\n")

@@ -24,8 +24,8 @@ SOURCES = (
     *(Path(skimage.data_dir) / name for name in _SKIMAGE.split()),
     *(Path(sklearn.datasets.__file__).parent / "images" / name for name in _SKLEARN.split()),
 )
-SIZES = ((640, 480), (1024, 768), (1600, 1200), (2048, 1536), (4000, 3000))
-SHARES = (0.15, 0.2, 0.3, 0.25, 0.1)
+SIZES = ((640, 480), (1280, 960), (2048, 1536), (2592, 1944), (4000, 3000))
+SHARES = (0.1, 0.1, 0.15, 0.45, 0.2)
 QUALITIES = (75, 85, 90, 95)
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 NOISE = 6  # grey levels, either way

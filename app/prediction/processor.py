@@ -46,7 +46,6 @@ class GeometryProcessor:
     def __init__(self, geometry: Geometry, max_pixels: int) -> None:
         self._geometry = geometry
         self._max_pixels = max_pixels
-
         self._resample = Image.Resampling(geometry.resample)
 
     def __call__(self, image: DecodedImage) -> Pixels:
