@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     )
     max_bytes: int = Field(default=20_000_000, ge=1, description="Largest upload, in bytes.")
     max_pixels: int = Field(default=50_000_000, ge=1, description="Largest image, in pixels.")
+    decode: Literal["exact", "scaled"] = Field(
+        default="exact",
+        description="Large JPEGs: exact, or scaled, decoded near the model's size in less time.",
+    )
     timeout_s: float = Field(
         default=30.0, gt=0, description="Seconds until a request is answered with 504."
     )

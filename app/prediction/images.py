@@ -1,12 +1,15 @@
 """From bytes of unknown origin to an upright RGB image within limits.
 
 The result equals transformers' `load_image`: EXIF turn, then conversion to RGB, first frame of an
-animation. What a file is, its content says; its name and Content-Type are not looked at.
+animation; only a scaled decode (`app.prediction.draft`) departs from it. What a file is, its
+content says; its name and Content-Type are not looked at.
 """
 
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -18,6 +21,7 @@ from app.errors import (
     UndecodableImageError,
     UnsupportedMediaTypeError,
 )
+from app.prediction.draft import Box, FindTarget, Size, draft_image
 from app.prediction.media import name_media_type
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -56,10 +60,14 @@ class DecodedImage:
     Attributes:
         rgb: Pillow image of mode RGB.
         format: one of FORMATS.
+        size: width and height of the image that was sent, upright.
+        box: set when `rgb` was decoded smaller: the part of it that the whole image covers.
     """
 
     rgb: Image.Image
     format: str
+    size: Size
+    box: Box | None = None
 
 
 class ImageDecoder:
@@ -69,62 +77,71 @@ class ImageDecoder:
         max_bytes: largest encoded image, in bytes.
         max_pixels: largest image, in pixels, as the header tells it and so before decoding. It
             takes the place of Pillow's own limit, which would only warn at first.
+        gap: how many times larger than needed a JPEG stays that is decoded smaller; None decodes
+            every image exactly.
     """
 
-    def __init__(self, max_bytes: int, max_pixels: int) -> None:
+    def __init__(self, max_bytes: int, max_pixels: int, gap: float | None = None) -> None:
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
+        self._gap = gap
         Image.MAX_IMAGE_PIXELS = max_pixels
         # Pillow warns of hostile content in words that hold its numbers: each new text would be
         # printed and kept for good. What matters is refused, see _check_size.
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
-    def decode(self, data: bytes) -> DecodedImage:
-        """Decode one image.
+    def open(self, data: bytes) -> Image.Image:
+        """Read the header of one image; `decode` reads the rest and closes it.
 
         Raises:
             PayloadTooLargeError: more bytes than the limit.
             UnsupportedMediaTypeError: the content is not one of FORMATS.
             ImageTooLargeError: more pixels than the limit.
-            UndecodableImageError: empty, truncated or corrupt.
+            UndecodableImageError: empty or corrupt.
         """
         if len(data) > self._max_bytes:
             message = f"The image has {len(data)} bytes; at most {self._max_bytes} are read."
             raise PayloadTooLargeError(message)
         if not data:
             raise UndecodableImageError("The image is empty: send the bytes of an image file.")
+        with self._refuse_broken():
+            image = _identify(data)
+        self._check_size(image.size)
+        return image
+
+    def decode(
+        self, source: bytes | Image.Image, find_target: FindTarget | None = None
+    ) -> DecodedImage:
+        """Decode one image, given as its bytes or opened, to upright RGB.
+
+        Args:
+            source: bytes, or what `open` gave.
+            find_target: tells what the image will be resized to, so that a JPEG need not be
+                decoded larger than that and the gap; None decodes exactly.
+
+        Raises:
+            ImageTooLargeError: `find_target` refuses the size.
+            UndecodableImageError: truncated or corrupt; and all that `open` raises.
+        """
+        image = source if isinstance(source, Image.Image) else self.open(source)
+        with self._refuse_broken(), image:
+            draft = draft_image(image, find_target, self._gap)
+            rgb, file_format = _to_upright_rgb(image), _name_format(image)
+        if draft is None:
+            return DecodedImage(rgb, file_format, rgb.size)
+        return DecodedImage(rgb, file_format, draft.size, draft.box)
+
+    @contextmanager
+    def _refuse_broken(self) -> Iterator[None]:
+        """Translate what Pillow raises."""
         try:
-            with self._open(data) as image:
-                self._check_size(image.size)
-                return DecodedImage(_to_upright_rgb(image), _name_format(image))
+            yield
         except Image.DecompressionBombError as exc:
             message = f"The image has more pixels than the limit of {self._max_pixels}."
             raise ImageTooLargeError(message) from exc
         except _BROKEN as exc:
             message = "The image cannot be decoded: it is truncated or corrupt."
             raise UndecodableImageError(message) from exc
-
-    def is_quick(self, data: bytes) -> bool:
-        """Tell by the header whether `data` decodes in less time than a thread costs."""
-        if len(data) > QUICK_BYTES:
-            return False
-        try:
-            with Image.open(BytesIO(data), formats=FORMATS) as image:
-                return QUICK_EDGES[0] <= min(image.size) and max(image.size) <= QUICK_EDGES[1]
-        except (Image.DecompressionBombError, *_BROKEN):
-            return False
-
-    def _open(self, data: bytes) -> Image.Image:
-        """Read the header, with the plugins of FORMATS alone."""
-        try:
-            return Image.open(BytesIO(data), formats=FORMATS)
-        except UnidentifiedImageError as exc:
-            media_type = name_media_type(data)
-            if media_type.startswith("image/") and media_type[6:].upper() in FORMATS:
-                message = f"The content starts as {media_type} but its header is corrupt."
-                raise UndecodableImageError(message) from exc
-            message = f"The content looks like {media_type}; {_SERVED} are served."
-            raise UnsupportedMediaTypeError(message) from exc
 
     def _check_size(self, size: tuple[int, int]) -> None:
         """Refuse more pixels than the limit, by the header."""
@@ -135,6 +152,24 @@ class ImageDecoder:
                 f"at most {self._max_pixels} are decoded. Send a smaller image."
             )
             raise ImageTooLargeError(message)
+
+
+def is_quick(image: Image.Image) -> bool:
+    """Tell of an opened image of at most QUICK_BYTES whether a thread costs more than decoding."""
+    return QUICK_EDGES[0] <= min(image.size) and max(image.size) <= QUICK_EDGES[1]
+
+
+def _identify(data: bytes) -> Image.Image:
+    """Read the header, with the plugins of FORMATS alone."""
+    try:
+        return Image.open(BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as exc:
+        media_type = name_media_type(data)
+        if media_type.startswith("image/") and media_type[6:].upper() in FORMATS:
+            message = f"The content starts as {media_type} but its header is corrupt."
+            raise UndecodableImageError(message) from exc
+        message = f"The content looks like {media_type}; {_SERVED} are served."
+        raise UnsupportedMediaTypeError(message) from exc
 
 
 def _to_upright_rgb(image: Image.Image) -> Image.Image:

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from app.prediction.draft import GAP
 from app.settings import Settings
 
 
@@ -17,6 +18,7 @@ class Limits:
         timeout_s: seconds an image may take.
         batch_size: most images in a group.
         classifier_replicas: how many classifiers share the groups.
+        gap: how many times larger than needed a JPEG is decoded at least; None for exactly.
         threads: how many images are read at once.
     """
 
@@ -26,6 +28,7 @@ class Limits:
     timeout_s: float
     batch_size: int
     classifier_replicas: int = 1
+    gap: float | None = None
     threads: int = 2
 
 
@@ -38,5 +41,6 @@ def derive_limits(settings: Settings) -> Limits:
         timeout_s=settings.timeout_s,
         batch_size=settings.batch_size,
         classifier_replicas=settings.classifier_replicas,
+        gap=GAP if settings.decode == "scaled" else None,
         threads=os.cpu_count() or 1,
     )

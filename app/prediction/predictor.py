@@ -10,10 +10,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from PIL import Image
+
 from app.backend import Backend, Description, Group, Pixels, Scored
 from app.errors import DeadlineExceededError, ModelUnavailableError, OverloadedError
 from app.prediction.coalescer import Coalescer, ScoredImage
-from app.prediction.images import DecodedImage, ImageDecoder
+from app.prediction.images import QUICK_BYTES, DecodedImage, ImageDecoder, is_quick
 from app.prediction.limits import Limits
 from app.prediction.processor import Processor, build_processor
 from app.prediction.scores import rank_predictions
@@ -65,7 +67,7 @@ class Predictor:
     def __init__(self, backend: Backend, limits: Limits) -> None:
         self._backend = backend
         self._limits = limits
-        self._decoder = ImageDecoder(limits.max_bytes, limits.max_pixels)
+        self._decoder = ImageDecoder(limits.max_bytes, limits.max_pixels, limits.gap)
         self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="decode")
         self._preparation: Preparation | None = None
         self._describing = asyncio.Lock()
@@ -113,15 +115,17 @@ class Predictor:
     async def _read(self, data: bytes, preparation: Preparation) -> _Prepared:
         """Decode and apply the geometry, in a thread unless that costs more than it frees."""
         started = time.perf_counter()
-        processor = preparation.processor
+        decoder, processor = self._decoder, preparation.processor
         is_plain = preparation.description.geometry.fallback is None
-        if is_plain and self._decoder.is_quick(data):
-            decoded, pixels = _read_image(self._decoder, processor, data)
+        opened = decoder.open(data) if is_plain and len(data) <= QUICK_BYTES else None
+        if opened is not None and is_quick(opened):
+            decoded, pixels = _read_image(decoder, processor, opened)
         else:
             decoded, pixels = await asyncio.get_running_loop().run_in_executor(
-                self._threads, _read_image, self._decoder, processor, data
+                self._threads, _read_image, decoder, processor, opened or data
             )
-        image = ImageInfo(width=decoded.rgb.width, height=decoded.rgb.height, format=decoded.format)
+        width, height = decoded.size
+        image = ImageInfo(width=width, height=height, format=decoded.format)
         return _Prepared(image, pixels, started, time.perf_counter())
 
     def _answer(
@@ -184,8 +188,8 @@ class Predictor:
 
 
 def _read_image(
-    decoder: ImageDecoder, processor: Processor, data: bytes
+    decoder: ImageDecoder, processor: Processor, source: bytes | Image.Image
 ) -> tuple[DecodedImage, Pixels]:
     """Bytes to image to pixels; what runs in a thread."""
-    decoded = decoder.decode(data)
-    return decoded, processor(decoded.rgb)
+    decoded = decoder.decode(source, processor.find_target)
+    return decoded, processor(decoded)

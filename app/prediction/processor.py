@@ -13,13 +13,23 @@ from PIL import Image
 
 from app.backend import Geometry, Pixels
 from app.errors import ImageTooLargeError
+from app.prediction.draft import Size
+from app.prediction.images import DecodedImage
 
 
 class Processor(Protocol):
-    """Turns an RGB image into the pixels `[height, width, 3]` of one image."""
+    """Turns a decoded image into the pixels `[height, width, 3]` of one image."""
 
-    def __call__(self, image: Image.Image) -> Pixels:
+    def __call__(self, image: DecodedImage) -> Pixels:
         """Apply the geometry; raises ImageTooLargeError."""
+        ...
+
+    def find_target(self, size: Size) -> Size | None:
+        """Find what an image of `size` is resized to; None where it must be decoded exactly.
+
+        Raises:
+            ImageTooLargeError: resized it would have too many pixels.
+        """
         ...
 
 
@@ -36,24 +46,30 @@ class GeometryProcessor:
     def __init__(self, geometry: Geometry, max_pixels: int) -> None:
         self._geometry = geometry
         self._max_pixels = max_pixels
+        self._resample = Image.Resampling(geometry.resample)
 
-    def __call__(self, image: Image.Image) -> Pixels:
-        """Apply the geometry to an RGB image."""
+    def __call__(self, image: DecodedImage) -> Pixels:
+        """Apply the geometry."""
+        rgb = image.rgb
         if self._geometry.resize is not None:
-            height, width = self._find_size(image.height, image.width)
-            resample = Image.Resampling(self._geometry.resample)
-            image = image.resize((width, height), resample)
+            rgb = rgb.resize(self._find_size(image.size), self._resample, image.box)
         if self._geometry.crop:
-            image = _crop_center(image, *self._geometry.size)
-        return np.asarray(image)
+            rgb = _crop_center(rgb, *self._geometry.size)
+        return np.asarray(rgb)
 
-    def _find_size(self, height: int, width: int) -> tuple[int, int]:
-        """Find the `(height, width)` to resize to."""
+    def find_target(self, size: Size) -> Size | None:
+        """Find what an image of `size` is resized to, unless single pixels of it are picked."""
+        if self._geometry.resize is None or self._resample is Image.Resampling.NEAREST:
+            return None
+        return self._find_size(size)
+
+    def _find_size(self, size: Size) -> Size:
+        """Find the width and height to resize to."""
         resize = self._geometry.resize
         if isinstance(resize, tuple):
-            return resize
-        edge = resize or 0
-        short, long = sorted((height, width))
+            return resize[1], resize[0]
+        edge, (width, height) = resize or 0, size
+        short, long = sorted(size)
         long_edge = int(edge * long / short)  # truncated: what transformers does
         if edge * long_edge > self._max_pixels:
             message = (
@@ -61,7 +77,7 @@ class GeometryProcessor:
                 f"have more than {self._max_pixels}. Send a less elongated image."
             )
             raise ImageTooLargeError(message)
-        return (long_edge, edge) if width <= height else (edge, long_edge)
+        return (edge, long_edge) if width <= height else (long_edge, edge)
 
 
 class FallbackProcessor:
@@ -74,10 +90,13 @@ class FallbackProcessor:
             (Path(folder) / "preprocessor_config.json").write_text(config)
             self._processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
 
-    def __call__(self, image: Image.Image) -> Pixels:
-        """Run the processor on an RGB image."""
-        pixels = self._processor(images=image, return_tensors="np")["pixel_values"][0]
+    def __call__(self, image: DecodedImage) -> Pixels:
+        """Run the processor."""
+        pixels = self._processor(images=image.rgb, return_tensors="np")["pixel_values"][0]
         return np.ascontiguousarray(pixels.transpose(1, 2, 0), dtype=np.float32)
+
+    def find_target(self, size: Size) -> None:
+        """Ask for an exact image: what the processor resizes to is not known."""
 
 
 def _crop_center(image: Image.Image, height: int, width: int) -> Image.Image:

@@ -13,6 +13,7 @@ from app.classifier.checkpoint import open_checkpoint
 from app.classifier.choice import Choice
 from app.classifier.model import Model
 from app.errors import SettingsError
+from app.prediction.images import DecodedImage
 from app.prediction.processor import build_processor
 from tests.classifier.checkpoints import LABELS, SIDE, save_vit
 from tests.classifier.pictures import draw_image
@@ -72,7 +73,7 @@ def test_forward_equals_the_module_called_directly(
         expected = module(**processor(images=images, return_tensors="pt")).logits.numpy()
     model = load(folder)
     prepare = build_processor(model.description.geometry, 10**6)
-    pixels = np.stack([prepare(image) for image in images])
+    pixels = np.stack([prepare(DecodedImage(image, "PNG", image.size)) for image in images])
     logits = model.forward(cast("Pixels", pixels))
     assert logits.dtype == np.float32
     assert logits.shape == (3, len(LABELS))

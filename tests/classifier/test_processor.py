@@ -26,6 +26,7 @@ from app.classifier.engines.network import Normalizer
 from app.classifier.model import Model
 from app.classifier.processor import load_processor
 from app.errors import CheckpointError
+from app.prediction.images import DecodedImage
 from app.prediction.processor import build_processor
 from tests.classifier.checkpoints import copy_checkpoint, edit_json
 from tests.classifier.pictures import draw_image
@@ -84,7 +85,8 @@ def read_expected(folder: Path, image: Image.Image) -> NDArray[np.generic]:
 def run_split(folder: Path, image: Image.Image) -> NDArray[np.float32]:
     """Run geometry and scaling, as ingress and classifier do: `[1, 3, height, width]`."""
     geometry, scaling = load_processor(folder)
-    pixels = build_processor(geometry, MAX_PIXELS)(image)
+    decoded = DecodedImage(image, "PNG", image.size)
+    pixels = build_processor(geometry, MAX_PIXELS)(decoded)
     normalize = Normalizer(scaling, torch.device("cpu"))
     return np.asarray(normalize(torch.from_numpy(np.stack([pixels]))).numpy())
 
@@ -111,7 +113,8 @@ def test_a_plain_processor_sends_bytes(name: str, tmp_path: Path) -> None:
     """What the geometry can express travels as uint8 of the size that it names."""
     geometry, _ = load_processor(save(PLAIN[name], tmp_path))
     assert geometry.fallback is None
-    pixels = build_processor(geometry, MAX_PIXELS)(draw_image((60, 50)))
+    image = DecodedImage(draw_image((60, 50)), "PNG", (60, 50))
+    pixels = build_processor(geometry, MAX_PIXELS)(image)
     assert pixels.dtype == np.uint8
     assert pixels.shape == (*geometry.size, 3)
 

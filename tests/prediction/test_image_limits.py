@@ -10,8 +10,9 @@ from app.errors import (
     ImageTooLargeError,
     PayloadTooLargeError,
     UndecodableImageError,
+    UnsupportedMediaTypeError,
 )
-from app.prediction.images import DecodedImage, ImageDecoder
+from app.prediction.images import DecodedImage, ImageDecoder, is_quick
 from tests.prediction import forgeries, samples
 
 _BOUND = 16_000_000
@@ -133,18 +134,33 @@ def test_what_pillow_warns_of_is_not_printed(
 
 
 def test_only_small_images_are_quick() -> None:
-    """Few bytes and few pixels together make an image quick; either alone does not."""
+    """Few pixels make an image quick, unless it is so thin that a resize could make it huge."""
     decoder = ImageDecoder(max_bytes=1_000_000, max_pixels=50_000_000)
-    assert decoder.is_quick(samples.encode("PNG RGB"))
-    assert not decoder.is_quick(forgeries.forge_png(4000, 4000))
-    assert not decoder.is_quick(samples.encode("PNG RGB") + bytes(16 * 1024))
-    assert not decoder.is_quick(forgeries.forge_png(128, 4))  # a resize could make it huge
+    assert is_quick(decoder.open(samples.encode("PNG RGB")))
+    assert not is_quick(decoder.open(forgeries.forge_png(4000, 4000)))
+    assert not is_quick(decoder.open(forgeries.forge_png(128, 4)))
 
 
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"hello", forgeries.forge_png(100_000, 100_000), forgeries.forge_gif((1, 1), (9, 9))],
-)
-def test_what_cannot_be_read_is_not_quick(data: bytes) -> None:
-    """What is wrong with an image is told by decoding; the question alone raises nothing."""
-    assert not ImageDecoder(max_bytes=1_000_000, max_pixels=50_000_000).is_quick(data)
+@pytest.mark.parametrize("name", samples.NAMES)
+def test_an_opened_image_is_decoded_like_its_bytes(name: str) -> None:
+    """The header is read once; decoding goes on from it, and takes memory for pixels only then."""
+    decoder = ImageDecoder(max_bytes=1_000_000, max_pixels=1_000_000)
+    decoded = decoder.decode(decoder.open(samples.encode(name)))
+    assert decoded.rgb.tobytes() == decode(samples.encode(name)).rgb.tobytes()
+    assert decoded.format == samples.name_format(name)
+
+
+def test_opening_refuses_what_decoding_refuses() -> None:
+    """What the header tells is told by opening, in the same errors."""
+    decoder = ImageDecoder(max_bytes=1000, max_pixels=1_000_000)
+    refused = {
+        b"": UndecodableImageError,
+        b"hello": UnsupportedMediaTypeError,
+        b"\x89PNG\r\n\x1a\n hello": UndecodableImageError,
+        bytes(1001): PayloadTooLargeError,
+        forgeries.forge_png(1001, 1000): ImageTooLargeError,
+        forgeries.forge_png(100_000, 100_000): ImageTooLargeError,
+    }
+    for data, error in refused.items():
+        with pytest.raises(error):
+            decoder.open(data)

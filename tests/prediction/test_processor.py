@@ -15,6 +15,7 @@ from transformers import AutoImageProcessor
 from app.backend import Geometry
 from app.classifier.processor import load_processor
 from app.errors import ImageTooLargeError
+from app.prediction.images import DecodedImage
 from app.prediction.processor import (
     FallbackProcessor,
     GeometryProcessor,
@@ -130,6 +131,11 @@ def make_noise(width: int, height: int) -> Image.Image:
     return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
+def wrap(image: Image.Image) -> DecodedImage:
+    """Wrap an image as if it had been decoded exactly."""
+    return DecodedImage(image, "PNG", image.size)
+
+
 def run_theirs(pair: Pair, image: Image.Image) -> NDArray[np.generic]:
     """Run transformers' processor; gives `[height, width, 3]`."""
     pixels = np.asarray(pair.theirs(images=image, return_tensors="np")["pixel_values"][0])
@@ -153,7 +159,7 @@ def run_theirs(pair: Pair, image: Image.Image) -> NDArray[np.generic]:
 def test_pixels_equal_those_of_transformers(plain: Pair, width: int, height: int) -> None:
     """Of any image, uint8 pixels are those that transformers' processor scales."""
     image = make_noise(width, height)
-    pixels = plain.ours(image)
+    pixels = plain.ours(wrap(image))
     assert pixels.dtype == np.uint8
     assert pixels.shape == (*plain.geometry.size, 3)
     np.testing.assert_array_equal(pixels, run_theirs(plain, image))
@@ -165,7 +171,7 @@ def test_pixels_of_a_photograph_equal_those_of_transformers(
 ) -> None:
     """The same holds for images far larger than the pixels."""
     image = make_noise(*size)
-    np.testing.assert_array_equal(plain.ours(image), run_theirs(plain, image))
+    np.testing.assert_array_equal(plain.ours(wrap(image)), run_theirs(plain, image))
 
 
 def test_a_plain_geometry_needs_no_transformers(plain: Pair) -> None:
@@ -179,7 +185,7 @@ def test_a_fallback_equals_transformers(strange: Pair, size: tuple[int, int]) ->
     """What Geometry cannot express is what transformers gives, scaled and normalised."""
     image = make_noise(*size)
     assert isinstance(strange.ours, FallbackProcessor)
-    pixels = strange.ours(image)
+    pixels = strange.ours(wrap(image))
     assert pixels.dtype == np.float32
     assert pixels.shape == (*strange.geometry.size, 3)
     assert pixels.flags.c_contiguous
@@ -189,7 +195,7 @@ def test_a_fallback_equals_transformers(strange: Pair, size: tuple[int, int]) ->
 def test_a_crop_beyond_the_image_is_black() -> None:
     """Where the crop is larger than the image, the image is in the middle of black."""
     geometry = Geometry(size=(5, 6), resize=None, resample=2, crop=True)
-    pixels = GeometryProcessor(geometry, _MAX_PIXELS)(Image.new("RGB", (2, 3), "white"))
+    pixels = GeometryProcessor(geometry, _MAX_PIXELS)(wrap(Image.new("RGB", (2, 3), "white")))
     inside = np.zeros((5, 6), bool)
     inside[1:4, 2:4] = True
     np.testing.assert_array_equal(pixels == 255, np.repeat(inside[:, :, None], 3, axis=2))
@@ -202,13 +208,13 @@ def test_an_elongated_image_is_too_large(size: tuple[int, int]) -> None:
     geometry = Geometry(size=(224, 224), resize=256, resample=3, crop=True)
     processor = GeometryProcessor(geometry, 50_000_000)
     with pytest.raises(ImageTooLargeError, match=f"{size[0]} x {size[1]}.*less elongated"):
-        processor(Image.new("RGB", size))
+        processor(wrap(Image.new("RGB", size)))
 
 
 def test_the_limit_of_an_enlarged_image_is_exact() -> None:
     """As many pixels as the limit pass, one column more does not."""
     geometry = Geometry(size=(4, 4), resize=10, resample=0, crop=True)
     processor = GeometryProcessor(geometry, 500)
-    assert processor(Image.new("RGB", (50, 10))).shape == (4, 4, 3)
+    assert processor(wrap(Image.new("RGB", (50, 10)))).shape == (4, 4, 3)
     with pytest.raises(ImageTooLargeError):
-        processor(Image.new("RGB", (51, 10)))
+        processor(wrap(Image.new("RGB", (51, 10))))

@@ -1,0 +1,85 @@
+"""Scaled decode: a JPEG far larger than its pixels need to be is decoded at 1/2, 1/4 or 1/8.
+
+libjpeg computes the smaller image from each block's lower frequencies, which saves most of the
+time of a large photograph. It is near the exact image, not equal to it: docs/performance.md.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from PIL import ExifTags, Image
+
+GAP = 3.0
+"""How many times larger than the resize's result a scaled image stays, on both edges.
+
+Pillow calls it `reducing_gap` and holds 3 to be as good as exact in most cases; so does
+`python -m bench.decode`.
+"""
+
+Size = tuple[int, int]
+"""Width and height, as Pillow has them."""
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom, in pixels."""
+
+Edge = TypeVar("Edge", int, float)
+
+FindTarget = Callable[[Size], Size | None]
+"""Finds what an image of some size is resized to; None where it must be decoded exactly."""
+
+_TURNED = (5, 6, 7, 8)
+_FROM_RIGHT = (2, 3, 6, 7)
+_FROM_BOTTOM = (3, 4, 7, 8)
+"""EXIF orientations that swap the edges, and whose upright image begins right or bottom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a scaled image stands for.
+
+    Attributes:
+        size: width and height of the whole image, upright.
+        box: the part of the scaled, upright image that the whole one covers. libjpeg rounds edges
+            up, so the last row and column may lie beyond it by less than a pixel.
+    """
+
+    size: Size
+    box: Box
+
+
+def draft_image(
+    image: Image.Image, find_target: FindTarget | None, gap: float | None
+) -> Draft | None:
+    """Have an opened image decoded smaller; None where it will be decoded at its full size.
+
+    Raises:
+        ImageTooLargeError: `find_target` refuses the size.
+    """
+    if find_target is None or gap is None or image.format not in {"JPEG", "MPO"}:
+        return None
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    size, upright = image.size, _turn(image.size, orientation)
+    target = find_target(upright)
+    if target is None:
+        return None
+    width, height = _turn(target, orientation)
+    drafted = image.draft(None, (math.ceil(gap * width), math.ceil(gap * height)))
+    if drafted is None or image.size == size:
+        return None
+    _, (_, _, right, bottom) = drafted
+    covered = _turn((right, bottom), orientation)
+    return Draft(upright, _place(_turn(image.size, orientation), covered, orientation))
+
+
+def _turn(edges: tuple[Edge, Edge], orientation: int) -> tuple[Edge, Edge]:
+    """Swap the edges where the orientation does, from stored to upright and back."""
+    return edges[::-1] if orientation in _TURNED else edges
+
+
+def _place(size: Size, covered: tuple[float, float], orientation: int) -> Box:
+    """Place what is covered in an upright image of `size`: its rest was right and bottom."""
+    left = size[0] - covered[0] if orientation in _FROM_RIGHT else 0.0
+    top = size[1] - covered[1] if orientation in _FROM_BOTTOM else 0.0
+    return left, top, left + covered[0], top + covered[1]
