@@ -27,6 +27,7 @@ from app.classifier.model import Model
 from app.classifier.processor import load_processor
 from app.errors import ProblemError, SettingsError, StartupError
 from app.prediction.images import ImageDecoder
+from app.prediction.limits import derive_limits
 from app.prediction.processor import build_processor
 from app.prediction.scores import compute_scores
 from app.settings import Settings
@@ -107,14 +108,15 @@ def _make_parent(out: Path) -> Path:
 
 def _read_pixels(settings: Settings, source: Source, folder: Path) -> list[Pixels]:
     """Read all images of a folder as the service would; what is no image is left out, told."""
-    decoder = ImageDecoder(settings.max_bytes, settings.max_pixels)
+    limits = derive_limits(settings)
+    decoder = ImageDecoder(limits.max_bytes, limits.max_pixels, limits.gap)
     process = build_processor(source.geometry, settings.max_pixels)
     pixels, left_out = [], 0
     for path in sorted(folder.rglob("*")):
         if not path.is_file():
             continue
         try:
-            pixels.append(process(decoder.decode(path.read_bytes()).rgb))
+            pixels.append(process(decoder.decode(path.read_bytes(), process.find_target)))
         except (ProblemError, OSError) as exc:
             left_out += 1
             _logger.debug("%s is left out: %s", path, exc)

@@ -14,6 +14,7 @@ from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
 from transformers.image_processing_utils import BaseImageProcessor
 
 from app.classifier.checkpoint import open_checkpoint
+from app.classifier.choice import Choice
 from app.classifier.model import Model
 from bench.photographs import SOURCES, add_noise, mirror_source, scale_source
 
@@ -60,12 +61,12 @@ def load_models(folder: Path) -> dict[str, Model]:
         crop_size={"height": 224, "width": 224},
         resample=Image.Resampling.BICUBIC,
     )
-    models = {"digits, 32 px": Model(open_checkpoint("bundled"), "cpu")}
+    models = {"digits, 32 px": Model(open_checkpoint("bundled"), Choice("cpu", "torch"))}
     for name, processor in (("random, 224 px", square), ("fitted, 224 px cropped", crop)):
         vit = make_vit()
         if processor is crop:
             print(f"fitted: accuracy {fit_head(vit, processor):.3f} on pictures held out")
         vit.save_pretrained(folder / name)
         processor.save_pretrained(folder / name)
-        models[name] = Model(open_checkpoint(str(folder / name)), "cpu")
+        models[name] = Model(open_checkpoint(str(folder / name)), Choice("cpu", "torch"))
     return models

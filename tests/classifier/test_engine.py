@@ -7,7 +7,6 @@ from typing import Literal, cast
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from transformers import AutoModelForImageClassification
 
 from app.backend import Logits, Pixels
@@ -20,6 +19,7 @@ from app.classifier.engines.openvino import OpenvinoEngine
 from app.classifier.model import Model
 from app.classifier.processor import load_processor
 from app.errors import SettingsError
+from app.prediction.images import ImageDecoder
 from app.prediction.processor import build_processor
 
 SAMPLES = Path(__file__).parents[2] / "app" / "demo" / "samples"
@@ -57,7 +57,8 @@ def engine(source: Source, request: pytest.FixtureRequest) -> Engine:
 def pixels(source: Source) -> Pixels:
     """The 20 samples as pixels."""
     process = build_processor(source.geometry, 10**6)
-    images = [Image.open(path).convert("RGB") for path in sorted(SAMPLES.glob("*.png"))]
+    decoder = ImageDecoder(10**6, 10**6)
+    images = [decoder.decode(path.read_bytes()) for path in sorted(SAMPLES.glob("*.png"))]
     return cast("Pixels", np.stack([process(image) for image in images]))
 
 
