@@ -30,7 +30,7 @@ def test_check_says_what_would_be_served() -> None:
     assert done.returncode == 0
     assert done.stderr == ""
     words = [line.split()[0] for line in done.stdout.splitlines()]
-    assert words == ["model", "labels", "image", "device", "address"]
+    assert words == ["model", "labels", "image", "engine", "address"]
     assert "vitrine-digits at " in done.stdout
     assert "10 (0, 1, 2, 3, 4, …)" in done.stdout
     assert "32 x 32" in done.stdout
