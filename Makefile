@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format openapi openapi-check clients demo bench bench-quick
+.PHONY: help serve test lint format openapi openapi-check clients demo bench bench-quick bench-policy
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -15,6 +15,11 @@ help: ## List the targets
 .venv/dev: .venv/bin/vitrine
 	$(BIN)/pip install --quiet --constraint constraints.txt pip
 	$(BIN)/pip install --quiet --constraint constraints.txt --group dev
+	@touch $@
+
+.venv/bench: .venv/bin/vitrine
+	$(BIN)/pip install --quiet --constraint constraints.txt pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --group bench
 	@touch $@
 
 serve: .venv/bin/vitrine ## Install once and serve the bundled model on 127.0.0.1:8000
@@ -49,3 +54,6 @@ bench: .venv/bin/vitrine ## Compare with LitServe in one run (needs wrk)
 
 bench-quick: .venv/bin/vitrine ## The same, short
 	$(BIN)/python -m bench --quick
+
+bench-policy: .venv/bench ## Compare batch policies on a simulated GPU, and scale it
+	$(BIN)/python -m bench.policy
