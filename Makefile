@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format openapi openapi-check clients demo bench bench-quick bench-decode
+.PHONY: help serve test lint format openapi openapi-check clients demo bench bench-quick bench-decode bench-policy
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -57,3 +57,6 @@ bench-quick: .venv/bin/vitrine ## The same, short
 
 bench-decode: .venv/bench ## Compare scaled and exact decoding of large JPEGs
 	$(BIN)/python -m bench.decode
+
+bench-policy: .venv/bench ## Compare batch policies on a simulated GPU, and scale it
+	$(BIN)/python -m bench.policy

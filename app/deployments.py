@@ -15,6 +15,7 @@ import ray
 from fastapi import FastAPI
 from ray import serve
 from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.serve.config import RequestRouterConfig
 from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
@@ -30,6 +31,7 @@ from app.errors import (
 from app.logs import choose_format, configure_logging
 from app.prediction.limits import derive_limits
 from app.prediction.predictor import Predictor
+from app.routing import GroupRouter
 from app.settings import Settings
 
 INGRESS_ONGOING_FACTOR = 2
@@ -56,6 +58,7 @@ def bind_application(settings: Settings, log_pipe: Path | None = None) -> serve.
     """
     classifier = Classifier.options(  # type: ignore[attr-defined] # a serve.Deployment by now
         num_replicas=settings.classifier_replicas,
+        request_router_config=RequestRouterConfig(request_router_class=GroupRouter),
         max_ongoing_requests=max(64, 4 * settings.batch_size),
         ray_actor_options={"num_cpus": 1, "num_gpus": _count_gpus(settings)},
     ).bind(settings, log_pipe)

@@ -1,1 +1,1 @@
-"""The benchmarks: Vitrine beside LitServe, same checkpoint, same images, same machine, one run."""
+"""The benchmarks: Vitrine beside LitServe in one run, and batch policies on a simulated GPU."""

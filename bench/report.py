@@ -141,10 +141,14 @@ def print_servers(servers: dict[str, Document]) -> None:
 
 
 def save(document: Document, *, quick: bool) -> None:
-    """Keep the document in bench/results and print it as the last line."""
+    """Keep the document of a comparison under the opponent's name."""
+    keep(document, list(document["servers"])[1], quick=quick)
+
+
+def keep(document: Document, subject: str, *, quick: bool) -> None:
+    """Keep a document in bench/results and print it as the last line."""
     RESULTS.mkdir(exist_ok=True)
-    opponent = list(document["servers"])[1]
-    name = f"{datetime.now(UTC):%Y-%m-%d}-{opponent}{'-quick' if quick else ''}.json"
+    name = f"{datetime.now(UTC):%Y-%m-%d}-{subject}{'-quick' if quick else ''}.json"
     (RESULTS / name).write_text(json.dumps(document, indent=1) + "\n")
     print(f"\nkept in bench/results/{name}")
     print(json.dumps(document))

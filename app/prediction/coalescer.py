@@ -34,7 +34,7 @@ class ScoredImage:
 
 
 PLACES = 2
-"""Partial groups in flight for each classifier: one runs while one travels."""
+"""Groups in flight for each classifier before partial ones wait: one runs while one travels."""
 
 Waiter = asyncio.Future[ScoredImage]
 
@@ -46,7 +46,7 @@ class Coalescer:
         send: scores pixels `[n, height, width, 3]`, 1 <= n <= group_size.
         group_size: most images in a group.
         classifiers: how many replicas share the groups.
-        places: most partial groups in flight for each of them.
+        places: groups in flight for each of them before partial ones wait.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Coalescer:
         self._classifiers = classifiers
         self._places = places
         self._waiting: dict[Waiter, Pixels] = {}
-        self._partial_in_flight: list[int] = []  # their sizes
+        self._in_flight: list[int] = []  # sizes of the groups
         self._tasks: set[asyncio.Task[list[ScoredImage]]] = set()
 
     async def score(self, pixels: Pixels) -> ScoredImage:
@@ -82,7 +82,7 @@ class Coalescer:
 
     def _may_send_partial(self) -> bool:
         """Tell whether a partial group may leave; the second of a classifier must be worth it."""
-        in_flight = self._partial_in_flight
+        in_flight = self._in_flight
         if len(in_flight) < self._classifiers:
             return True
         has_place = len(in_flight) < self._places * self._classifiers
@@ -92,8 +92,7 @@ class Coalescer:
         """Take the oldest images and send them as one group."""
         futures = list(self._waiting)[: self._group_size]
         images = [self._waiting.pop(future) for future in futures]
-        if len(futures) < self._group_size:
-            self._partial_in_flight.append(len(futures))
+        self._in_flight.append(len(futures))
         task = asyncio.create_task(self._score_group(images))
         self._tasks.add(task)  # the loop holds tasks weakly
         task.add_done_callback(lambda done: self._finish_group(futures, done))
@@ -111,8 +110,7 @@ class Coalescer:
         self._tasks.discard(task)
         for gone in [waiter for waiter in self._waiting if waiter.done()]:
             del self._waiting[gone]  # cancelled in this very tick
-        if len(futures) < self._group_size:
-            self._partial_in_flight.remove(len(futures))
+        self._in_flight.remove(len(futures))
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         for index, future in enumerate(futures):
             if future.done():

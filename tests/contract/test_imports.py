@@ -16,6 +16,7 @@ ALLOWED = {
     "app/settings.py": {"pydantic_settings"},
     "app/logs.py": set[str](),
     "app/proxy.py": {"app.errors"},
+    "app/routing.py": set[str](),
     "app/prediction": {"app.backend", "app.errors", "app.prediction", "app.settings", "schemas"},
     "app/classifier": {"app.backend", "app.errors", "app.classifier", "app.settings"},
     "app/api": {
@@ -30,7 +31,7 @@ ALLOWED = {
 """Which of the house's own modules a module or a package may import."""
 
 ONLY_IN = {
-    "ray": {"app/deployments.py", "app/launch.py", "app/shutdown.py"},
+    "ray": {"app/deployments.py", "app/launch.py", "app/routing.py", "app/shutdown.py"},
     "fastapi": {"app/api", "app/deployments.py"},
     "starlette": {"app/api"},
     "torch": {"app/classifier", "app/demo"},

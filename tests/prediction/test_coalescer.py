@@ -60,19 +60,36 @@ def test_no_more_partial_groups_than_allowed_are_in_flight(partial_groups: int) 
 
 
 def test_full_groups_are_not_held_back() -> None:
-    """However many groups are in flight, a full one leaves, and counts for nothing."""
+    """However many groups are in flight, a full one leaves."""
 
     async def scenario() -> None:
         sender = ManualSender()
         coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
         await arrive(coalescer, range(10))
         assert sender.sent == [[0], [1, 2, 3, 4], [5, 6, 7, 8]]
-        sender.finish(1)
-        await settle()
-        assert len(sender.sent) == 3
-        sender.finish(0)
+        for number in range(3):
+            sender.finish(number)
         await settle()
         assert sender.sent[3:] == [[9]]
+
+    asyncio.run(scenario())
+
+
+def test_a_small_group_waits_while_a_full_one_keeps_the_classifier_busy() -> None:
+    """A full group takes a place too: one image beside it would only queue, and stay alone."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 2)
+        await arrive(coalescer, range(6))
+        assert sender.sent == [[0], [1], [2, 3, 4, 5]]
+        sender.finish(0)
+        sender.finish(1)
+        await arrive(coalescer, [6])
+        assert len(sender.sent) == 3
+        sender.finish(2)
+        await settle()
+        assert sender.sent[3:] == [[6]]
 
     asyncio.run(scenario())
 

@@ -87,11 +87,12 @@ class Schedule(RuleBasedStateMachine):
         It waits only while every classifier has a group, and either all places are taken or the
         smallest group in flight is larger than what waits.
         """
-        waiting, in_flight = self._waiting, self._partial_in_flight
+        waiting = self._waiting
+        in_flight = [len(self._sender.sent[number]) for number in self._sender.in_flight]
         assert len(waiting) < self._group_size
         if waiting:
             assert len(in_flight) >= self._classifiers
-            is_full = len(in_flight) == self._places * self._classifiers
+            is_full = len(in_flight) >= self._places * self._classifiers
             assert is_full or len(waiting) < min(in_flight)
 
     @invariant()
