@@ -17,6 +17,11 @@ help: ## List the targets
 	$(BIN)/pip install --quiet --constraint constraints.txt --group dev
 	@touch $@
 
+.venv/bench: .venv/bin/vitrine
+	$(BIN)/pip install --quiet --constraint constraints.txt pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --group bench
+	@touch $@
+
 serve: .venv/bin/vitrine ## Install once and serve the bundled model on 127.0.0.1:8000
 	@exec $(BIN)/vitrine serve
 
@@ -44,8 +49,8 @@ clients: .venv/dev ## Generate the Python client into openapi/clients/
 demo: .venv/dev ## Train the bundled checkpoint anew
 	$(BIN)/python -m app.demo.train
 
-bench: .venv/bin/vitrine ## Compare with LitServe in one run (needs wrk)
+bench: .venv/bench ## Compare with LitServe and plain FastAPI in one run (needs wrk)
 	$(BIN)/python -m bench
 
-bench-quick: .venv/bin/vitrine ## The same, short
+bench-quick: .venv/bench ## Its smallest cell
 	$(BIN)/python -m bench --quick

@@ -1,1 +1,1 @@
-"""The benchmarks: Vitrine beside LitServe, same checkpoint, same images, same machine, one run."""
+"""The benchmarks: Vitrine beside its peers, same checkpoints, same images, one machine, one run."""

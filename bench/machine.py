@@ -6,7 +6,8 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bench.servers import LITSERVE_PINS, ROOT
+from bench.peers import LITSERVE_PINS
+from bench.servers import ROOT
 
 PACKAGES = ("ray", "fastapi", "torch", "transformers", "pillow", "uvicorn")
 
