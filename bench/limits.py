@@ -23,7 +23,7 @@ from app.prediction.processor import Processor, build_processor
 from app.settings import Settings
 from bench.images import IMAGES, Picture, make_picture
 
-SECONDS = 2.0
+SECONDS = 1.0
 FEWEST = 3
 Reader = Callable[[], Pixels]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.peers import LITSERVE_PINS
 from bench.servers import ROOT
 
-PACKAGES = ("ray", "fastapi", "torch", "transformers", "pillow", "uvicorn")
+PACKAGES = ("ray", "fastapi", "torch", "transformers", "pillow", "uvicorn", "uvloop", "httptools")
 
 
 def read_processor() -> str:

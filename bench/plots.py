@@ -87,7 +87,7 @@ def draw_panels(
     """Draw one panel for each list of rows."""
     rows = -(-len(panels) // columns)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(max(4.2 * columns, 6), 2.5 * rows + 0.6), layout="constrained")
+        figure = Figure(figsize=(max(4.2 * columns, 7), 2.5 * rows + 0.6), layout="constrained")
         for place, panel in enumerate(panels):
             draw(figure.add_subplot(rows, columns, place + 1), panel)
         add_legend(figure)
