@@ -4,6 +4,7 @@ Owns the document. Needs wrk and matplotlib; makes LitServe's venv. The last lin
 JSON document; the exit status is 1 when Vitrine gave an error or left a process behind.
 """
 
+import signal
 import sys
 from datetime import UTC, datetime
 
@@ -76,6 +77,7 @@ def is_clean(document: Document) -> bool:
 def run() -> int:
     """Run the benchmark and return its exit status."""
     options = parse_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
     try:
         check_wrk()
         document = measure(options)

@@ -14,6 +14,7 @@ import numpy as np
 from bench.connections import Pool, prepare_request
 from bench.images import Picture
 from bench.load import Load, Result
+from bench.servers import BenchError
 
 WANTED = 30
 LONGEST_S = 15.0
@@ -57,7 +58,9 @@ async def count(url: str, load: Load, window: Window) -> Result:
     pool = Pool(prepare_request(url, load.picture), load.concurrency)
     latencies, errors, seconds = await keep_busy(pool, load.concurrency, window)
     pool.close()
-    p50, p99 = np.percentile(latencies or [0.0], (50, 99)) * 1e3
+    if not latencies:
+        raise BenchError(f"no good answer among {errors} to {load.picture.name}, closed loop")
+    p50, p99 = np.percentile(latencies, (50, 99)) * 1e3
     return Result(
         load.picture.name,
         load.concurrency,

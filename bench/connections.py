@@ -6,6 +6,7 @@ For the loads that wrk cannot give. Knows how long an answer is and its status, 
 import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import cast
 from urllib.parse import urlsplit
 
 from bench.images import BOUNDARY, Picture
@@ -24,9 +25,8 @@ class Connection(asyncio.Protocol):
         self._received = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what to write to."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        """Keep what to write to; uvloop's transports are no subclass of asyncio's."""
+        self._transport = cast("asyncio.Transport", transport)
 
     def send(self, request: bytes) -> asyncio.Future[int]:
         """Send a request; the future is the status of its answer, once that is whole."""

@@ -15,6 +15,7 @@ import uvloop
 
 from bench.connections import Pool, prepare_request
 from bench.images import Picture
+from bench.servers import BenchError
 
 SEED = 11
 CONNECTIONS = 512
@@ -84,7 +85,9 @@ async def send_on_schedule(exchange: Callable[[], Awaitable[bool]], due: list[fl
 
 
 def summarize(pace: Pace, seen: Seen) -> OpenResult:
-    """Return the percentiles of the good answers."""
+    """Return the percentiles of the good answers; none at all is no result."""
+    if not seen.latencies:
+        raise BenchError(f"no good answer among {seen.errors} to {pace.picture.name}, open loop")
     return OpenResult(
         pace.picture.name,
         pace.share,
@@ -97,8 +100,8 @@ def summarize(pace: Pace, seen: Seen) -> OpenResult:
 
 
 def find_ms(seconds: list[float], rank: int) -> float:
-    """Return a percentile in milliseconds, 0 where there is nothing."""
-    return round(1e3 * float(np.percentile(seconds or [0.0], rank)), 2)
+    """Return a percentile in milliseconds."""
+    return round(1e3 * float(np.percentile(seconds, rank)), 2)
 
 
 async def keep_pace(url: str, pace: Pace) -> OpenResult:

@@ -4,11 +4,13 @@ import asyncio
 from itertools import pairwise
 
 import pytest
+import uvloop
 
 from bench.closedloop import Window, count
 from bench.images import Picture
 from bench.load import Load
 from bench.openloop import OpenResult, Pace, draw_schedule, keep_pace
+from bench.servers import BenchError
 from tests.bench.stall import serve_stall
 
 PICTURE = Picture("dot", b"not read", "image/png")
@@ -46,7 +48,7 @@ def test_a_stall_shows_in_the_open_loop() -> None:
             result = await keep_pace(url, Pace(PICTURE, 0.5, rate=100.0, seconds=1.5))
             return result, stall.answered
 
-    result, answered = asyncio.run(run())
+    result, answered = uvloop.run(run())
     assert answered == len(draw_schedule(100.0, 1.5))
     assert result.errors == 0
     assert result.p99_ms > 0.8 * STALL_S * 1000
@@ -67,12 +69,15 @@ def test_a_closed_loop_counts_to_the_last_answer() -> None:
     assert 0 < rate <= answered / STALL_S
 
 
-def test_a_server_that_is_gone_is_an_error_not_a_crash() -> None:
-    """Each request that finds no server counts as an error."""
+def test_a_server_that_is_gone_is_no_result() -> None:
+    """Requests that find no server end the benchmark with a sentence, in both loops."""
 
-    async def run() -> OpenResult:
+    async def run() -> None:
         async with serve_stall(0, 0) as (url, _):
             pass
-        return await keep_pace(url, Pace(PICTURE, 0.5, rate=20.0, seconds=0.5))
+        with pytest.raises(BenchError, match=r"no good answer among .* open loop"):
+            await keep_pace(url, Pace(PICTURE, 0.5, rate=20.0, seconds=0.5))
+        with pytest.raises(BenchError, match=r"no good answer among .* closed loop"):
+            await count(url, Load(PICTURE, 1, 1), Window(0.1, wanted=1))
 
-    assert asyncio.run(run()).errors == len(draw_schedule(20.0, 0.5))
+    uvloop.run(run())
