@@ -49,10 +49,10 @@ clients: .venv/dev ## Generate the Python client into openapi/clients/
 demo: .venv/dev ## Train the bundled checkpoint anew
 	$(BIN)/python -m app.demo.train
 
-bench: .venv/bin/vitrine ## Compare with LitServe in one run (needs wrk)
+bench: .venv/bench ## Compare with LitServe and plain FastAPI in one run (needs wrk)
 	$(BIN)/python -m bench
 
-bench-quick: .venv/bin/vitrine ## The same, short
+bench-quick: .venv/bench ## Its smallest cell
 	$(BIN)/python -m bench --quick
 
 bench-decode: .venv/bench ## Compare scaled and exact decoding of large JPEGs

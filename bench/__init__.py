@@ -1,1 +1,1 @@
-"""The benchmarks: Vitrine beside LitServe in one run, and batch policies on a simulated GPU."""
+"""The benchmarks: Vitrine beside its peers, its engines, its decoder and its batch policy alone."""

@@ -1,142 +1,95 @@
-"""Run ``python -m bench``: Vitrine and LitServe in turn, the same load on both, one comparison.
+"""Run ``python -m bench``: Vitrine and its peers in turn, the same loads on all, one comparison.
 
-Owns the order of things. Needs wrk; makes LitServe's venv. The last line of stdout is one JSON
-document; the exit status is 1 when Vitrine gave an error or left a process behind.
+Owns the document. Needs wrk and matplotlib; makes LitServe's venv. The last line of stdout is one
+JSON document; the exit status is 1 when Vitrine gave an error or left a process behind.
 """
 
-import argparse
-import shutil
+import signal
 import sys
 from datetime import UTC, datetime
 
-from bench.images import Picture, draw_photograph, read_sample
-from bench.lifecycle import run_server
-from bench.load import drive_all
+from bench.images import make_picture
+from bench.load import check_wrk
 from bench.machine import describe_machine, read_steal
-from bench.processes import measure_memory
-from bench.report import (
+from bench.matrix import find_checkpoints, measure_limits, measure_model, measure_open
+from bench.options import Options, parse_options
+from bench.plots import draw_closed, draw_open
+from bench.report import print_document, save
+from bench.servers import ROOT, BenchError
+from bench.summary import (
     Document,
     Turn,
+    add_limits,
     compare_cells,
-    print_servers,
-    print_table,
-    save,
+    summarize_open,
     summarize_server,
 )
-from bench.servers import (
-    ROOT,
-    BenchError,
-    Server,
-    classify,
-    install_litserve,
-    make_litserve,
-    make_vitrine,
-)
-
-SAMPLES = ROOT / "app" / "demo" / "samples"
-NO_WRK = "wrk is missing: install it with `sudo apt-get install wrk`"
 
 
-def take_turn(number: int, server: Server, pictures: tuple[Picture, ...], seconds: int) -> Turn:
-    """Start one server, put every load on it, read its memory and stop it."""
-    print(f"round {number}: {server.name}", file=sys.stderr)
-    with run_server(server, pictures[0]) as running:
-        answers = {picture.name: classify(server, picture) for picture in pictures}
-        results = drive_all(server.url, pictures, seconds)
-        memory = measure_memory(running.pid)
-    return Turn(number, running, results, memory, answers)
-
-
-def check_answers(turns: list[Turn]) -> None:
-    """Refuse to compare servers that name different labels for the same picture."""
-    for turn in turns[1:]:
-        for picture, (label, score) in turn.answers.items():
-            expected, expected_score = turns[0].answers[picture]
-            if label != expected:
-                first = f"{turns[0].name} says {expected} ({expected_score:.4f})"
-                raise BenchError(f"{picture}: {first}, {turn.name} says {label} ({score:.4f})")
-
-
-def take_turns(servers: tuple[Server, Server], rounds: int, seconds: int) -> list[Turn]:
-    """Return all turns; every other round begins with the other server."""
-    pictures = (read_sample(SAMPLES), draw_photograph())
-    turns: list[Turn] = []
-    for number in range(1, rounds + 1):
-        for server in servers if number % 2 else reversed(servers):
-            turns.append(take_turn(number, server, pictures, seconds))
-            check_answers(turns)
-    return turns
-
-
-def compare(servers: tuple[Server, Server], rounds: int, seconds: int) -> Document:
-    """Run the whole comparison, print the tables and return the document."""
-    started, machine, stolen = datetime.now(UTC), describe_machine(), read_steal()
-    names = (servers[0].name, servers[1].name)
-    turns = take_turns(servers, rounds, seconds)
-    gone = [now - before for now, before in zip(read_steal(), stolen, strict=True)]
-    cells = compare_cells(turns, names)
+def summarize_servers(turns: list[Turn], differences: dict[str, float]) -> Document:
+    """Return the facts of each server with one model."""
+    names = dict.fromkeys(turn.name for turn in turns)
     facts = {name: summarize_server([t for t in turns if t.name == name]) for name in names}
-    print_table(cells, names)
-    print_servers(facts)
-    return {
-        "benchmark": "compare",
-        "started": started.isoformat(timespec="seconds"),
-        "minutes": round((datetime.now(UTC) - started).total_seconds() / 60, 1),
-        "rounds": rounds,
-        "seconds": seconds,
-        "machine": machine | {"steal_percent": round(100 * gone[0] / max(gone[1], 1), 1)},
-        "cells": cells,
-        "servers": facts,
-    }
+    for name, difference in differences.items():
+        facts[name]["largest_score_difference"] = difference
+    return facts
 
 
-def make_opponent(name: str) -> Server:
-    """Return the server to compare with; LitServe is installed where it is missing."""
-    if name == "silent":
-        return make_vitrine("silent", VITRINE_LOG_LEVEL="warning")
-    install_litserve()
-    return make_litserve()
+def measure(options: Options) -> Document:
+    """Run everything and return the document."""
+    started, machine, stolen = datetime.now(UTC), describe_machine(), read_steal()
+    pictures = [make_picture(name) for name in options.images]
+    document: Document = {"benchmark": "matrix", "started": started.isoformat(timespec="seconds")}
+    document |= {"rounds": options.rounds, "seconds": options.seconds, "machine": machine}
+    document |= {"image_bytes": {picture.name: len(picture.content) for picture in pictures}}
+    document |= {"cells": [], "limits": {}, "servers": {}}
+    for checkpoint in find_checkpoints(options):
+        limits = measure_limits(checkpoint, options)
+        turns, differences = measure_model(checkpoint, pictures, options)
+        cells = compare_cells(turns)
+        add_limits(cells, limits)
+        document["cells"] += cells
+        document["limits"][checkpoint.name] = limits
+        document["servers"][checkpoint.name] = summarize_servers(turns, differences)
+    document["open_seconds"] = options.open_seconds
+    document["open"] = summarize_open(measure_open(document["cells"], options))
+    gone = [now - before for now, before in zip(read_steal(), stolen, strict=True)]
+    machine["steal_percent"] = round(100 * gone[0] / max(gone[1], 1), 1)
+    document["minutes"] = round((datetime.now(UTC) - started).total_seconds() / 60, 1)
+    return document
 
 
-def is_clean(document: Document, name: str) -> bool:
-    """Say whether the server gave no error and left no process in any round."""
-    errors = sum(cell[name]["errors"] for cell in document["cells"])
-    left = sum(start["left"] for start in document["servers"][name]["starts"])
-    return not errors and not left
-
-
-def parse_arguments() -> argparse.Namespace:
-    """Return how many rounds of how many seconds."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=5, help="of each cell")
-    parser.add_argument(
-        "--against",
-        choices=("litserve", "silent"),
-        default="litserve",
-        help="LitServe, or Vitrine without its log line for each request",
+def is_clean(document: Document) -> bool:
+    """Say whether Vitrine gave no error and left no process, with any settings."""
+    cells = [*document["cells"], *document["open"]]
+    sides = [side for cell in cells for side in cell["servers"].items()]
+    errors = sum(side["errors"] for name, side in sides if name.startswith("vitrine"))
+    left = sum(
+        start["left"]
+        for servers in document["servers"].values()
+        for name, facts in servers.items()
+        if name.startswith("vitrine")
+        for start in facts["starts"]
     )
-    parser.add_argument("--quick", action="store_true", help="one round of 2 s a cell")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        arguments.rounds, arguments.seconds = 1, 2
-    return arguments
+    return not errors and not left
 
 
 def run() -> int:
     """Run the benchmark and return its exit status."""
-    arguments = parse_arguments()
-    if shutil.which("wrk") is None:
-        print(NO_WRK, file=sys.stderr)
-        return 2
+    options = parse_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
     try:
-        servers = (make_vitrine(), make_opponent(arguments.against))
-        document = compare(servers, arguments.rounds, arguments.seconds)
+        check_wrk()
+        document = measure(options)
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
-    save(document, quick=arguments.quick)
-    return 0 if is_clean(document, "vitrine") else 1
+    print_document(document)
+    for draw in (draw_closed, draw_open):
+        if plot := draw(document, options.name):
+            print(f"drawn: {plot.relative_to(ROOT)}")
+    save(document, options.name)
+    return 0 if is_clean(document) else 1
 
 
 if __name__ == "__main__":

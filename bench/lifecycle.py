@@ -18,7 +18,7 @@ from typing import IO
 
 from bench.images import Picture
 from bench.processes import find_alive, find_tree
-from bench.servers import ROOT, BenchError, Server, ask
+from bench.servers import ROOT, BenchError, Server, ask, read_environment
 
 START_LIMIT_S = 120.0
 POLL_S = 0.1
@@ -41,11 +41,10 @@ class Running:
 
 def spawn(server: Server, log: IO[str]) -> subprocess.Popen[bytes]:
     """Start the server in a session of its own, away from Vitrine's settings in our shell."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("VITRINE_")}
     return subprocess.Popen(
         server.command,
         cwd=ROOT,
-        env=kept | dict(server.env),
+        env=read_environment() | dict(server.env),
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""The opponent: LitServe 0.2.19 serving the same checkpoint, run by bench/.venv-litserve.
+"""The peer: LitServe 0.2.19 serving the same checkpoint, run by bench/.venv-litserve.
 
 Owns what a careful LitServe user would write: decode, geometry, batch, top-k. Knows nothing of
 Vitrine and imports none of it. Run as ``python bench/litserve_server.py --checkpoint F --port N``.
@@ -21,8 +21,9 @@ from transformers import ViTForImageClassification
 TOP = 5
 BATCH = 16
 BATCH_WAIT_S = 0.005
-# One thread: on 2 cores, requests/s for the PNG at 1 / 16 / 64 connections were 87 / 326 / 467 with
-# one and 38 / 57 / 1 with two. fast_queue is what LitServe documents; release 0.2.19 drops the flag
+# One thread for a small model: on 2 cores, requests/s for the PNG at 1 / 16 / 64 connections were
+# 87 / 326 / 467 with one and 38 / 57 / 1 with two. bench/peers.py gives a large one all cores.
+# fast_queue is what LitServe documents; release 0.2.19 drops the flag
 # (https://github.com/Lightning-AI/LitServe/issues/751), which docs/performance.md looks at.
 THREADS = 1
 Pixels = NDArray[np.uint8]
@@ -73,7 +74,7 @@ class Classifier(LitAPI):
             {"label": self.labels[index], "label_id": index, "score": value}
             for index, value in zip(ids, values, strict=True)
         ]
-        return {"model": {"name": "digits"}, "image": fact, "predictions": predictions}
+        return {"model": {"name": "vit"}, "image": fact, "predictions": predictions}
 
     def unbatch(self, output: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the answers as they are: predict makes one for each image."""

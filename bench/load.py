@@ -1,9 +1,11 @@
-"""The load: wrk with one prebuilt request, one connection count and one image at a time.
+"""A closed loop: wrk with one prebuilt request, one connection count and one image at a time.
 
+For loads that are answered hundreds of times a second; ``bench/closedloop.py`` is for the others.
 Knows an address, not a server. wrk corrects its latencies for coordinated omission.
 """
 
 import json
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +18,8 @@ from bench.servers import BenchError, ask
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
 CONCURRENCIES = (1, 16, 64)
-SERVER_WARM_UP_S, CELL_WARM_UP_S = 2, 1
+CELL_WARM_UP_S = 1
+TIMEOUT = "60s"  # a queue of 64 large images is no error; wrk's own limit is 2 s
 ERRORS = ("connect", "read", "write", "status", "timeout")
 
 
@@ -41,6 +44,12 @@ class Result:
     errors: int
 
 
+def check_wrk() -> None:
+    """Refuse to begin without wrk."""
+    if shutil.which("wrk") is None:
+        raise BenchError("wrk is missing: install it with `sudo apt-get install wrk`")
+
+
 @contextmanager
 def write_body(picture: Picture) -> Iterator[Path]:
     """Write the multipart body of the picture to a file for wrk, for as long as it is needed."""
@@ -53,7 +62,8 @@ def write_body(picture: Picture) -> Iterator[Path]:
 def drive(url: str, load: Load) -> Result:
     """Put the load on ``url`` and return what wrk saw."""
     with write_body(load.picture) as body:
-        flags = ("-t1", f"-c{load.concurrency}", f"-d{load.seconds}", "--latency", "-s", SCRIPT)
+        times = (f"-d{load.seconds}", "--timeout", TIMEOUT, "--latency")
+        flags = ("-t1", f"-c{load.concurrency}", *times, "-s", SCRIPT)
         command = ("wrk", *flags, f"{url}/predict", "--", body, BOUNDARY)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or not done.stdout.rstrip().endswith("}"):
@@ -72,13 +82,6 @@ def read_result(load: Load, seen: dict[str, float]) -> Result:
         seen["p99_ms"],
         int(sum(seen[kind] for kind in ERRORS)),
     )
-
-
-def drive_all(url: str, pictures: tuple[Picture, ...], seconds: int) -> list[Result]:
-    """Warm the server up, then measure every picture at every concurrency."""
-    drive(url, Load(pictures[0], max(CONCURRENCIES), SERVER_WARM_UP_S))
-    loads = [Load(picture, count, seconds) for picture in pictures for count in CONCURRENCIES]
-    return [drive_warm(url, load) for load in loads]
 
 
 def drive_warm(url: str, load: Load) -> Result:

@@ -6,9 +6,10 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bench.servers import LITSERVE_PINS, ROOT
+from bench.peers import LITSERVE_PINS
+from bench.servers import ROOT
 
-PACKAGES = ("ray", "fastapi", "torch", "transformers", "pillow", "uvicorn")
+PACKAGES = ("ray", "fastapi", "torch", "transformers", "pillow", "uvicorn", "uvloop", "httptools")
 
 
 def read_processor() -> str:

@@ -18,7 +18,7 @@ from bench.arrivals import Load
 from bench.cluster import run_cluster, watch_cpu
 from bench.machine import describe_machine
 from bench.plot import draw_plot
-from bench.report import keep
+from bench.report import save
 from bench.servers import ROOT
 from bench.tables import print_tables
 
@@ -172,7 +172,7 @@ def run() -> None:
     print_tables(document)
     if not arguments.quick:
         draw_plot(document, ROOT / "docs" / "policy.png")
-    keep(document, "policy", quick=arguments.quick)
+    save(document, "policy-quick" if arguments.quick else "policy")
 
 
 if __name__ == "__main__":

@@ -1,138 +1,71 @@
-"""From rounds to one table for people and one JSON document for programs.
+"""The tables for people, in a terminal and as markdown, and the JSON document for programs.
 
-Knows no process and no wire. The first server of a run is the subject, the second the opponent.
+Knows summaries alone.
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
-from typing import Any
 
-from bench.lifecycle import Running
-from bench.load import Result
-from bench.processes import Memory
+from bench.summary import MEASURES, Document
 
 RESULTS = Path(__file__).with_name("results")
-RATE = "requests_per_s"
-MEASURES = (RATE, "p50_ms", "p99_ms")
-HEAD = f"{'req/s':>8} {'(min-max)':>13} {'p50 ms':>8} {'p99 ms':>8} {'err':>4}"
-INGRESS = ("ServeReplica", "Ingress")
-CLASSIFIER = ("ServeReplica", "Classifier")
-
-Cell = tuple[str, int]
-Document = dict[str, Any]
+HEAD = f"{'req/s':>8} {'(min-max)':>15} {'p50 ms':>9} {'p99 ms':>9} {'err':>4} {'of limit':>8}"
 
 
-@dataclass(frozen=True)
-class Turn:
-    """One server in one round: its start and end, its results and the memory after the load."""
-
-    round: int
-    running: Running
-    results: list[Result]
-    memory: list[Memory]
-    answers: dict[str, tuple[str, float]]
-
-    @property
-    def name(self) -> str:
-        """Return the name of the server."""
-        return self.running.server.name
+def print_cells(cells: list[Document]) -> None:
+    """Print a line for each server in each cell, with the ratio of the first server to it."""
+    print(f"\n{'model':<8} {'image':<14} {'conc':>4} {'server':<20} {HEAD}  first over it")
+    for cell in cells:
+        for name, side in cell["servers"].items():
+            spread = "{:.1f}-{:.1f}".format(*side["spread"])
+            rate, p50, p99 = (side[measure] for measure in MEASURES)
+            numbers = f"{rate:8.1f} {spread:>15} {p50:9.1f} {p99:9.1f} {side['errors']:4d}"
+            where = f"{cell['model']:<8} {cell['image']:<14} {cell['concurrency']:>4} {name:<20}"
+            print(f"{where} {numbers} {side['of_limit']:8.0%}  {format_ratio(cell, name)}")
 
 
-def summarize_cell(results: list[Result]) -> Document:
-    """Return the median over rounds, the spread and all errors of one server in one cell."""
-    seen = {name: [getattr(result, name) for result in results] for name in MEASURES}
-    medians = {name: round(median(values), 2) for name, values in seen.items()}
-    rates = seen[RATE]
-    errors = sum(result.errors for result in results)
-    return {**medians, "spread": [min(rates), max(rates)], "errors": errors, "rounds": rates}
+def format_ratio(cell: Document, name: str) -> str:
+    """Return the ratio of the first server to this one, with the spread over the rounds."""
+    if name not in cell["ratios"]:
+        return ""
+    found = cell["ratios"][name]
+    return "{:.2f} ({:.2f} to {:.2f})".format(found["ratio"], *found["spread"])
 
 
-def pick_results(turns: Iterable[Turn], name: str, cell: Cell) -> list[Result]:
-    """Return what one server did in one cell, in the order of the rounds."""
-    results = [result for turn in turns if turn.name == name for result in turn.results]
-    return [result for result in results if (result.image, result.concurrency) == cell]
-
-
-def divide_rates(one: Result, other: Result) -> float:
-    """Return how many times the requests/s of the other the one did; 0 when the other did none."""
-    return one.requests_per_s / other.requests_per_s if other.requests_per_s else 0.0
-
-
-def compare_cell(turns: list[Turn], names: tuple[str, str], cell: Cell) -> Document:
-    """Return one row: both servers, and the ratio of their requests/s with its spread."""
-    mine, theirs = (pick_results(turns, name, cell) for name in names)
-    sides = [summarize_cell(results) for results in (mine, theirs)]
-    ratios = [divide_rates(*pair) for pair in zip(mine, theirs, strict=True)]
-    return {
-        "image": cell[0],
-        "concurrency": cell[1],
-        names[0]: sides[0],
-        names[1]: sides[1],
-        "ratio": round(sides[0][RATE] / sides[1][RATE], 2) if sides[1][RATE] else 0.0,
-        "ratio_spread": [round(min(ratios), 2), round(max(ratios), 2)],
-    }
-
-
-def compare_cells(turns: list[Turn], names: tuple[str, str]) -> list[Document]:
-    """Return a row for each image and concurrency, in the order they were measured."""
-    cells = dict.fromkeys((r.image, r.concurrency) for turn in turns for r in turn.results)
-    return [compare_cell(turns, names, cell) for cell in cells]
-
-
-def find_resident(turns: list[Turn], words: tuple[str, ...]) -> float | None:
-    """Return the most MB that a process with these words in its title held, in any round."""
-    sizes = [m.rss_mb for turn in turns for m in turn.memory if all(w in m.title for w in words)]
-    return max(sizes, default=None)
-
-
-def summarize_server(turns: list[Turn]) -> Document:
-    """Return the starts, the ends and the memory of one server over all rounds."""
-    starts = [turn.running for turn in turns]
-    return {
-        "first_answer_s": round(median(start.first_answer_s for start in starts), 2),
-        "starts": [
-            {"health_s": round(start.health_s, 2), "first_answer_s": round(start.first_answer_s, 2)}
-            | {"stop_s": round(start.stop_s, 2), "left": start.left, "log": start.start_log}
-            for start in starts
-        ],
-        "ingress_rss_mb": find_resident(turns, INGRESS),
-        "classifier_rss_mb": find_resident(turns, CLASSIFIER),
-        "total_pss_mb": round(sum(memory.pss_mb for memory in turns[-1].memory), 1),
-        "memory": [asdict(memory) for memory in turns[-1].memory],
-        "answers": turns[0].answers,
-    }
-
-
-def format_side(side: Document) -> str:
-    """Return one server's columns of a row."""
-    spread = "{:.0f}-{:.0f}".format(*side["spread"])
-    rate, p50, p99 = (side[name] for name in MEASURES)
-    return f"{rate:8.1f} {spread:>13} {p50:8.1f} {p99:8.1f} {side['errors']:4d}"
-
-
-def print_table(rows: list[Document], names: tuple[str, str]) -> None:
-    """Print the rows: image, concurrency, both servers, ratio."""
-    width = len(HEAD)
-    print(f"\n{'':>18} | {names[0]:^{width}} | {names[1]:^{width}} |")
-    print(f"{'image':<13} {'conc':>4} | {HEAD} | {HEAD} | ratio (min-max)")
+def print_open(rows: list[Document]) -> None:
+    """Print a line for each server, image and share of the capacity."""
+    print(
+        f"\n{'open loop':<14} {'share':>5} {'offered/s':>9} {'server':<20} {'p50 ms':>9} ", end=""
+    )
+    print(f"{'p99 ms':>9} {'(min-max)':>17} {'err':>4}   client late by, p99 ms")
     for row in rows:
-        sides = " | ".join(format_side(row[name]) for name in names)
-        spread = "{:.2f}-{:.2f}".format(*row["ratio_spread"])
-        cell = f"{row['image']:<13} {row['concurrency']:>4}"
-        print(f"{cell} | {sides} | {row['ratio']:5.2f} ({spread})")
+        for name, side in row["servers"].items():
+            spread = "{:.1f}-{:.1f}".format(*side["p99_spread"])
+            where = f"{row['image']:<14} {row['share']:>5.0%} {row['offered_per_s']:>9.1f}"
+            numbers = f"{side['p50_ms']:9.1f} {side['p99_ms']:9.1f} {spread:>17}"
+            print(f"{where} {name:<20} {numbers} {side['errors']:4d}   {side['late_p99_ms']:.1f}")
 
 
-def print_servers(servers: dict[str, Document]) -> None:
-    """Print the start, the end and the memory of each server."""
+def print_limits(limits: dict[str, Document]) -> None:
+    """Print what the machine gives without a server."""
+    for model, found in limits.items():
+        print(f"\n{model}: the model alone {found['engine_per_s']:.1f} images/s, ", end="")
+        print(f"batch {found['batch_size']}")
+        for image, facts in found["images"].items():
+            print(
+                f"  {image:<14} decoder {facts['decoder_per_s']:.1f} images/s on all cores, "
+                f"{facts['decode_ms']:.2f} ms alone; decode and model {facts['raw_call_ms']:.2f} ms"
+            )
+
+
+def print_servers(model: str, servers: dict[str, Document]) -> None:
+    """Print the start, the end and the memory of each server with one model."""
     for name, facts in servers.items():
         stops = ", ".join(f"{start['stop_s']:.1f}" for start in facts["starts"])
         print(
-            f"\n{name}: first 200 after {facts['first_answer_s']:.1f} s, ended in {stops} s, "
-            f"memory {facts['total_pss_mb']:.0f} MB in all"
+            f"\n{model}, {name}: first 200 after {facts['first_answer_s']:.1f} s, "
+            f"ended in {stops} s, memory {facts['total_pss_mb']:.0f} MB in all"
         )
         for line in facts["starts"][0]["log"]:
             print(f"  {line}")
@@ -140,15 +73,75 @@ def print_servers(servers: dict[str, Document]) -> None:
             print(f"  {memory['rss_mb']:8.1f} MB resident  {memory['title']}")
 
 
-def save(document: Document, *, quick: bool) -> None:
-    """Keep the document of a comparison under the opponent's name."""
-    keep(document, list(document["servers"])[1], quick=quick)
+def format_side(side: Document) -> str:
+    """Return one server's column of the markdown table."""
+    rate, p50, p99 = (side[measure] for measure in MEASURES)
+    errors = f", {side['errors']} errors" if side["errors"] else ""
+    return f"{rate:.{0 if rate >= 50 else 1}f} ({p50:.0f} / {p99:.0f}){errors}"  # noqa: PLR2004 - digits that matter
 
 
-def keep(document: Document, subject: str, *, quick: bool) -> None:
-    """Keep a document in bench/results and print it as the last line."""
+def print_row(words: list[str]) -> None:
+    """Print a row of a markdown table."""
+    print(f"| {' | '.join(words)} |")
+
+
+def print_markdown(cells: list[Document]) -> None:
+    """Print the closed loop as docs/performance.md has it."""
+    names = list(cells[0]["servers"])
+    columns = [f"{name}: requests/s (p50 / p99 ms)" for name in names]
+    ratios = [f"{names[0]} over {name}" for name in names[1:]]
+    head = ["model", "image", "connections", "limit", *columns, *ratios]
+    print()
+    print_row(head)
+    print(f"|{'---|' * len(head)}")
+    for cell in cells:
+        where = [cell["model"], cell["image"], str(cell["concurrency"])]
+        sides = [format_side(side) for side in cell["servers"].values()]
+        shown = [format_ratio(cell, name) for name in names[1:]]
+        print_row([*where, f"{cell['limit_per_s']:.0f}", *sides, *shown])
+
+
+def print_open_markdown(rows: list[Document]) -> None:
+    """Print the open loop as docs/performance.md has it."""
+    names = list(rows[0]["servers"])
+    head = [
+        "image",
+        "share",
+        "offered/s",
+        *[f"{name}: p50 / p99 ms (p99 spread)" for name in names],
+    ]
+    print()
+    print_row(head)
+    print(f"|{'---|' * len(head)}")
+    for row in rows:
+        where = [row["image"], f"{row['share']:.0%}", f"{row['offered_per_s']:.0f}"]
+        sides = [row["servers"][name] for name in names]
+        shown = [
+            "{:.0f} / {:.0f} ({:.0f} to {:.0f})".format(
+                side["p50_ms"], side["p99_ms"], *side["p99_spread"]
+            )
+            for side in sides
+        ]
+        print_row([*where, *shown])
+
+
+def print_document(document: Document) -> None:
+    """Print all tables."""
+    print_cells(document["cells"])
+    if document["open"]:
+        print_open(document["open"])
+    print_limits(document["limits"])
+    for model, servers in document["servers"].items():
+        print_servers(model, servers)
+    print_markdown(document["cells"])
+    if document["open"]:
+        print_open_markdown(document["open"])
+
+
+def save(document: Document, run: str) -> None:
+    """Keep the document in bench/results and print it as the last line."""
     RESULTS.mkdir(exist_ok=True)
-    name = f"{datetime.now(UTC):%Y-%m-%d}-{subject}{'-quick' if quick else ''}.json"
+    name = f"{datetime.now(UTC):%Y-%m-%d}-{run}.json"
     (RESULTS / name).write_text(json.dumps(document, indent=1) + "\n")
     print(f"\nkept in bench/results/{name}")
     print(json.dumps(document))

@@ -1,12 +1,12 @@
-"""The two servers: how each is started, where it answers and what it answers.
+"""Vitrine and what every server of the benchmark is: how it is started and where it answers.
 
-Both have the same shape, so any two can be compared. Knows no load, no process and no table.
+All have the same shape, so any can be compared. Knows no load, no process and no table.
 """
 
 import json
+import os
 import signal
 import socket
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -18,10 +18,10 @@ from pathlib import Path
 from bench.images import BOUNDARY, Picture
 
 ROOT = Path(__file__).resolve().parent.parent
-CHECKPOINT = ROOT / "app" / "demo" / "checkpoint"
-LITSERVE_VENV = ROOT / "bench" / ".venv-litserve"
-LITSERVE_PINS = ROOT / "bench" / "requirements-litserve.txt"
-ANSWER_LIMIT_S = 10.0
+ANSWER_LIMIT_S = 60.0
+
+Scores = dict[str, float]
+"""The labels that a server names first, with their scores."""
 
 
 class BenchError(Exception):
@@ -30,7 +30,11 @@ class BenchError(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """How to start one server, where it answers, and the signal that ends it within the limit."""
+    """How to start one server, where it answers, and the signal that ends it within the limit.
+
+    Attributes:
+        is_exact: its scores must be those of the others; not so where settings change them.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -38,6 +42,7 @@ class Server:
     env: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
     stop_limit_s: float = 30.0
+    is_exact: bool = True
 
     @property
     def url(self) -> str:
@@ -52,36 +57,30 @@ def find_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def make_vitrine(name: str = "vitrine", **settings: str) -> Server:
-    """Return Vitrine as it comes, but for its address and the settings that are given."""
+def read_environment() -> dict[str, str]:
+    """Return our environment without Vitrine's settings."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("VITRINE_")}
+
+
+def make_vitrine(folder: Path, settings: Mapping[str, str] | None = None) -> Server:
+    """Return Vitrine as it comes, but for its address, its model and the settings given."""
+    port, changes = find_port(), dict(settings or {})
+    env = {"VITRINE_HOST": "127.0.0.1", "VITRINE_PORT": str(port), "VITRINE_MODEL": str(folder)}
+    command = (sys.executable, "-m", "app.cli", "serve")
+    return Server(name_variant(changes), command, port, env | changes, is_exact=not changes)
+
+
+def make_silent(folder: Path) -> Server:
+    """Return Vitrine without its log line for each request."""
     port = find_port()
-    env = {"VITRINE_HOST": "127.0.0.1", "VITRINE_PORT": str(port)} | settings
-    return Server(name, (sys.executable, "-m", "app.cli", "serve"), port, env)
+    vitrine = make_vitrine(folder)
+    env = {**vitrine.env, "VITRINE_PORT": str(port), "VITRINE_LOG_LEVEL": "warning"}
+    return Server("silent", vitrine.command, port, env)
 
 
-def make_litserve(checkpoint: Path = CHECKPOINT) -> Server:
-    """Return LitServe from its own venv.
-
-    Ctrl+C is the end that it documents; how long it takes is no part of the comparison.
-    """
-    port = find_port()
-    python = str(LITSERVE_VENV / "bin" / "python")
-    script = str(ROOT / "bench" / "litserve_server.py")
-    command = (python, script, "--checkpoint", str(checkpoint), "--port", str(port))
-    return Server("litserve", command, port, stop_signal=signal.SIGINT, stop_limit_s=3.0)
-
-
-def install_litserve() -> None:
-    """Make the venv of LitServe, unless it is there and was made from the same pins."""
-    pins, made_from = LITSERVE_PINS.read_text(), LITSERVE_VENV / "pins.txt"
-    if made_from.exists() and made_from.read_text() == pins:
-        return
-    print("installing LitServe into its own venv, once", file=sys.stderr)
-    subprocess.run((sys.executable, "-m", "venv", "--clear", LITSERVE_VENV), check=True)
-    python = LITSERVE_VENV / "bin" / "python"
-    install = (python, "-m", "pip", "install", "--quiet", "-r", LITSERVE_PINS)
-    subprocess.run(install, check=True, stdout=sys.stderr)
-    made_from.write_text(pins)
+def name_variant(settings: Mapping[str, str]) -> str:
+    """Return ``vitrine``, with the values of its settings; of a path the last part."""
+    return " ".join(["vitrine", *(Path(value).name for value in settings.values())])
 
 
 def ask(url: str, picture: Picture | None = None) -> bytes | None:
@@ -96,10 +95,9 @@ def ask(url: str, picture: Picture | None = None) -> bytes | None:
         return None
 
 
-def classify(server: Server, picture: Picture) -> tuple[str, float]:
-    """Return the label and the score that come first for the picture."""
+def classify(server: Server, picture: Picture) -> Scores:
+    """Return the labels that the server names first for the picture, and their scores."""
     body = ask(f"{server.url}/predict", picture)
     if body is None:
         raise BenchError(f"{server.name} does not answer the {picture.name}")
-    best = json.loads(body)["predictions"][0]
-    return str(best["label"]), float(best["score"])
+    return {str(best["label"]): float(best["score"]) for best in json.loads(body)["predictions"]}
