@@ -7,27 +7,19 @@ Only Ray is known here. `Ingress` is the HTTP door and the core; `Classifier` is
 """
 
 import asyncio
-import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import ray
 from fastapi import FastAPI
 from ray import serve
-from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.serve.config import RequestRouterConfig
-from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from app.api.factory import create_app
 from app.backend import Description, Group, Scored
-from app.errors import (
-    InternalError,
-    ModelUnavailableError,
-    OverloadedError,
-    SettingsError,
-    VitrineError,
-)
+from app.errors import SettingsError
+from app.handle import HandleBackend
 from app.logs import choose_format, configure_logging
 from app.prediction.limits import derive_limits
 from app.prediction.predictor import Predictor
@@ -39,9 +31,6 @@ INGRESS_ONGOING_FACTOR = 2
 
 STOP_S = 20.0
 """Seconds that a replica gets to answer what it has begun."""
-
-
-_logger = logging.getLogger("vitrine.deployments")
 
 
 def build(args: Settings) -> serve.Application:
@@ -154,44 +143,6 @@ class Ingress:
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Build the app on the replica; Serve's server puts X-Request-ID on answers."""
         return create_app(self._predictor, self._settings.max_bytes, answers_request_id=False)
-
-
-class HandleBackend:
-    """A Backend behind a Serve handle; what goes wrong on the way is told as one of ours."""
-
-    def __init__(self, handle: DeploymentHandle) -> None:
-        self._describe = handle.describe  # looked up once: each look-up makes a handle anew
-        self._predict = handle.predict
-
-    async def describe(self) -> Description:
-        """Say what is served."""
-        try:
-            description: Description = await self._describe.remote()
-        except (RayError, RayServeException) as exc:
-            raise _translate(exc) from exc
-        return description
-
-    async def predict(self, group: Group) -> Scored:
-        """Score a group on one of the classifier's replicas."""
-        try:
-            scored: Scored = await self._predict.remote(group)
-        except (RayError, RayServeException) as exc:
-            raise _translate(exc) from exc
-        return scored
-
-
-def _translate(exc: RayError | RayServeException) -> VitrineError:
-    """Find our error for one of Ray's; its text holds a remote traceback, so it is never shown."""
-    if isinstance(exc, RayTaskError):
-        if isinstance(exc.cause, VitrineError):
-            return exc.cause
-        _logger.error("the classifier failed", exc_info=exc)
-        return InternalError("The model failed on this image.")
-    if isinstance(exc, BackPressureError):
-        return OverloadedError("The classifier's queue is full; try again in a moment.")
-    if isinstance(exc, RayActorError):
-        return ModelUnavailableError("The classifier replica is gone; a new one is starting.")
-    return ModelUnavailableError("The classifier does not answer; try again in a moment.")
 
 
 def _configure_logging(settings: Settings, log_pipe: Path | None) -> None:

@@ -4,14 +4,21 @@ Serve reads these variables when it is imported, so they are set before Ray is.
 """
 
 import importlib.util
+import random
 import socket
 import sys
 from pathlib import Path
 from typing import Literal
 
-from app.errors import SettingsError
+from app.errors import SettingsError, StartupError
 
 Proxy = Literal["haproxy", "python"]
+
+BLOCKS = range(20_000, 30_000, 50)
+"""Where blocks of ports for ingress replicas begin, below those that the system hands out."""
+
+LARGEST_GROUP = 1 << 30
+"""Bytes of one message to a classifier. Serve's 4 MB hold 27 images of 224 x 224 pixels."""
 
 
 def choose_proxy(wanted: Literal["auto", "haproxy", "python"]) -> Proxy:
@@ -36,6 +43,7 @@ def list_serve_variables(proxy: Proxy, folder: Path) -> dict[str, str]:
     """
     variables = {
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",  # gRPC transport, one event loop a replica
+        "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(LARGEST_GROUP),
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
         "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -43,10 +51,13 @@ def list_serve_variables(proxy: Proxy, folder: Path) -> dict[str, str]:
         "RAY_enable_metrics_collection": "0",  # nobody reads them where no dashboard runs
     }
     if proxy == "haproxy":
+        ports = _find_free_block()
         variables |= {
             "RAY_SERVE_ENABLE_HA_PROXY": "1",
             "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
             "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.5",
+            "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ports.start),
+            "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(ports.stop - 1),
             "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
             "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # a line to a Python process for each request
             "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
@@ -58,6 +69,28 @@ def list_serve_variables(proxy: Proxy, folder: Path) -> dict[str, str]:
             "RAY_SERVE_HAPROXY_STATS_PORT": str(_find_free_port()),
         }
     return variables
+
+
+def _find_free_block() -> range:
+    """Find ports for the ingress replicas, all of them free now.
+
+    Replicas share their ports (SO_REUSEPORT): two services on the same ones would get each
+    other's requests, in silence. Serve's own choice is 30000 and up for every service.
+    """
+    for start in random.sample(BLOCKS, len(BLOCKS)):
+        block = range(start, start + BLOCKS.step)
+        if all(map(_is_free, block)):
+            return block
+    raise StartupError("No ports between 20000 and 30000 are free for the ingress replicas.")
+
+
+def _is_free(port: int) -> bool:
+    """Tell whether nobody listens on a port."""
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return True
+    except OSError:
+        return False
 
 
 def _find_free_port() -> int:

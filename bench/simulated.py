@@ -18,7 +18,7 @@ from ray.serve.config import RequestRouterConfig
 from ray.serve.handle import DeploymentHandle
 
 from app.backend import Geometry, Group, Pixels, Scored
-from app.deployments import HandleBackend
+from app.handle import HandleBackend
 from app.prediction.coalescer import Coalescer
 from app.routing import GroupRouter
 from bench.arrivals import Ask, Load, Summary, play, summarize_answers

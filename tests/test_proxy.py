@@ -1,11 +1,13 @@
 """What stands before the ingress."""
 
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
-from app.errors import SettingsError
+from app import proxy
+from app.errors import SettingsError, StartupError
 from app.proxy import choose_proxy, list_serve_variables
 
 
@@ -27,11 +29,26 @@ def test_two_services_share_no_file_and_no_port(tmp_path: Path) -> None:
     """HAProxy's files lie in the service's own folder and its ports are free ones."""
     one = list_serve_variables("haproxy", tmp_path / "one")
     two = list_serve_variables("haproxy", tmp_path / "two")
-    own = {
-        name for name in one if name.endswith(("PORT", "LOC", "PATH", "STATE_BASE", "STATE_FILE"))
-    }
+    ends = ("S_PORT", "LOC", "PATH", "STATE_BASE", "STATE_FILE")
+    own = {name for name in one if name.endswith(ends)}
     assert len(own) == 7
     assert all(one[name] != two[name] for name in own)
+
+
+def test_ingress_replicas_get_ports_that_nobody_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Serve binds shared ports: on another service's ones, requests would go to either."""
+    monkeypatch.setattr(proxy, "BLOCKS", range(20_000, 20_100, 50))
+    with socket.create_server(("127.0.0.1", 20_049), reuse_port=True):
+        variables = list_serve_variables("haproxy", tmp_path)
+        assert variables["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"] == "20050"
+        assert variables["RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT"] == "20099"
+        with (
+            socket.create_server(("127.0.0.1", 20_099), reuse_port=True),
+            pytest.raises(StartupError, match="No ports"),
+        ):
+            list_serve_variables("haproxy", tmp_path)
 
 
 def test_the_python_proxy_switches_direct_ingress_off(tmp_path: Path) -> None:

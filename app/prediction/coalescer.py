@@ -15,6 +15,7 @@ from typing import cast
 import numpy as np
 
 from app.backend import Logits, Pixels, Scored
+from app.errors import ModelUnavailableError
 
 Sender = Callable[[Pixels], Awaitable[Scored]]
 """Scores pixels `[n, height, width, 3]`; what it raises fails the members of that group alone."""
@@ -111,7 +112,8 @@ class Coalescer:
         for gone in [waiter for waiter in self._waiting if waiter.done()]:
             del self._waiting[gone]  # cancelled in this very tick
         self._in_flight.remove(len(futures))
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        gone_error = ModelUnavailableError("The call to the model was cut off; try again.")
+        error = gone_error if task.cancelled() else task.exception()
         for index, future in enumerate(futures):
             if future.done():
                 continue

@@ -44,6 +44,16 @@ def save_vit(folder: Path, labels: tuple[str, ...] = LABELS, problem: str | None
     return _save(folder, ViTForImageClassification, config, processor)
 
 
+def save_wide_vit(folder: Path, side: int) -> Path:
+    """Save a ViT of one layer for large pixels: there is little to compute and much to send."""
+    config = ViTConfig(
+        **_TINY | {"image_size": side, "patch_size": side, "num_hidden_layers": 1},
+        id2label=dict(enumerate(LABELS)),
+    )
+    processor = ViTImageProcessorPil(size={"height": side, "width": side})
+    return _save(folder, ViTForImageClassification, config, processor)
+
+
 def save_deit(folder: Path, *, with_teacher: bool = False) -> Path:
     """Save a DeiT whose processor resizes to a larger square and crops its centre."""
     model = DeiTForImageClassificationWithTeacher if with_teacher else DeiTForImageClassification

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.backend import Scored
-from app.errors import InternalError, OverloadedError
+from app.errors import InternalError, ModelUnavailableError, OverloadedError
 from app.prediction.coalescer import Coalescer, ScoredImage
 from tests.prediction.senders import ManualSender, make_pixels, settle
 
@@ -250,7 +250,7 @@ def test_an_answer_with_too_few_rows_fails_its_group() -> None:
 
 
 def test_a_sender_that_is_cancelled_lets_nobody_hang() -> None:
-    """When sending is cancelled from outside, its members are too, and the place is free."""
+    """When sending is cut off from outside, its members are told, and the place is free."""
 
     async def scenario() -> None:
         sender = ManualSender()
@@ -258,7 +258,7 @@ def test_a_sender_that_is_cancelled_lets_nobody_hang() -> None:
         tasks = await arrive(coalescer, range(2))
         sender.fail(0, asyncio.CancelledError())
         await settle()
-        assert tasks[0].cancelled()
+        assert isinstance(tasks[0].exception(), ModelUnavailableError)
         sender.finish(1)
         assert read_id(await tasks[1]) == 1
 

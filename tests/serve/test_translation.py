@@ -6,10 +6,11 @@ import sys
 from tests.serve.service import ROOT, make_environment
 
 SCRIPT = """
+import grpc
 from ray.exceptions import ActorDiedError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve._private.common import DeploymentID
-from app.deployments import _translate
+from app.handle import _translate
 from app.errors import ImageTooLargeError
 
 def wrap(cause):
@@ -21,6 +22,7 @@ for error in (
     BackPressureError(num_queued_requests=1, max_queued_requests=1),
     ActorDiedError(),
     DeploymentUnavailableError(DeploymentID("Classifier")),
+    grpc.RpcError("SECRET"),
 ):
     told = _translate(error)
     print(type(told).__name__, "SECRET" in str(told))
@@ -42,6 +44,7 @@ def test_what_ray_raises_becomes_a_row_of_the_table() -> None:
         "ImageTooLargeError False",
         "InternalError False",
         "OverloadedError False",
+        "ModelUnavailableError False",
         "ModelUnavailableError False",
         "ModelUnavailableError False",
     ]

@@ -1,0 +1,35 @@
+"""Groups of many bytes on their way to the classifier."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from tests.api.uploads import encode_grey, make_upload
+from tests.classifier.checkpoints import LABELS, save_wide_vit
+from tests.serve.service import Service, start_service
+
+SIDE = 640
+IMAGES = 48
+"""Six are more than the 4 MB that Serve lets through of itself."""
+
+
+def test_a_full_group_of_large_pixels_arrives(tmp_path: Path, service: Service) -> None:
+    """Whatever a group weighs, its images are answered, and by the service that was asked."""
+    model = save_wide_vit(tmp_path / "model", SIDE)
+    image = encode_grey(100, (64, 64))
+    with start_service(tmp_path, model=str(model)) as wide:
+        wide.wait_until_ready()
+        with httpx.Client(timeout=60) as client, ThreadPoolExecutor(IMAGES) as pool:
+
+            def predict(_number: int) -> httpx.Response:
+                return client.send(make_upload(image, url=wide.url))
+
+            answers = list(pool.map(predict, range(IMAGES)))
+        assert [answer.status_code for answer in answers] == [200] * IMAGES, wide.read_log()
+        labels = {answer.json()["predictions"][0]["label"] for answer in answers}
+        assert len(labels) == 1
+        assert labels < set(LABELS)
+        other = httpx.get(f"{service.url}/labels").raise_for_status().json()
+        assert not {label["label"] for label in other["labels"]} & set(LABELS)
+        wide.assert_stops()
