@@ -50,7 +50,7 @@ def share_work(call: Callable[[], object], count: int) -> Iterator[Callable[[], 
 def make_reader(picture: Picture, settings: Settings, processor: Processor) -> Reader:
     """Return what decodes the picture and brings it to the model's size."""
     decoder = ImageDecoder(settings.max_bytes, settings.max_pixels)
-    return lambda: processor(decoder.decode(picture.content).rgb)
+    return lambda: processor(decoder.decode(picture.content, processor.find_target))
 
 
 def measure_image(model: Model, reader: Reader) -> dict[str, float]:
