@@ -22,7 +22,14 @@ from app.interrupt import Interrupt
 from app.logs import forward_lines
 from app.proxy import Proxy, choose_proxy, list_serve_variables
 from app.settings import Settings
-from app.shutdown import OVERDUE_S, end_now, end_processes, list_children, stop_service
+from app.shutdown import (
+    OVERDUE_S,
+    end_now,
+    end_processes,
+    end_ray,
+    list_children,
+    stop_service,
+)
 
 APP_NAME = "vitrine"
 READY_S = 60.0
@@ -78,16 +85,19 @@ def _tell(started: float, step: str) -> None:
     _logger.info("[%4.1f s] %s", time.monotonic() - started, step)
 
 
-def _start_ray(settings: Settings, interrupt: Interrupt) -> None:
+def _start_ray(settings: Settings, interrupt: Interrupt, tries: int = 2) -> None:
     """Start a Ray of our own, with a second try: on a busy machine its start can time out."""
     before = list_children()
     try:
         _init_ray(settings)
-    except Exception:  # Ray raises bare ones
+    except Exception as exc:  # Ray raises bare ones
         interrupt.catch()
-        _logger.warning("Ray did not start; trying once more", exc_info=True)
+        end_ray()
         end_processes([child for child in list_children() if child not in before])
-        _init_ray(settings)
+        if tries == 1:
+            raise StartupError(f"Ray did not start: {exc}. Is the machine very busy?") from exc
+        _logger.warning("Ray did not start; trying once more", exc_info=True)
+        _start_ray(settings, interrupt, tries - 1)
 
 
 def _init_ray(settings: Settings) -> None:

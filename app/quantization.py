@@ -35,6 +35,12 @@ from app.settings import Settings
 HELD_OUT = 4
 """Every so many-th image is held out from the calibration."""
 
+BATCH = 32
+"""Images that are compared at once."""
+
+FEW = 100
+"""With fewer images compared, an agreement says little, and that is told."""
+
 _logger = logging.getLogger("vitrine.quantize")
 
 
@@ -71,7 +77,7 @@ def quantize_checkpoint(
     pixels = _read_pixels(settings, source, images)
     held_out = pixels[HELD_OUT - 1 :: HELD_OUT]
     seen = [one for index, one in enumerate(pixels) if index % HELD_OUT != HELD_OUT - 1]
-    with tempfile.TemporaryDirectory(dir=_make_parent(out), prefix=".quantize-") as folder:
+    with _make_folder(out) as folder:
         made = Path(folder) / out.name
         _write_checkpoint(source, seen, made)
         comparison = _compare(checkpoint, made, len(seen), cast("Pixels", np.stack(held_out)))
@@ -83,6 +89,8 @@ def quantize_checkpoint(
             )
             raise StartupError(message)
         made.rename(out)
+    if comparison.compared < FEW:
+        _logger.warning("an agreement on so few images says little; give some hundred")
     return comparison
 
 
@@ -96,14 +104,14 @@ def _check_folders(checkpoint: Checkpoint, out: Path) -> None:
         raise SettingsError(message)
 
 
-def _make_parent(out: Path) -> Path:
-    """Make the folder that will hold `out`."""
+def _make_folder(out: Path) -> "tempfile.TemporaryDirectory[str]":
+    """Make a folder beside `out`, to be moved there when all is well."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=out.parent, prefix=".quantize-")
     except OSError as exc:
-        message = f"{out.parent} cannot be made: {exc.strerror}. Give --out another folder."
+        message = f"Nothing can be written in {out.parent}: {exc.strerror}. Give another --out."
         raise SettingsError(message) from exc
-    return out.parent
 
 
 def _read_pixels(settings: Settings, source: Source, folder: Path) -> list[Pixels]:
@@ -146,7 +154,7 @@ def _compare(checkpoint: Checkpoint, folder: Path, calibrated: int, pixels: Pixe
     """Score the same pixels with both, each as it would be served."""
     exact = Model(checkpoint, Choice("cpu", "openvino", "fp32"))
     small = Model(open_checkpoint(str(folder)), Choice("cpu"))
-    one, other = exact.forward(pixels), small.forward(pixels)
+    one, other = (_run(model, pixels) for model in (exact, small))
     scores = [_score(logits, checkpoint.activation) for logits in (one, other)]
     return Comparison(
         calibrated=calibrated,
@@ -154,6 +162,12 @@ def _compare(checkpoint: Checkpoint, folder: Path, calibrated: int, pixels: Pixe
         agreement=float((one.argmax(-1) == other.argmax(-1)).mean()),
         largest_difference=float(np.abs(scores[0] - scores[1]).max()),
     )
+
+
+def _run(model: Model, pixels: Pixels) -> Logits:
+    """Run any number of images, a batch at a time."""
+    ends = range(BATCH, len(pixels), BATCH)
+    return np.concatenate([model.forward(part) for part in np.split(pixels, ends)])
 
 
 def _score(logits: Logits, activation: Activation) -> Logits:

@@ -38,7 +38,8 @@ class Settings(BaseSettings):
         default="auto", description="Where the model runs; auto takes a GPU where there is one."
     )
     engine: Literal["auto", "torch", "compile", "openvino"] = Field(
-        default="auto", description="What runs the model; auto takes the fastest that is exact."
+        default="auto",
+        description="What runs the model; auto: OpenVINO where it is there, else torch.",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
         default="auto",

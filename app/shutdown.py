@@ -52,6 +52,13 @@ def end_processes(processes: list[psutil.Process]) -> None:
     psutil.wait_procs(processes, timeout=1)
 
 
+def end_ray() -> None:
+    """Leave a Ray whose start has failed half-way."""
+    import ray  # noqa: PLC0415
+
+    ray.shutdown()
+
+
 def _stop_serve() -> None:
     """Ask Serve and Ray to stop; requests that have begun are answered."""
     if "ray" not in sys.modules:

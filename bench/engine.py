@@ -54,9 +54,9 @@ def time_subjects(subjects: list[Subject], rounds: int, seconds: float) -> dict[
     return rates
 
 
-def measure_model(name: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def measure_model(model: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Return a row for each batch size and subject of one model."""
-    source, device = make_source(name), arguments.device
+    source, device = make_source(model), arguments.device
     engines = build_engines(source, device, arguments.batches, arguments.threads)
     differences = compare_scores(source, engines, make_pixels(source, min(arguments.batches)))
     torch.set_num_threads(arguments.threads)
@@ -65,11 +65,13 @@ def measure_model(name: str, arguments: argparse.Namespace) -> list[dict[str, An
         for batch in arguments.batches:
             pixels = make_pixels(source, batch)
             subjects = [Subject(RAW, make_raw(source, device, pixels), batch)]
-            subjects += [make_subject(engine, pixels, pool) for engine in engines]
+            subjects += [
+                make_subject(name, engine, pixels, pool) for name, engine in engines.items()
+            ]
             rates = time_subjects(subjects, arguments.rounds, arguments.seconds)
             for subject, seen in rates.items():
                 row = {
-                    "model": name,
+                    "model": model,
                     "batch": batch,
                     "engine": subject,
                     "images_per_s": round(median(seen), 1),

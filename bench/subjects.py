@@ -54,9 +54,9 @@ def make_pixels(source: Source, batch: int) -> Pixels:
 
 def build_engines(
     source: Source, device: str, batches: tuple[int, ...], threads: int
-) -> list[Engine]:
-    """Return every engine that this machine has; what it lacks is told."""
-    engines: list[Engine] = []
+) -> dict[str, Engine]:
+    """Return every engine that this machine has, by what was asked for; what it lacks is told."""
+    engines: dict[str, Engine] = {}
     for engine, precision in WANTED[device]:
         try:
             built = build_engine(source, Choice(device, engine, precision, batches))
@@ -64,7 +64,7 @@ def build_engines(
             print(f"{engine} {precision}: {error}", file=sys.stderr)
             continue
         built.set_threads(threads)
-        engines.append(built)
+        engines[f"{engine} {precision}"] = built
     return engines
 
 
@@ -86,14 +86,13 @@ def make_raw(source: Source, device: str, pixels: Pixels) -> Run:
     return call
 
 
-def make_subject(engine: Engine, pixels: Pixels, pool: ThreadPoolExecutor) -> Subject:
+def make_subject(name: str, engine: Engine, pixels: Pixels, pool: ThreadPoolExecutor) -> Subject:
     """Return an engine with as many batches under way as it has places."""
 
     def call() -> object:
         return [done.result() for done in [pool.submit(engine.run, pixels) for _ in places]]
 
     places = range(engine.places)
-    name = f"{engine.name} {engine.precision}"
     if engine.places == 1:
         return Subject(name, lambda: engine.run(pixels), len(pixels))
     return Subject(name, call, len(pixels) * engine.places)
@@ -104,14 +103,12 @@ def compute_scores(logits: Logits) -> torch.Tensor:
     return torch.from_numpy(logits).softmax(-1)
 
 
-def compare_scores(source: Source, engines: list[Engine], pixels: Pixels) -> dict[str, float]:
+def compare_scores(source: Source, engines: dict[str, Engine], pixels: Pixels) -> dict[str, float]:
     """Return each engine's largest difference of a probability from fp32 eager on the CPU."""
     network = load_network(source, "fp32", torch.device("cpu"))
     with torch.inference_mode():
         exact = network(torch.from_numpy(pixels)).softmax(-1)
     return {
-        f"{engine.name} {engine.precision}": float(
-            (compute_scores(engine.run(pixels)) - exact).abs().max()
-        )
-        for engine in engines
+        name: float((compute_scores(engine.run(pixels)) - exact).abs().max())
+        for name, engine in engines.items()
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import ray
 
+from app.errors import StartupError
 from app.interrupt import Interrupt
 from app.launch import _start_ray
 from app.settings import Settings
@@ -54,5 +55,5 @@ def test_a_ray_that_never_starts_is_told(
         raise ConnectionError("no Ray today")
 
     monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(ConnectionError, match="no Ray today"):
+    with pytest.raises(StartupError, match="no Ray today"):
         _start_ray(Settings(), interrupt)

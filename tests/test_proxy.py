@@ -39,13 +39,13 @@ def test_ingress_replicas_get_ports_that_nobody_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Serve binds shared ports: on another service's ones, requests would go to either."""
-    monkeypatch.setattr(proxy, "BLOCKS", range(20_000, 20_100, 50))
-    with socket.create_server(("127.0.0.1", 20_049), reuse_port=True):
+    monkeypatch.setattr(proxy, "BLOCKS", range(19_000, 19_100, 50))
+    with socket.create_server(("127.0.0.1", 19_049), reuse_port=True):
         variables = list_serve_variables("haproxy", tmp_path)
-        assert variables["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"] == "20050"
-        assert variables["RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT"] == "20099"
+        assert variables["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"] == "19050"
+        assert variables["RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT"] == "19099"
         with (
-            socket.create_server(("127.0.0.1", 20_099), reuse_port=True),
+            socket.create_server(("127.0.0.1", 19_099), reuse_port=True),
             pytest.raises(StartupError, match="No ports"),
         ):
             list_serve_variables("haproxy", tmp_path)

@@ -86,6 +86,16 @@ def test_a_quantized_checkpoint_of_another_size_is_refused(quantized: Path, tmp_
         Model(open_checkpoint(str(folder)))
 
 
+def test_a_quantized_checkpoint_without_its_weights_is_refused(
+    quantized: Path, tmp_path: Path
+) -> None:
+    """Half of a copy is told before anything starts."""
+    folder = copy(quantized, tmp_path / "half")
+    (folder / QUANTIZED).with_suffix(".bin").unlink()
+    with pytest.raises(CheckpointError, match=r"has no vitrine_int8\.bin"):
+        open_checkpoint(str(folder))
+
+
 def test_a_damaged_quantized_checkpoint_is_refused(quantized: Path, tmp_path: Path) -> None:
     """Files that OpenVINO cannot read end in one line."""
     folder = copy(quantized, tmp_path / "damaged")

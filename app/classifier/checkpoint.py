@@ -19,7 +19,7 @@ from app.errors import CheckpointError
 BUNDLED = Path(__file__).parent.parent / "demo" / "checkpoint"
 CONFIG = "config.json"
 PROCESSOR_CONFIG = "preprocessor_config.json"
-QUANTIZED = "openvino_model.xml"
+QUANTIZED = "vitrine_int8.xml"
 
 _HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _logger = logging.getLogger("vitrine.checkpoint")
@@ -84,7 +84,11 @@ def find_weights(folder: Path) -> list[Path]:
     """List the weight files: quantized ones, else safetensors, else `pytorch_model*.bin`."""
     quantized = folder / QUANTIZED
     if quantized.is_file():
-        return [quantized, quantized.with_suffix(".bin")]
+        weights = quantized.with_suffix(".bin")
+        if not weights.is_file():
+            message = f"{folder} has no {weights.name}. Run `vitrine quantize` again."
+            raise CheckpointError(message)
+        return [quantized, weights]
     weights = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
     if not weights:
         message = (

@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 from app.classifier.engine import Engine, EngineName, Precision, Source
+from app.classifier.guard import refuse_broken
 from app.errors import CheckpointError, SettingsError
 
 _logger = logging.getLogger("vitrine.classifier")
@@ -72,6 +73,13 @@ def build_engine(source: Source, choice: Choice) -> Engine:
     return CpuEngine(source, _choose_cpu_precision(choice), is_compiled=is_compiled)
 
 
+def build_plain(source: Source, device: str) -> Engine:
+    """Build what cannot fail but for memory: the network itself, in fp32, on a device."""
+    from app.classifier.engines.plain import PlainEngine  # noqa: PLC0415
+
+    return PlainEngine(source, device)
+
+
 def _build_openvino(source: Source, choice: Choice) -> Engine:
     """Build OpenVINO's engine straight from the checkpoint."""
     check_openvino()
@@ -116,7 +124,11 @@ def _build_cuda(source: Source, choice: Choice) -> Engine:
 
     is_compiled = choice.engine == "compile" or (choice.engine == "auto" and has_triton())
     precision = choose_precision(choice.precision)
-    return CudaEngine(source, precision, choice.buckets, is_compiled=is_compiled)
+    with refuse_broken(
+        f"the model of {source.checkpoint.folder} does not run on this GPU",
+        "Set VITRINE_PROCESSOR to the processor that it was tuned with, or VITRINE_DEVICE=cpu.",
+    ):
+        return CudaEngine(source, precision, choice.buckets, is_compiled=is_compiled)
 
 
 def has_triton() -> bool:

@@ -37,7 +37,7 @@ class Engine(Protocol):
         ...
 
     def set_threads(self, count: int) -> None:
-        """Use so many CPU threads from here on; without effect on a GPU."""
+        """Use so many CPU threads from here on; without effect on a GPU, and not while it runs."""
         ...
 
 

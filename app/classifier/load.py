@@ -32,7 +32,7 @@ def load_model(settings: Settings) -> Model:
     except StartupError as exc:
         _logger.error("%s", exc)  # noqa: TRY400 - one line for a user, not a traceback
         raise
-    cores = (os.cpu_count() or 1) // settings.classifier_replicas
+    cores = count_cores() // settings.classifier_replicas
     threads = choose_threads(model, min(TRIAL_BATCH, settings.batch_size), max(1, cores))
     model.warm_up(settings.batch_size)
     description = model.description
@@ -47,6 +47,13 @@ def load_model(settings: Settings) -> Model:
         time.perf_counter() - started,
     )
     return model
+
+
+def count_cores() -> int:
+    """Count the cores that this process may use; a container may have fewer than the machine."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def read_choice(settings: Settings) -> Choice:

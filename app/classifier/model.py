@@ -1,16 +1,15 @@
 """The model: groups of pixels in, logits out, by an engine. It knows no torch."""
 
 import logging
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 
 from app.backend import Description, Group, Logits, Pixels, Scored
 from app.classifier.checkpoint import Checkpoint
-from app.classifier.choice import Choice, build_engine
+from app.classifier.choice import Choice, build_engine, build_plain
 from app.classifier.engine import Engine, Source
 from app.classifier.guard import refuse_broken
 from app.classifier.processor import load_processor
@@ -38,9 +37,10 @@ class Model:
     def __init__(self, checkpoint: Checkpoint, choice: Choice | None = None) -> None:
         geometry, scaling = load_processor(checkpoint.processor_folder)
         self._source = Source(checkpoint, geometry, scaling)
-        self._choice = choice or Choice()
-        self.engine = build_engine(self._source, self._choice)
+        self.engine = build_engine(self._source, choice or Choice())
         self.overflows = 0
+        self._exact: Engine | None = None
+        self._lock = threading.Lock()
         self.description = Description(
             model_id=checkpoint.id,
             revision=checkpoint.revision,
@@ -85,13 +85,15 @@ class Model:
                 self.engine.precision,
                 self.overflows,
             )
-            return self._exact.run(pixels)
+            return self._load_exact().run(pixels)
         return logits
 
-    @cached_property
-    def _exact(self) -> Engine:
-        """The same checkpoint in fp32, loaded when it is first needed."""
-        return build_engine(self._source, replace(self._choice, precision="fp32"))
+    def _load_exact(self) -> Engine:
+        """Load the same checkpoint in fp32, as plain as it can be, when it is first needed."""
+        with self._lock:
+            if self._exact is None:
+                self._exact = build_plain(self._source, self.engine.device)
+            return self._exact
 
     def warm_up(self, batch_size: int) -> None:
         """Run a blank batch of each power of two below `batch_size`, and of `batch_size`."""

@@ -1,7 +1,7 @@
 """Picture geometry: an RGB image becomes pixels of the model's size.
 
 Bit-equal to what transformers' own PIL processors do before they scale and normalise, which is
-left to the device (`app.classifier.model`). It does not know which model the pixels are for.
+left to the device (`app.classifier.engines`). It does not know which model the pixels are for.
 """
 
 import tempfile

@@ -15,10 +15,10 @@ from app.classifier.checkpoint import BUNDLED, open_checkpoint
 from app.classifier.choice import Choice, build_engine
 from app.classifier.engine import Engine, EngineName, Precision, Source
 from app.classifier.engines.cpu import CpuEngine
-from app.classifier.engines.openvino import OpenvinoEngine
+from app.classifier.engines.openvino import TOLERANCE, OpenvinoEngine
 from app.classifier.model import Model
 from app.classifier.processor import load_processor
-from app.errors import SettingsError
+from app.errors import CheckpointError, SettingsError
 from app.prediction.images import ImageDecoder
 from app.prediction.processor import build_processor
 
@@ -98,7 +98,7 @@ def test_an_engine_takes_every_batch_size(engine: Engine, pixels: Pixels) -> Non
     whole = engine.run(pixels)
     for size in (1, 2, 7):
         np.testing.assert_allclose(
-            engine.run(pixels[:size]), whole[:size], atol=50 * CLOSE[engine.precision]
+            engine.run(pixels[:size]), whole[:size], atol=10 * CLOSE[engine.precision]
         )
 
 
@@ -128,6 +128,18 @@ def test_auto_takes_openvino_where_it_is_installed(
     engine = build_engine(source, Choice("cpu"))
     assert isinstance(engine, CpuEngine)
     assert (engine.name, engine.precision) == ("torch", "fp32")
+
+
+def test_a_conversion_that_gives_other_logits_is_not_taken(
+    source: Source, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """OpenVINO is compared with torch on another batch; auto goes on with torch, and says so."""
+    monkeypatch.setitem(TOLERANCE, "fp32", -1.0)  # nothing is as near as that
+    with caplog.at_level(logging.WARNING, "vitrine"):
+        assert build_engine(source, Choice("cpu")).name == "torch"
+    assert "other logits than torch" in caplog.text
+    with pytest.raises(CheckpointError, match="Set VITRINE_ENGINE=torch"):
+        build_engine(source, Choice("cpu", "openvino"))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from app.classifier.checkpoint import open_checkpoint
-from app.classifier.load import choose_threads, load_model
+from app.classifier.load import choose_threads, load_model, read_choice
 from app.classifier.model import Model
 from app.errors import CheckpointError
 from app.settings import Settings
@@ -30,6 +30,23 @@ def test_what_cannot_be_loaded_is_told_in_one_line(caplog: pytest.LogCaptureFixt
     assert caplog.records[0].exc_info is None
 
 
+@pytest.mark.parametrize(
+    ("buckets", "batch_size", "expected"),
+    [
+        (None, 1, (1,)),
+        (None, 6, (1, 2, 4, 6)),
+        (None, 8, (1, 2, 4, 8)),
+        ("1,3", 8, (1, 3, 8)),
+    ],
+)
+def test_buckets_are_powers_of_two_or_as_asked_and_hold_every_batch(
+    buckets: str | None, batch_size: int, expected: tuple[int, ...]
+) -> None:
+    """The largest batch always has a bucket of its own."""
+    choice = read_choice(Settings(buckets=buckets, batch_size=batch_size))
+    assert choice.buckets == expected
+
+
 class Sleeper(Model):
     """A model whose batches take as long as they are told to."""
 
@@ -48,7 +65,7 @@ class Sleeper(Model):
         time.sleep(self.seconds[self.threads])
 
 
-@pytest.mark.parametrize(("one", "many", "chosen"), [(0.04, 0.02, 2), (0.02, 0.019, 1)])
+@pytest.mark.parametrize(("one", "many", "chosen"), [(0.04, 0.02, 2), (0.1, 0.095, 1)])
 def test_more_threads_are_taken_only_where_they_pay(one: float, many: float, chosen: int) -> None:
     """All cores are taken when a batch is clearly faster on them, else one."""
     model = Sleeper({1: one, 2: many})

@@ -129,6 +129,8 @@ def test_a_port_in_use_is_refused(service: Service) -> None:
         ("port", "0", "VITRINE_PORT"),
         ("proxy", "nginx", "VITRINE_PROXY"),
         ("batch_size", "many", "VITRINE_BATCH_SIZE"),
+        ("buckets", "1,64", "larger than VITRINE_BATCH_SIZE=32"),
+        ("engine", "tensorrt", "VITRINE_ENGINE"),
     ],
 )
 def test_a_wrong_setting_is_refused(name: str, value: str, said: str) -> None:

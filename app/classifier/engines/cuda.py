@@ -55,14 +55,11 @@ class CudaEngine:
         self.name: EngineName = "compile" if is_compiled else "torch"
         self.precision = precision
         network = load_network(source, precision, torch.device(self.device))
-        try:
-            self._places = _capture_places(network, source, buckets, is_compiled=is_compiled)
-        except (RuntimeError, torch._dynamo.exc.TorchDynamoException) as exc:  # noqa: SLF001 - no public name
-            if not is_compiled:
-                raise
-            _logger.warning("torch.compile does not work here, going on without it: %s", exc)
+        places = _try_compiled(network, source, buckets) if is_compiled else None
+        if places is None:
             self.name = "torch"
-            self._places = _capture_places(network, source, buckets, is_compiled=False)
+            places = _capture_places(network, source, buckets, is_compiled=False)
+        self._places = places
 
     def run(self, pixels: Pixels) -> Logits:
         """Run pixels to logits, in a place that is free; waits for one."""
@@ -73,8 +70,7 @@ class CudaEngine:
             self._places.put(place)
 
     def set_threads(self, count: int) -> None:
-        """Use so many threads for what is left to the CPU."""
-        torch.set_num_threads(count)
+        """Do nothing: the CPU only copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +126,24 @@ class Place:
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
             logits = network(pixels)
         return Capture(graph, logits)
+
+
+def _try_compiled(
+    network: Network, source: Source, buckets: tuple[int, ...]
+) -> "queue.SimpleQueue[Place] | None":
+    """Capture the compiled network; None, and a line, where it cannot be compiled.
+
+    Raises:
+        SettingsError: the GPU's memory is too small, which going on would not mend.
+    """
+    try:
+        return _capture_places(network, source, buckets, is_compiled=True)
+    except torch.OutOfMemoryError as exc:
+        message = "The GPU's memory is too small. Lower VITRINE_BATCH_SIZE or VITRINE_BUCKETS."
+        raise SettingsError(message) from exc
+    except RuntimeError as exc:
+        _logger.warning("torch.compile does not work here, going on without it: %s", exc)
+        return None
 
 
 def _capture_places(

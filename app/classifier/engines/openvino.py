@@ -20,7 +20,14 @@ from app.classifier.guard import refuse_broken, silence  # noqa: E402
 from app.errors import CheckpointError, SettingsError  # noqa: E402
 
 _MEND_CONVERT = "Set VITRINE_ENGINE=torch; OpenVINO does not know this architecture."
+_MEND_WRITE = "Look at the reason; is there room on the disk? Else serve it in fp32."
 _MEND_READ = "Run `vitrine quantize` again."
+TRIED = 5
+"""Images in the batch that a conversion is tried on; it was recorded on two."""
+
+TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "bf16": 0.2}
+"""Largest difference of a logit from torch's in fp32, relative and absolute."""
+
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """What the parts that are not quantized compute in."""
 
@@ -32,7 +39,21 @@ def convert_checkpoint(source: Source, precision: Precision) -> "OpenvinoEngine"
         CheckpointError: OpenVINO cannot convert it.
         SettingsError: the CPU lacks the precision.
     """
-    return OpenvinoEngine(convert_model(source), precision)
+    import torch  # noqa: PLC0415 - a quantized checkpoint does without
+
+    from app.classifier.engines.network import load_network, make_example  # noqa: PLC0415
+
+    subject = f"the model of {source.checkpoint.folder} cannot run on OpenVINO"
+    with refuse_broken(subject, _MEND_CONVERT):
+        engine = OpenvinoEngine(convert_model(source), precision)
+        exact = load_network(source, "fp32", torch.device("cpu"))
+        example = make_example(source, TRIED)
+        with torch.inference_mode():
+            wanted = exact(example).numpy()
+        if not np.allclose(engine.run(example.numpy()), wanted, *[TOLERANCE[precision]] * 2):
+            message = "it gives other logits than torch"
+            raise ValueError(message)
+    return engine
 
 
 def convert_model(source: Source) -> ov.Model:
@@ -54,15 +75,17 @@ def write_quantized(source: Source, images: list[Pixels], path: Path) -> None:
     """Quantize a checkpoint to int8 on calibration images, with a progress bar; write it."""
     import nncf  # noqa: PLC0415 - serving never needs it
 
+    model = convert_model(source)
     dataset = nncf.Dataset(images, lambda pixels: pixels[np.newaxis])
-    quantized = nncf.quantize(
-        convert_model(source),
-        dataset,
-        model_type=nncf.ModelType.TRANSFORMER,
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(images),
-    )
-    ov.save_model(quantized, path, compress_to_fp16=False)
+    with refuse_broken(f"the model of {source.checkpoint.folder} cannot be quantized", _MEND_WRITE):
+        quantized = nncf.quantize(
+            model,
+            dataset,
+            model_type=nncf.ModelType.TRANSFORMER,
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(images),
+        )
+        ov.save_model(quantized, path, compress_to_fp16=False)
 
 
 def read_quantized(source: Source) -> "OpenvinoEngine":
@@ -113,7 +136,8 @@ class OpenvinoEngine:
         if precision == "bf16" and "BF16" not in self._list_capabilities():
             message = "VITRINE_PRECISION=bf16, but this CPU lacks it. Set it to fp32."
             raise SettingsError(message)
-        self.set_threads(1)
+        self._threads = -1
+        self.set_threads(0)  # as many as OpenVINO sees fit
 
     def run(self, pixels: Pixels) -> Logits:
         """Run pixels to logits."""
@@ -121,7 +145,10 @@ class OpenvinoEngine:
         return cast("Logits", np.array(result[0], dtype=np.float32))
 
     def set_threads(self, count: int) -> None:
-        """Compile for so many threads."""
+        """Compile for so many threads; no request may run meanwhile."""
+        if count == self._threads:
+            return
+        self._threads = count
         options: dict[str, str | int] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": count,

@@ -1,0 +1,35 @@
+"""The network itself, in fp32: what a batch falls back to that half precision cannot express."""
+
+from typing import cast
+
+import torch
+
+from app.backend import Logits, Pixels
+from app.classifier.engine import EngineName, Precision, Source
+from app.classifier.engines.network import load_network
+
+
+class PlainEngine:
+    """torch without a graph.
+
+    Args:
+        source: what to load.
+        device: such as `cpu` or `cuda:0`.
+    """
+
+    name: EngineName = "torch"
+    precision: Precision = "fp32"
+    places = 1
+
+    def __init__(self, source: Source, device: str) -> None:
+        self.device = device
+        self._network = load_network(source, "fp32", torch.device(device))
+
+    @torch.inference_mode()
+    def run(self, pixels: Pixels) -> Logits:
+        """Run pixels to logits."""
+        return cast("Logits", self._network(torch.from_numpy(pixels)).cpu().numpy())
+
+    def set_threads(self, count: int) -> None:
+        """Use so many threads inside an operation."""
+        torch.set_num_threads(count)
