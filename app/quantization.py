@@ -167,7 +167,8 @@ def _compare(checkpoint: Checkpoint, folder: Path, calibrated: int, pixels: Pixe
 def _run(model: Model, pixels: Pixels) -> Logits:
     """Run any number of images, a batch at a time."""
     ends = range(BATCH, len(pixels), BATCH)
-    return np.concatenate([model.forward(part) for part in np.split(pixels, ends)])
+    parts = cast("list[Pixels]", np.split(pixels, ends))
+    return np.concatenate([model.forward(part) for part in parts])
 
 
 def _score(logits: Logits, activation: Activation) -> Logits:

@@ -84,11 +84,11 @@ def find_weights(folder: Path) -> list[Path]:
     """List the weight files: quantized ones, else safetensors, else `pytorch_model*.bin`."""
     quantized = folder / QUANTIZED
     if quantized.is_file():
-        weights = quantized.with_suffix(".bin")
-        if not weights.is_file():
-            message = f"{folder} has no {weights.name}. Run `vitrine quantize` again."
+        numbers = quantized.with_suffix(".bin")
+        if not numbers.is_file():
+            message = f"{folder} has no {numbers.name}. Run `vitrine quantize` again."
             raise CheckpointError(message)
-        return [quantized, weights]
+        return [quantized, numbers]
     weights = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
     if not weights:
         message = (

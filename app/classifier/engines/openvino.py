@@ -50,7 +50,8 @@ def convert_checkpoint(source: Source, precision: Precision) -> "OpenvinoEngine"
         example = make_example(source, TRIED)
         with torch.inference_mode():
             wanted = exact(example).numpy()
-        if not np.allclose(engine.run(example.numpy()), wanted, *[TOLERANCE[precision]] * 2):
+        near = TOLERANCE[precision]
+        if not np.allclose(engine.run(example.numpy()), wanted, rtol=near, atol=near):
             message = "it gives other logits than torch"
             raise ValueError(message)
     return engine
