@@ -16,6 +16,9 @@ from app.classifier.processor import load_processor
 
 HALF = ("bf16", "fp16")
 
+LONG_S = 1.0
+"""Seconds of a batch beyond which no larger one is warmed up."""
+
 _logger = logging.getLogger("vitrine.classifier")
 
 
@@ -96,9 +99,16 @@ class Model:
             return self._exact
 
     def warm_up(self, batch_size: int) -> None:
-        """Run a blank batch of each power of two below `batch_size`, and of `batch_size`."""
+        """Run a blank batch of each power of two below `batch_size`, and of `batch_size`.
+
+        It ends with the first that takes longer than LONG_S: what a first batch of a size costs
+        beside the others is little then, and the larger ones would only delay the start.
+        """
         for size in (*(1 << power for power in range((batch_size - 1).bit_length())), batch_size):
+            started = time.perf_counter()
             self.run_blank(size)
+            if time.perf_counter() - started > LONG_S:
+                return
 
     def run_blank(self, size: int) -> None:
         """Run a blank batch of `size` images."""
