@@ -69,7 +69,7 @@ class Sleeper(Model):
     ("one", "many", "chosen"), [(0.04, 0.02, 2), (0.1, 0.095, 1), (0.016, 0.001, 1)]
 )
 def test_more_threads_are_taken_only_where_they_pay(one: float, many: float, chosen: int) -> None:
-    """All cores are taken when a batch is clearly faster on them and not quick on one, else one."""
+    """All cores are taken when a batch is clearly faster on them and slow on one, else one."""
     model = Sleeper({1: one, 2: many})
     assert choose_threads(model, 4, 2) == chosen
     assert model.threads == chosen
