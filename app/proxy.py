@@ -65,6 +65,9 @@ def list_serve_variables(proxy: Proxy, folder: Path) -> dict[str, str]:
             "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": f"{folder}/metrics.sock",
             "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
             "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{folder}/state",
+            # The Python proxy that HAProxy turns to while no replica runs; also bound shared.
+            "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(_find_free_port()),
+            "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(_find_free_port()),
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(_find_free_port()),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(_find_free_port()),
         }

@@ -29,9 +29,17 @@ def test_two_services_share_no_file_and_no_port(tmp_path: Path) -> None:
     """HAProxy's files lie in the service's own folder and its ports are free ones."""
     one = list_serve_variables("haproxy", tmp_path / "one")
     two = list_serve_variables("haproxy", tmp_path / "two")
-    ends = ("S_PORT", "LOC", "PATH", "STATE_BASE", "STATE_FILE")
+    ends = (
+        "S_PORT",
+        "PROXY_HTTP_PORT",
+        "PROXY_GRPC_PORT",
+        "LOC",
+        "PATH",
+        "STATE_BASE",
+        "STATE_FILE",
+    )
     own = {name for name in one if name.endswith(ends)}
-    assert len(own) == 7
+    assert len(own) == 9
     assert all(one[name] != two[name] for name in own)
 
 

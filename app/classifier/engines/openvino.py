@@ -6,7 +6,7 @@ Its own default would compute in bf16 on a CPU that can; here a precision is wha
 import sys
 import warnings
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from app.backend import Logits, Pixels  # noqa: E402
 from app.classifier.engine import EngineName, Precision, Source  # noqa: E402
 from app.classifier.guard import refuse_broken, silence  # noqa: E402
 from app.errors import CheckpointError, SettingsError  # noqa: E402
+
+if TYPE_CHECKING:
+    from app.classifier.engines.network import Network
 
 _MEND_CONVERT = "Set VITRINE_ENGINE=torch; OpenVINO does not know this architecture."
 _MEND_WRITE = "Look at the reason; is there room on the disk? Else serve it in fp32."
@@ -43,27 +46,23 @@ def convert_checkpoint(source: Source, precision: Precision) -> "OpenvinoEngine"
 
     from app.classifier.engines.network import load_network, make_example  # noqa: PLC0415
 
-    subject = f"the model of {source.checkpoint.folder} cannot run on OpenVINO"
-    with refuse_broken(subject, _MEND_CONVERT):
-        engine = OpenvinoEngine(convert_model(source), precision)
-        exact = load_network(source, "fp32", torch.device("cpu"))
-        example = make_example(source, TRIED)
+    network = load_network(source, "fp32", torch.device("cpu"))
+    example = make_example(source, TRIED)
+    engine = OpenvinoEngine(convert_network(source, network), precision)
+    with refuse_broken(f"the model of {source.checkpoint.folder} fails", _MEND_CONVERT):
         with torch.inference_mode():
-            wanted = exact(example).numpy()
+            wanted = network(example).numpy()
         near = TOLERANCE[precision]
         if not np.allclose(engine.run(example.numpy()), wanted, rtol=near, atol=near):
-            message = "it gives other logits than torch"
+            message = "OpenVINO gives other logits than torch"
             raise ValueError(message)
     return engine
 
 
-def convert_model(source: Source) -> ov.Model:
-    """Convert a checkpoint in fp32; raises CheckpointError."""
-    import torch  # noqa: PLC0415 - a quantized checkpoint does without
+def convert_network(source: Source, network: "Network") -> ov.Model:
+    """Convert a network in fp32; raises CheckpointError."""
+    from app.classifier.engines.network import make_example  # noqa: PLC0415
 
-    from app.classifier.engines.network import load_network, make_example  # noqa: PLC0415
-
-    network = load_network(source, "fp32", torch.device("cpu"))
     example = make_example(source, 2)
     subject = f"the model of {source.checkpoint.folder} cannot be converted"
     with refuse_broken(subject, _MEND_CONVERT), silence(), warnings.catch_warnings():
@@ -75,8 +74,11 @@ def convert_model(source: Source) -> ov.Model:
 def write_quantized(source: Source, images: list[Pixels], path: Path) -> None:
     """Quantize a checkpoint to int8 on calibration images, with a progress bar; write it."""
     import nncf  # noqa: PLC0415 - serving never needs it
+    import torch  # noqa: PLC0415 - a quantized checkpoint does without
 
-    model = convert_model(source)
+    from app.classifier.engines.network import load_network  # noqa: PLC0415
+
+    model = convert_network(source, load_network(source, "fp32", torch.device("cpu")))
     dataset = nncf.Dataset(images, lambda pixels: pixels[np.newaxis])
     with refuse_broken(f"the model of {source.checkpoint.folder} cannot be quantized", _MEND_WRITE):
         quantized = nncf.quantize(
