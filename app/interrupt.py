@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 
@@ -54,5 +55,5 @@ class Interrupt:
     def _watch(self, wakeups: int) -> None:
         while os.read(wakeups, 1)[0] not in {signal.SIGINT, signal.SIGTERM}:
             pass
-        threading.Event().wait(self._patience_s)
+        time.sleep(self._patience_s)
         self._give_up()

@@ -21,7 +21,7 @@ from app.classifier.checkpoint import (
     Checkpoint,
     open_checkpoint,
 )
-from app.classifier.choice import Choice, check_openvino
+from app.classifier.choice import Choice, check_nncf
 from app.classifier.engine import Source
 from app.classifier.model import Model
 from app.classifier.processor import load_processor
@@ -70,7 +70,7 @@ def quantize_checkpoint(
         StartupError: nothing was written: a folder or the checkpoint is wrong, or int8 agrees
             with fp32 on fewer images than `min_agreement`, 0 to 1.
     """
-    check_openvino("nncf", "quantize")
+    check_nncf()
     checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
     _check_folders(checkpoint, out)
     source = Source(checkpoint, *load_processor(checkpoint.processor_folder))

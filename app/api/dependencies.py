@@ -9,7 +9,7 @@ from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe
 
 
-def find_predictor(request: Request) -> Predictor:
+async def get_predictor(request: Request) -> Predictor:
     """Find the app's predictor."""
     predictor: Predictor = request.app.state.predictor
     return predictor
@@ -29,7 +29,7 @@ async def read_upload(request: Request, file: UploadFile) -> bytes:
     return await file.read()
 
 
-PredictorDep = Annotated[Predictor, Depends(find_predictor)]
+PredictorDep = Annotated[Predictor, Depends(get_predictor)]
 ProbeDep = Annotated[Probe, Depends(get_probe)]
 Upload = Annotated[
     UploadFile, File(description="The image: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF.")

@@ -64,7 +64,6 @@ def open_checkpoint(
     name, folder, commit = _find_model(model, revision)
     config = _read_json(folder / CONFIG)
     labels = read_labels(config, folder / CONFIG)
-    quantized = folder / QUANTIZED
     weights = find_weights(folder)
     check_head(weights, labels)
     processor_folder = _find_processor(folder, processor)
@@ -76,7 +75,7 @@ def open_checkpoint(
         processor_folder=processor_folder,
         labels=labels,
         activation=find_activation(config, labels),
-        quantized=quantized if quantized.is_file() else None,
+        quantized=weights[0] if weights[0].name == QUANTIZED else None,
     )
 
 

@@ -88,13 +88,21 @@ def _build_openvino(source: Source, choice: Choice) -> Engine:
     return convert_checkpoint(source, _choose_cpu_precision(choice))
 
 
-def check_openvino(package: str = "openvino", extra: str = "openvino") -> None:
-    """Refuse to go on without OpenVINO, or what goes with it; raises SettingsError."""
-    if not _is_installed(package):
-        message = f"{package} is not installed. Run `pip install 'vitrine[{extra}]'`"
-        raise SettingsError(
-            message + (", or set VITRINE_ENGINE=torch." if package == extra else ".")
+def check_openvino() -> None:
+    """Refuse to go on without OpenVINO; raises SettingsError."""
+    if not _is_installed("openvino"):
+        message = (
+            "OpenVINO is not installed. Run `pip install 'vitrine[openvino]'`, or set "
+            "VITRINE_ENGINE=torch."
         )
+        raise SettingsError(message)
+
+
+def check_nncf() -> None:
+    """Refuse to quantize without NNCF; raises SettingsError."""
+    if not _is_installed("nncf"):
+        message = "NNCF is not installed. Run `pip install 'vitrine[quantize]'`."
+        raise SettingsError(message)
 
 
 def _build_quantized(source: Source, choice: Choice) -> Engine:

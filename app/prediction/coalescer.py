@@ -112,8 +112,8 @@ class Coalescer:
         for gone in [waiter for waiter in self._waiting if waiter.done()]:
             del self._waiting[gone]  # cancelled in this very tick
         self._in_flight.remove(len(futures))
-        gone_error = ModelUnavailableError("The call to the model was cut off; try again.")
-        error = gone_error if task.cancelled() else task.exception()
+        cut_off = "The call to the model was cut off; try again."
+        error = ModelUnavailableError(cut_off) if task.cancelled() else task.exception()
         for index, future in enumerate(futures):
             if future.done():
                 continue

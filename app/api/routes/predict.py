@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.dependencies import Upload, find_predictor, read_upload
+from app.api.dependencies import Upload, get_predictor, read_upload
 from app.api.problems import document
 from app.errors import (
     DeadlineExceededError,
@@ -45,7 +45,8 @@ async def predict(
 ) -> Response:
     """Classify one image. `Server-Timing` tells milliseconds of decode, queue and inference."""
     data = await read_upload(request, file)
-    classified = await find_predictor(request).classify(data, options)
+    predictor = await get_predictor(request)
+    classified = await predictor.classify(data, options)
     # Written here and not by FastAPI, which would validate what the core has just built.
     return Response(
         classified.response.model_dump_json(),
