@@ -17,6 +17,9 @@ Proxy = Literal["haproxy", "python"]
 BLOCKS = range(20_000, 30_000, 50)
 """Where blocks of ports for ingress replicas begin, below those that the system hands out."""
 
+BUFFER = 1 << 17
+"""Bytes that HAProxy passes on at once: an image of 80 kB in one piece, not in five of 16 KiB."""
+
 LARGEST_GROUP = 1 << 30
 """Bytes of one message to a classifier. Serve's 4 MB hold 27 images of 224 x 224 pixels."""
 
@@ -59,6 +62,7 @@ def list_serve_variables(proxy: Proxy, folder: Path) -> dict[str, str]:
             "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ports.start),
             "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(ports.stop - 1),
             "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
+            "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(BUFFER),
             "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # a line to a Python process for each request
             "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
             "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{folder}/admin.sock",
