@@ -23,6 +23,7 @@ from app.handle import HandleBackend
 from app.logs import choose_format, configure_logging
 from app.prediction.limits import derive_limits
 from app.prediction.predictor import Predictor
+from app.prediction.processes import ProcessReader
 from app.routing import GroupRouter
 from app.settings import Settings
 
@@ -138,7 +139,8 @@ class Ingress:
     ) -> None:
         _configure_logging(settings, log_pipe)
         self._settings = settings
-        self._predictor = Predictor(HandleBackend(classifier), derive_limits(settings))
+        limits = derive_limits(settings)
+        self._predictor = Predictor(HandleBackend(classifier), limits, ProcessReader(limits))
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Build the app on the replica; Serve's server puts X-Request-ID on answers."""

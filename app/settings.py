@@ -75,6 +75,11 @@ class Settings(BaseSettings):
         default="exact",
         description="Large JPEGs: exact, or scaled, decoded near the model's size in less time.",
     )
+    decode_timeout_s: float = Field(
+        default=10.0,
+        gt=0,
+        description="Seconds that an image may take to decode; then it is refused.",
+    )
     timeout_s: float = Field(
         default=30.0, gt=0, description="Seconds until a request is answered with 504."
     )

@@ -1,13 +1,13 @@
 """From settings to a model that is warm: the classifier's start-up, in order, with a line."""
 
 import logging
-import os
 import time
 
 from app.classifier.checkpoint import open_checkpoint
 from app.classifier.choice import Choice
 from app.classifier.model import Model
 from app.errors import StartupError
+from app.machine import count_cores
 from app.settings import Settings
 
 WORTH = 1.25
@@ -54,13 +54,6 @@ def load_model(settings: Settings) -> Model:
         time.perf_counter() - started,
     )
     return model
-
-
-def count_cores() -> int:
-    """Count the cores that this process may use; a container may have fewer than the machine."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def read_choice(settings: Settings) -> Choice:

@@ -154,6 +154,11 @@ class ImageDecoder:
             raise ImageTooLargeError(message)
 
 
+def load_plugins() -> None:
+    """Import what reads FORMATS now and not with the first image."""
+    Image.init()
+
+
 def is_quick(image: Image.Image) -> bool:
     """Tell of an opened image of at most QUICK_BYTES whether a thread costs more than decoding."""
     return QUICK_EDGES[0] <= min(image.size) and max(image.size) <= QUICK_EDGES[1]

@@ -1,8 +1,8 @@
 """The bounds of one predictor, as plain values."""
 
-import os
 from dataclasses import dataclass
 
+from app.machine import count_cores
 from app.prediction.draft import GAP
 from app.settings import Settings
 
@@ -19,7 +19,8 @@ class Limits:
         batch_size: most images in a group.
         classifier_replicas: how many classifiers share the groups.
         gap: how many times larger than needed a JPEG is decoded at least; None for exactly.
-        threads: how many images are read at once.
+        readers: how many images are read at once.
+        decode_timeout_s: seconds that one may take to be read.
     """
 
     max_bytes: int
@@ -29,7 +30,8 @@ class Limits:
     batch_size: int
     classifier_replicas: int = 1
     gap: float | None = None
-    threads: int = 2
+    readers: int = 2
+    decode_timeout_s: float = 10.0
 
 
 def derive_limits(settings: Settings) -> Limits:
@@ -42,5 +44,6 @@ def derive_limits(settings: Settings) -> Limits:
         batch_size=settings.batch_size,
         classifier_replicas=settings.classifier_replicas,
         gap=GAP if settings.decode == "scaled" else None,
-        threads=os.cpu_count() or 1,
+        readers=count_cores(),
+        decode_timeout_s=settings.decode_timeout_s,
     )

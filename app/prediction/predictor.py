@@ -7,17 +7,13 @@ prediction's labels always belong to the weights that scored it.
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-
-from PIL import Image
 
 from app.backend import Backend, Description, Group, Pixels, Scored
 from app.errors import DeadlineExceededError, ModelUnavailableError, OverloadedError
 from app.prediction.coalescer import Coalescer, ScoredImage
-from app.prediction.images import QUICK_BYTES, DecodedImage, ImageDecoder, is_quick
 from app.prediction.limits import Limits
-from app.prediction.processor import Processor, build_processor
+from app.prediction.reader import Reader, Reading, ThreadReader
 from app.prediction.scores import rank_predictions
 from schemas import ImageInfo, ModelInfo, PredictOptions, PredictResponse
 
@@ -44,31 +40,34 @@ class Classified:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """How images are made ready for one revision of the model."""
+    """What serves the images of one revision of the model."""
 
     description: Description
-    processor: Processor
     coalescer: Coalescer
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """One image, ready for one revision."""
+    """One image, ready for one revision; the clock before and after."""
 
-    image: ImageInfo
-    pixels: Pixels
+    reading: Reading
     started: float
     decoded: float
 
 
 class Predictor:
-    """Classifies images through a Backend, within limits."""
+    """Classifies images through a Backend, within limits.
 
-    def __init__(self, backend: Backend, limits: Limits) -> None:
+    Args:
+        backend: scores what was read.
+        limits: of images, in number, size and time.
+        reader: reads images; threads of this process when None.
+    """
+
+    def __init__(self, backend: Backend, limits: Limits, reader: Reader | None = None) -> None:
         self._backend = backend
         self._limits = limits
-        self._decoder = ImageDecoder(limits.max_bytes, limits.max_pixels, limits.gap)
-        self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="decode")
+        self._reader = reader or ThreadReader(limits)
         self._preparation: Preparation | None = None
         self._describing = asyncio.Lock()
         self._images = 0
@@ -106,27 +105,17 @@ class Predictor:
         for _ in range(PREPARE_TRIES):
             preparation = await self._prepare()
             prepared = await self._read(data, preparation)
-            scored = await preparation.coalescer.score(prepared.pixels)
+            scored = await preparation.coalescer.score(prepared.reading.pixels)
             current = await self._adopt(preparation, scored.group)
             if scored.logits is not None:
                 return self._answer(prepared, scored, current, options)
         raise ModelUnavailableError("The model is being changed; try again in a moment.")
 
     async def _read(self, data: bytes, preparation: Preparation) -> _Prepared:
-        """Decode and apply the geometry, in a thread unless that costs more than it frees."""
+        """Read an image for one revision, and time it."""
         started = time.perf_counter()
-        decoder, processor = self._decoder, preparation.processor
-        is_plain = preparation.description.geometry.fallback is None
-        opened = decoder.open(data) if is_plain and len(data) <= QUICK_BYTES else None
-        if opened is not None and is_quick(opened):
-            decoded, pixels = _read_image(decoder, processor, opened)
-        else:
-            decoded, pixels = await asyncio.get_running_loop().run_in_executor(
-                self._threads, _read_image, decoder, processor, opened or data
-            )
-        width, height = decoded.size
-        image = ImageInfo(width=width, height=height, format=decoded.format)
-        return _Prepared(image, pixels, started, time.perf_counter())
+        reading = await self._reader.read(data, preparation.description.geometry)
+        return _Prepared(reading, started, time.perf_counter())
 
     def _answer(
         self,
@@ -139,9 +128,10 @@ class Predictor:
         assert scored.logits is not None  # noqa: S101 - the caller has looked
         waited_ms = (time.perf_counter() - prepared.decoded) * 1000
         inference_ms = scored.group.inference_ms
+        width, height = prepared.reading.size
         response = PredictResponse(
             model=ModelInfo(id=description.model_id, revision=description.revision),
-            image=prepared.image,
+            image=ImageInfo(width=width, height=height, format=prepared.reading.format),
             predictions=rank_predictions(scored.logits, description, options),
         )
         self.last_success = time.monotonic()  # not before the scores were found to be numbers
@@ -170,26 +160,13 @@ class Predictor:
         return scored.description
 
     async def _build(self, description: Description) -> Preparation:
-        """Build what prepares images for one revision, with the processor that serves already."""
+        """Get ready for one revision."""
 
         async def send(pixels: Pixels) -> Scored:
             group = Group(pixels, description.revision, description.geometry)
             return await self._backend.predict(group)
 
-        limits, known = self._limits, self._preparation
-        if known is not None and known.description.geometry == description.geometry:
-            processor = known.processor
-        else:  # in a thread: a fallback imports transformers
-            processor = await asyncio.to_thread(
-                build_processor, description.geometry, limits.max_pixels
-            )
+        await self._reader.prepare(description.geometry)
+        limits = self._limits
         coalescer = Coalescer(send, limits.batch_size, limits.classifier_replicas)
-        return Preparation(description, processor, coalescer)
-
-
-def _read_image(
-    decoder: ImageDecoder, processor: Processor, source: bytes | Image.Image
-) -> tuple[DecodedImage, Pixels]:
-    """Bytes to image to pixels; what runs in a thread."""
-    decoded = decoder.decode(source, processor.find_target)
-    return decoded, processor(decoded)
+        return Preparation(description, coalescer)

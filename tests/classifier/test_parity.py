@@ -19,7 +19,7 @@ from tests.classifier.pictures import make_pictures
 Scores = dict[str, float]
 
 LIMITS = Limits(
-    max_bytes=10**7, max_pixels=10**8, max_queue=64, timeout_s=60.0, batch_size=8, threads=2
+    max_bytes=10**7, max_pixels=10**8, max_queue=64, timeout_s=60.0, batch_size=8, readers=2
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore:Palette images with Transparency:UserWarning")

@@ -1,0 +1,159 @@
+"""Images are read in processes of their own: within a time, and without harm to the service.
+
+A thread could not be stopped, and would take the whole service along where a decoder crashes. It
+would also share one interpreter lock with the event loop.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import asdict
+
+from app.backend import Geometry
+from app.errors import ModelUnavailableError, UndecodableImageError
+from app.prediction.child import LENGTHS, read_answer, write_geometry
+from app.prediction.limits import Limits
+from app.prediction.reader import ImageReader, Reading
+
+TRIES = 2
+"""Processes that an image is given to: another cause than the image may have ended the first."""
+
+_logger = logging.getLogger("vitrine.prediction")
+
+
+class ProcessReader:
+    """A Reader in as many processes as `limits.readers`, which start with the first `prepare`.
+
+    A process that takes longer than `limits.decode_timeout_s` for an image is ended, and the next
+    image gets a new one.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._images = ImageReader(limits)
+        self._children = [_Child(limits) for _ in range(limits.readers)]
+        self._idle: asyncio.LifoQueue[_Child] = asyncio.LifoQueue()
+        self._reading: set[asyncio.Task[Reading]] = set()
+        self._is_prepared = False
+
+    async def prepare(self, geometry: Geometry) -> None:
+        """Start the processes for images of this geometry; another one comes with its images.
+
+        Raises:
+            ModelUnavailableError: a process cannot be started.
+        """
+        await asyncio.to_thread(self._images.prepare, geometry)
+        if self._is_prepared:
+            return
+        await asyncio.gather(*(child.prepare(geometry) for child in self._children))
+        self._is_prepared = True
+        for child in self._children:
+            self._idle.put_nowait(child)
+
+    async def read(self, data: bytes, geometry: Geometry) -> Reading:
+        """Read one encoded image, a small one in this process; raises ProblemError.
+
+        An image whose caller is cancelled before a process is free is not read.
+        """
+        image = self._images.open_quick(data, geometry)
+        if image is not None:
+            return self._images.read(image, geometry)
+        child = await self._idle.get()
+        task = asyncio.create_task(child.read(data, geometry))
+        self._reading.add(task)
+        task.add_done_callback(lambda done: self._free(child, done))
+        return await asyncio.shield(task)  # a caller who goes leaves the answer to be read
+
+    def _free(self, child: "_Child", task: asyncio.Task[Reading]) -> None:
+        """Let a process have the next image."""
+        self._reading.discard(task)
+        self._idle.put_nowait(child)
+
+    def close(self) -> None:
+        """End the processes."""
+        for child in self._children:
+            child.end()
+
+
+class _Child:
+    """One process, and the connection to it; a new one after it has ended."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._process: subprocess.Popen[bytes] | None = None
+        self._geometry: Geometry | None = None
+        self._answers: asyncio.StreamReader
+        self._requests: asyncio.StreamWriter
+
+    async def prepare(self, geometry: Geometry) -> None:
+        """Make sure that the process was started and has this geometry.
+
+        Raises:
+            ModelUnavailableError: it cannot be started.
+        """
+        try:
+            if self._process is None:
+                await self._start()
+            if self._geometry != geometry:
+                await self._ask(write_geometry(geometry))
+                self._geometry = geometry
+        except (OSError, EOFError) as exc:
+            self.end()
+            message = "No process that reads images could be started; try again in a moment."
+            raise ModelUnavailableError(message) from exc
+
+    async def read(self, data: bytes, geometry: Geometry) -> Reading:
+        """Read one image.
+
+        Raises:
+            UndecodableImageError: it took too long, or ended two processes.
+            ModelUnavailableError: no process can be started.
+            ProblemError: what else is wrong with it.
+        """
+        for _ in range(TRIES):
+            await self.prepare(geometry)
+            try:
+                async with asyncio.timeout(self._limits.decode_timeout_s):
+                    head, body = await self._ask(LENGTHS.pack(0, len(data)), data)
+                return read_answer(head, body)
+            except TimeoutError as exc:
+                self.end()
+                took = f"The image took longer than {self._limits.decode_timeout_s:g} s to decode."
+                raise UndecodableImageError(f"{took} Send a smaller or simpler one.") from exc
+            except (OSError, EOFError):
+                self.end()
+                _logger.warning("a process that reads images has ended; another takes over")
+        message = "The image ends the process that decodes it, so it is taken for corrupt."
+        raise UndecodableImageError(message)
+
+    def end(self) -> None:
+        """End the process."""
+        if self._process is None:
+            return
+        self._requests.close()
+        self._process.kill()
+        self._process.wait()
+        self._process, self._geometry = None, None
+
+    async def _start(self) -> None:
+        """Start a process and connect to it."""
+        ours, theirs = socket.socketpair()
+        self._answers, self._requests = await asyncio.open_connection(sock=ours)
+        number, limits = str(theirs.fileno()), json.dumps(asdict(self._limits))
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own, and not waited for
+                [sys.executable, "-m", "app.prediction.child", number, limits],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+
+    async def _ask(self, *message: bytes) -> tuple[bytes, bytes]:
+        """Send one message and wait for its answer."""
+        self._requests.writelines(message)
+        head_length, body_length = LENGTHS.unpack(await self._answers.readexactly(LENGTHS.size))
+        head = await self._answers.readexactly(head_length)
+        return head, await self._answers.readexactly(body_length)

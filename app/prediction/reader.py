@@ -1,0 +1,101 @@
+"""Reading an image: its bytes become the pixels of the model's size.
+
+`ImageReader` does it. A `Reader` says where: `ThreadReader` in this process,
+`app.prediction.processes.ProcessReader` in processes of its own, for a service.
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from PIL import Image
+
+from app.backend import Geometry, Pixels
+from app.prediction.draft import Size
+from app.prediction.images import QUICK_BYTES, ImageDecoder, is_quick
+from app.prediction.limits import Limits
+from app.prediction.processor import Processor, build_processor
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An image as it was read.
+
+    Attributes:
+        size: width and height of the image that was sent, upright.
+        format: one of `app.prediction.images.FORMATS`.
+        pixels: `[height, width, 3]` of the model's size.
+    """
+
+    size: Size
+    format: str
+    pixels: Pixels
+
+
+class Reader(Protocol):
+    """Reads images, many at once; safe from the event loop."""
+
+    async def prepare(self, geometry: Geometry) -> None:
+        """Get ready for images of this geometry, so that the first need not wait."""
+        ...
+
+    async def read(self, data: bytes, geometry: Geometry) -> Reading:
+        """Read one encoded image.
+
+        Raises:
+            ProblemError: what is wrong with the image.
+        """
+        ...
+
+
+class ImageReader:
+    """Reads one image after another, where it is called."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._decoder = ImageDecoder(limits.max_bytes, limits.max_pixels, limits.gap)
+        self._max_pixels = limits.max_pixels
+        self._find_processor = lru_cache(maxsize=2)(self._build_processor)
+
+    def prepare(self, geometry: Geometry) -> None:
+        """Build what applies the geometry; takes seconds where transformers must be imported."""
+        self._find_processor(geometry)
+
+    def open_quick(self, data: bytes, geometry: Geometry) -> Image.Image | None:
+        """Open an image that is read sooner than handed on; None for any other.
+
+        Raises:
+            ProblemError: what is wrong with the image.
+        """
+        if len(data) > QUICK_BYTES or geometry.fallback is not None:
+            return None
+        image = self._decoder.open(data)
+        return image if is_quick(image) else None
+
+    def read(self, source: bytes | Image.Image, geometry: Geometry) -> Reading:
+        """Read one image, given as its bytes or opened; raises ProblemError."""
+        processor = self._find_processor(geometry)
+        image = self._decoder.decode(source, processor.find_target)
+        return Reading(image.size, image.format, processor(image))
+
+    def _build_processor(self, geometry: Geometry) -> Processor:
+        """Build a processor."""
+        return build_processor(geometry, self._max_pixels)
+
+
+class ThreadReader:
+    """A Reader on the threads of this process."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._images = ImageReader(limits)
+        self._threads = ThreadPoolExecutor(limits.readers, thread_name_prefix="read")
+
+    async def prepare(self, geometry: Geometry) -> None:
+        """Build what applies the geometry."""
+        await asyncio.to_thread(self._images.prepare, geometry)
+
+    async def read(self, data: bytes, geometry: Geometry) -> Reading:
+        """Read one encoded image; raises ProblemError."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._images.read, data, geometry)

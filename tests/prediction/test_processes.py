@@ -1,0 +1,192 @@
+"""The processes that read images: what one image does to its process harms no other."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from app.backend import Geometry
+from app.errors import ModelUnavailableError, UndecodableImageError
+from app.prediction.limits import Limits
+from app.prediction.processes import ProcessReader, _Child
+from tests.prediction import samples
+
+LIMITS = Limits(
+    max_bytes=10**7, max_pixels=10**8, max_queue=8, timeout_s=20, batch_size=4, readers=1
+)
+GEOMETRY = Geometry((24, 24), (24, 24), 2, crop=False)
+LARGE = samples.save(samples.draw(size=(400, 300)), "JPEG")
+
+
+@asynccontextmanager
+async def open_reader(limits: Limits = LIMITS) -> AsyncIterator[ProcessReader]:
+    """Open a reader of one process."""
+    reader = ProcessReader(limits)
+    try:
+        await reader.prepare(GEOMETRY)
+        yield reader
+    finally:
+        reader.close()
+
+
+def find_children() -> list[psutil.Process]:
+    """Find the processes that read images for this one."""
+    return [
+        child for child in psutil.Process().children() if "app.prediction.child" in child.cmdline()
+    ]
+
+
+async def is_read(reader: ProcessReader) -> bool:
+    """Tell whether an image is read as it should be."""
+    return (await reader.read(LARGE, GEOMETRY)).size == (400, 300)
+
+
+def test_processes_end_with_their_reader() -> None:
+    """As many processes as asked for run while a reader is open, and none after."""
+
+    async def scenario() -> None:
+        async with open_reader(replace(LIMITS, readers=3)):
+            assert len(find_children()) == 3
+        assert not find_children()
+
+    asyncio.run(scenario())
+
+
+def test_a_small_image_is_read_without_a_process() -> None:
+    """An image of a few kilobytes is read where it is, even while every process stands still."""
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            find_children()[0].send_signal(signal.SIGSTOP)
+            assert (await reader.read(samples.encode("PNG RGB"), GEOMETRY)).format == "PNG"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
+def test_an_image_whose_process_ends_is_read_by_another(number: signal.Signals) -> None:
+    """A process that is ended while it reads costs no image."""
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            (child,) = find_children()
+            child.send_signal(signal.SIGSTOP)  # so that it surely has the image when it ends
+            reading = asyncio.create_task(is_read(reader))
+            await asyncio.sleep(0.1)
+            child.send_signal(number)
+            child.send_signal(signal.SIGCONT)
+            assert await reading
+            (another,) = find_children()
+            assert another.pid != child.pid
+
+    asyncio.run(scenario())
+
+
+def test_an_image_that_takes_too_long_is_refused() -> None:
+    """Its process is ended, and the next image is read by a new one."""
+
+    async def scenario() -> None:
+        async with open_reader(replace(LIMITS, decode_timeout_s=0.3)) as reader:
+            (child,) = find_children()
+            child.send_signal(signal.SIGSTOP)
+            with pytest.raises(UndecodableImageError, match=r"longer than 0\.3 s"):
+                await is_read(reader)
+            assert not child.is_running()
+            assert await is_read(reader)
+
+    asyncio.run(scenario())
+
+
+def test_an_image_that_ends_two_processes_is_taken_for_corrupt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is not tried for ever, and the next one is read as always."""
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            prepare, ended = _Child.prepare, []
+
+            async def prepare_and_kill(child: _Child, geometry: Geometry) -> None:
+                await prepare(child, geometry)
+                (process,) = find_children()
+                process.kill()
+                ended.append(process)
+
+            monkeypatch.setattr(_Child, "prepare", prepare_and_kill)
+            with pytest.raises(UndecodableImageError, match="ends the process"):
+                await is_read(reader)
+            assert len(ended) == 2
+            monkeypatch.undo()
+            assert await is_read(reader)
+
+    asyncio.run(scenario())
+
+
+def test_a_process_that_cannot_be_started_is_no_fault_of_the_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The service says that it is unavailable, and serves again as soon as it can."""
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            find_children()[0].kill()
+            monkeypatch.setattr(sys, "executable", "/bin/false")
+            with pytest.raises(ModelUnavailableError, match="could be started"):
+                await is_read(reader)
+            monkeypatch.undo()
+            assert await is_read(reader)
+
+    asyncio.run(scenario())
+
+
+def test_an_image_whose_caller_goes_takes_its_place_to_nobody() -> None:
+    """One that is being read is read to its end; one that waits is never read."""
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            (child,) = find_children()
+            child.send_signal(signal.SIGSTOP)
+            reads = [asyncio.create_task(is_read(reader)) for _ in range(3)]
+            await asyncio.sleep(0.1)
+            for read in reads:
+                read.cancel()
+            await asyncio.gather(*reads, return_exceptions=True)
+            child.send_signal(signal.SIGCONT)
+            assert await is_read(reader)
+            assert find_children() == [child]
+
+    asyncio.run(scenario())
+
+
+def test_a_process_ends_when_its_parent_does() -> None:
+    """A parent that is killed leaves no process behind."""
+    script = (
+        "import asyncio, os, signal\n"
+        "from tests.prediction.test_processes import GEOMETRY, LIMITS, ProcessReader\n"
+        "async def scenario():\n"
+        "    await ProcessReader(LIMITS).prepare(GEOMETRY)\n"
+        "    print('ready', flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "asyncio.run(scenario())\n"
+    )
+
+    async def scenario() -> None:
+        parent = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE
+        )
+        assert parent.stdout is not None
+        assert await parent.stdout.readline() == b"ready\n"
+        children = psutil.Process(parent.pid).children()
+        assert len(children) == 1
+        os.kill(parent.pid, signal.SIGKILL)
+        await parent.wait()
+        gone, alive = psutil.wait_procs(children, timeout=10)
+        assert (len(gone), len(alive)) == (1, 0)
+
+    asyncio.run(scenario())
