@@ -23,6 +23,9 @@ BATCH = 16
 BATCH_WAIT_S = 0.005
 # One thread for a small model: on 2 cores, requests/s for the PNG at 1 / 16 / 64 connections were
 # 87 / 326 / 467 with one and 38 / 57 / 1 with two. bench/peers.py gives a large one all cores.
+# Workers decode, so a small model gets one for each core: for the 640x480 JPEG 75 / 257 / 387 with
+# two and 74 / 198 / 193 with one, for the PNG 107 / 459 / 673 and 99 / 456 / 568. ViT-Ti/16 gave
+# 22 / 36 / 30 with one worker on two threads and 13 / 28 / 33 with two workers on one.
 # fast_queue is what LitServe documents; release 0.2.19 drops the flag
 # (https://github.com/Lightning-AI/LitServe/issues/751), which docs/performance.md looks at.
 THREADS = 1

@@ -3,11 +3,11 @@
 Owns their settings, which docs/performance.md gives reasons for. Knows no load.
 """
 
-import os
 import signal
 import subprocess
 import sys
 
+from app.machine import count_cores
 from bench.models import Checkpoint
 from bench.servers import ROOT, Server, find_port
 
@@ -17,10 +17,15 @@ LITSERVE_PINS = ROOT / "bench" / "requirements-litserve.txt"
 
 def choose_threads(checkpoint: Checkpoint) -> int:
     """Return torch's threads: a small model is slower on several than on one, a large one not."""
-    return 1 if checkpoint.is_small else len(os.sched_getaffinity(0))
+    return 1 if checkpoint.is_small else count_cores()
 
 
-def make_peer(name: str, python: str, checkpoint: Checkpoint) -> Server:
+def choose_workers(checkpoint: Checkpoint) -> int:
+    """Return LitServe's workers: several for a small model, each with one thread, else one."""
+    return count_cores() if checkpoint.is_small else 1
+
+
+def make_peer(name: str, python: str, checkpoint: Checkpoint, *more: str) -> Server:
     """Return a peer run by that Python.
 
     Ctrl+C is the end that both document; how long it takes is no part of the comparison.
@@ -29,14 +34,15 @@ def make_peer(name: str, python: str, checkpoint: Checkpoint) -> Server:
     script = str(ROOT / "bench" / f"{name}_server.py")
     flags = ("--checkpoint", str(checkpoint.folder), "--port", str(port))
     threads = ("--threads", str(choose_threads(checkpoint)))
-    command = (python, script, *flags, *threads)
+    command = (python, script, *flags, *threads, *more)
     return Server(name, command, port, stop_signal=signal.SIGINT, stop_limit_s=3.0)
 
 
 def make_litserve(checkpoint: Checkpoint) -> Server:
     """Return LitServe; its venv is made where it is missing."""
     install_litserve()
-    return make_peer("litserve", str(LITSERVE_VENV / "bin" / "python"), checkpoint)
+    workers = ("--workers", str(choose_workers(checkpoint)))
+    return make_peer("litserve", str(LITSERVE_VENV / "bin" / "python"), checkpoint, *workers)
 
 
 def make_fastapi(checkpoint: Checkpoint) -> Server:

@@ -35,7 +35,8 @@ class ProcessReader:
     def __init__(self, limits: Limits) -> None:
         self._images = ImageReader(limits)
         self._children = [_Child(limits) for _ in range(limits.readers)]
-        self._idle: asyncio.LifoQueue[_Child] = asyncio.LifoQueue()
+        self._idle: list[_Child] = []
+        self._places = asyncio.Semaphore(0)  # first come, first served, which a Queue is not
         self._reading: set[asyncio.Task[Reading]] = set()
         self._is_prepared = False
 
@@ -51,7 +52,7 @@ class ProcessReader:
         await asyncio.gather(*(child.prepare(geometry) for child in self._children))
         self._is_prepared = True
         for child in self._children:
-            self._idle.put_nowait(child)
+            self._add_idle(child)
 
     async def read(self, data: bytes, geometry: Geometry) -> Reading:
         """Read one encoded image, a small one in this process; raises ProblemError.
@@ -61,16 +62,18 @@ class ProcessReader:
         image = self._images.open_quick(data, geometry)
         if image is not None:
             return self._images.read(image, geometry)
-        child = await self._idle.get()
+        await self._places.acquire()
+        child = self._idle.pop()
         task = asyncio.create_task(child.read(data, geometry))
         self._reading.add(task)
-        task.add_done_callback(lambda done: self._free(child, done))
+        task.add_done_callback(self._reading.discard)
+        task.add_done_callback(lambda _: self._add_idle(child))
         return await asyncio.shield(task)  # a caller who goes leaves the answer to be read
 
-    def _free(self, child: "_Child", task: asyncio.Task[Reading]) -> None:
+    def _add_idle(self, child: "_Child") -> None:
         """Let a process have the next image."""
-        self._reading.discard(task)
-        self._idle.put_nowait(child)
+        self._idle.append(child)
+        self._places.release()
 
     def close(self) -> None:
         """End the processes."""

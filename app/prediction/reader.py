@@ -8,6 +8,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import Protocol
 
 from PIL import Image
@@ -56,6 +57,7 @@ class ImageReader:
     def __init__(self, limits: Limits) -> None:
         self._decoder = ImageDecoder(limits.max_bytes, limits.max_pixels, limits.gap)
         self._max_pixels = limits.max_pixels
+        self._building = Lock()  # transformers cannot be imported by two threads at once
         self._find_processor = lru_cache(maxsize=2)(self._build_processor)
 
     def prepare(self, geometry: Geometry) -> None:
@@ -81,7 +83,8 @@ class ImageReader:
 
     def _build_processor(self, geometry: Geometry) -> Processor:
         """Build a processor."""
-        return build_processor(geometry, self._max_pixels)
+        with self._building:
+            return build_processor(geometry, self._max_pixels)
 
 
 class ThreadReader:

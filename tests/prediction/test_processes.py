@@ -164,6 +164,32 @@ def test_an_image_whose_caller_goes_takes_its_place_to_nobody() -> None:
     asyncio.run(scenario())
 
 
+def test_images_are_read_in_the_order_they_came() -> None:
+    """However many come while others wait, none is overtaken."""
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            finished: list[int] = []
+            started: list[asyncio.Task[None]] = []
+
+            def start() -> None:
+                started.append(asyncio.create_task(read_one(len(started))))
+
+            async def read_one(number: int) -> None:
+                await is_read(reader)
+                finished.append(number)
+                if len(started) < 20:
+                    start()
+
+            for _ in range(5):
+                start()
+            for task in started:  # grows meanwhile
+                await task
+            assert finished == list(range(20))
+
+    asyncio.run(scenario())
+
+
 def test_a_process_ends_when_its_parent_does() -> None:
     """A parent that is killed leaves no process behind."""
     script = (
