@@ -4,6 +4,7 @@ It knows neither how images are read nor how a model runs: `app.prediction` and
 `app.classifier` meet only here.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -67,11 +68,14 @@ class Group:
         pixels: `[n, height, width, 3]` uint8, or what `Geometry.fallback` gives.
         revision: the revision they were prepared for.
         geometry: the geometry they were prepared with.
+        within_s: seconds after which nobody waits for the answer any more; the clocks of two
+            machines differ, so no time of day.
     """
 
     pixels: Pixels
     revision: str
     geometry: Geometry
+    within_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

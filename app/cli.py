@@ -142,7 +142,7 @@ def print_openapi(settings: Settings) -> int:
     from app.api.factory import create_app  # noqa: PLC0415
     from app.offline import build_predictor  # noqa: PLC0415
 
-    app = create_app(build_predictor(settings), settings.max_bytes)
+    app = create_app(build_predictor(settings))
     print(json.dumps(app.openapi(), indent=2, ensure_ascii=False))
     return 0
 

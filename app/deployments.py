@@ -7,8 +7,10 @@ Only Ray is known here. `Ingress` is the HTTP door and the core; `Classifier` is
 """
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import ray
 from fastapi import FastAPI
@@ -18,7 +20,7 @@ from ray.serve.handle import DeploymentHandle
 
 from app.api.factory import create_app
 from app.backend import Description, Group, Scored
-from app.errors import SettingsError
+from app.errors import DeadlineExceededError, SettingsError
 from app.handle import HandleBackend
 from app.logs import choose_format, configure_logging
 from app.prediction.limits import derive_limits
@@ -27,8 +29,9 @@ from app.prediction.processes import ProcessReader
 from app.routing import GroupRouter
 from app.settings import Settings
 
-INGRESS_ONGOING_FACTOR = 2
-"""Serve lets in this many times `max_queue`, so that our typed 503 comes before Serve's own."""
+INGRESS_ONGOING = 100_000
+"""Requests that Serve lets into an ingress replica: more than HAProxy lets through, so that none
+waits unseen and all that is refused is refused by us, typed."""
 
 STOP_S = 20.0
 """Seconds that a replica gets to answer what it has begun."""
@@ -54,7 +57,7 @@ def bind_application(settings: Settings, log_pipe: Path | None = None) -> serve.
     ).bind(settings, log_pipe)
     application: serve.Application = Ingress.options(  # type: ignore[attr-defined] # the same
         num_replicas=settings.ingress_replicas,
-        max_ongoing_requests=INGRESS_ONGOING_FACTOR * settings.max_queue,
+        max_ongoing_requests=INGRESS_ONGOING,
         ray_actor_options={"num_cpus": 1},
     ).bind(settings, classifier, log_pipe)
     return application
@@ -81,9 +84,16 @@ def _count_gpus(settings: Settings) -> float:
     return settings.gpus_per_replica
 
 
-def _count_images(groups: list[Group]) -> int:
+class Waiting(NamedTuple):
+    """A group that waits to be scored, and until when, by the monotonic clock."""
+
+    group: Group
+    until: float
+
+
+def _count_images(batch: list[Waiting]) -> int:
     """Size of a batch. It must not raise: that would hang Serve's queue (ray issue 66140)."""
-    return sum(len(group.pixels) for group in groups)
+    return sum(len(waiting.group.pixels) for waiting in batch)
 
 
 @serve.deployment(
@@ -115,14 +125,24 @@ class Classifier:
         return self._model.description
 
     async def predict(self, group: Group) -> Scored:
-        """Score a group, in one batch with others that wait."""
-        scored: Scored = await self._score(group)
+        """Score a group, in one batch with others that wait.
+
+        Raises:
+            DeadlineExceededError: nobody waited for it any more when its turn came.
+        """
+        waiting = Waiting(group, time.monotonic() + group.within_s)
+        scored: Scored | None = await self._score(waiting)
+        if scored is None:
+            raise DeadlineExceededError("The images were not scored in time.")
         return scored
 
-    async def _score_batch(self, groups: list[Group]) -> list[Scored]:
-        """Score one batch in a thread of the model's."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._model.score, groups)
+    async def _score_batch(self, batch: list[Waiting]) -> list[Scored | None]:
+        """Score one batch in a thread of the model's; None for what nobody waits for any more."""
+        now, loop = time.monotonic(), asyncio.get_running_loop()
+        groups = [waiting.group for waiting in batch if waiting.until > now]
+        scored = await loop.run_in_executor(self._threads, self._model.score, groups)
+        answers = iter(scored)
+        return [next(answers) if waiting.until > now else None for waiting in batch]
 
 
 @serve.deployment(
@@ -138,13 +158,12 @@ class Ingress:
         self, settings: Settings, classifier: DeploymentHandle, log_pipe: Path | None
     ) -> None:
         _configure_logging(settings, log_pipe)
-        self._settings = settings
         limits = derive_limits(settings)
         self._predictor = Predictor(HandleBackend(classifier), limits, ProcessReader(limits))
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Build the app on the replica; Serve's server puts X-Request-ID on answers."""
-        return create_app(self._predictor, self._settings.max_bytes, answers_request_id=False)
+        return create_app(self._predictor, answers_request_id=False)
 
 
 def _configure_logging(settings: Settings, log_pipe: Path | None) -> None:

@@ -49,6 +49,7 @@ def list_serve_variables(proxy: Proxy, folder: Path) -> dict[str, str]:
         "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(LARGEST_GROUP),
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
         "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "app.api.headers:list_middlewares",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_worker_niceness": "0",  # Ray's 15 would let any other process go first
         "RAY_enable_metrics_collection": "0",  # nobody reads them where no dashboard runs

@@ -64,10 +64,20 @@ class Settings(BaseSettings):
         pattern=r"^[1-9]\d{0,3}(,[1-9]\d{0,3})*$",
         description="Batch sizes to capture on a GPU, such as 1,8,32; default: powers of two.",
     )
-    max_queue: int = Field(
-        default=256,
+    max_queue: int | None = Field(
+        default=None,
         ge=1,
-        description="Most images in an ingress replica at once; more are refused as overloaded.",
+        description=(
+            "Most images in an ingress replica at once, more are refused as overloaded; "
+            "default: eight batches for each classifier."
+        ),
+    )
+    max_queue_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "Most bytes of uploads in an ingress replica at once; default: 1 MiB for each image."
+        ),
     )
     max_bytes: int = Field(default=20_000_000, ge=1, description="Largest upload, in bytes.")
     max_pixels: int = Field(default=50_000_000, ge=1, description="Largest image, in pixels.")

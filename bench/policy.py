@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from app.prediction.limits import derive_limits
 from app.settings import Settings
 from bench.arrivals import Load
 from bench.cluster import run_cluster, watch_cpu
@@ -41,7 +42,7 @@ DEADLINE_MS = 500.0
 SLOW_DEADLINE_MS = 2500.0
 """The same for the slow GPU, a fifth as fast."""
 
-QUEUE: int = Settings.model_fields["max_queue"].default
+QUEUE = derive_limits(Settings()).max_queue
 
 
 @dataclass(frozen=True)

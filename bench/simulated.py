@@ -6,6 +6,7 @@ real `Coalescer` and `HandleBackend`. HTTP is left out: two cores cannot carry 1
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -142,8 +143,8 @@ class Driver:
     def _make_ask(self, policy: Policy, backend: HandleBackend) -> Ask:
         """Return what sends one image under the policy."""
 
-        async def send(pixels: Pixels) -> Scored:
-            return await backend.predict(Group(pixels, "simulated", self._geometry))
+        async def send(pixels: Pixels, within_s: float = math.inf) -> Scored:
+            return await backend.predict(Group(pixels, "simulated", self._geometry, within_s))
 
         if not policy.places:
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, File, Request, UploadFile
 
+from app.api.deadline import get_deadline
 from app.errors import InvalidRequestError
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe
@@ -29,6 +30,7 @@ async def read_upload(request: Request, file: UploadFile) -> bytes:
     return await file.read()
 
 
+Deadline = Annotated[float, Depends(get_deadline)]
 PredictorDep = Annotated[Predictor, Depends(get_predictor)]
 ProbeDep = Annotated[Probe, Depends(get_probe)]
 Upload = Annotated[

@@ -21,15 +21,13 @@ _DESCRIPTION = (
 )
 
 
-def create_app(predictor: Predictor, max_bytes: int, *, answers_request_id: bool = True) -> FastAPI:
+def create_app(predictor: Predictor, *, answers_request_id: bool = True) -> FastAPI:
     """Create the app.
 
     Args:
-        predictor: the core that every route enters.
-        max_bytes: largest upload in bytes; larger bodies are refused unread.
+        predictor: the core that every route enters; its limits are the requests' too.
         answers_request_id: put X-Request-ID on answers; False where the server does it already.
     """
-    max_body = max_bytes + FORM_OVERHEAD
     app = FastAPI(
         title="Vitrine",
         version=version("vitrine"),
@@ -44,6 +42,12 @@ def create_app(predictor: Predictor, max_bytes: int, *, answers_request_id: bool
         app.include_router(resource.router)
     add_handlers(app)
     patch_fastapi(app)  # Swagger UI at /docs from its own package, and / leads there
-    app.add_middleware(RequestMiddleware, max_body=max_body, answers_request_id=answers_request_id)
+    app.add_middleware(
+        RequestMiddleware,
+        admission=predictor.admission,
+        max_body=predictor.limits.max_bytes + FORM_OVERHEAD,
+        timeout_s=predictor.limits.timeout_s,
+        answers_request_id=answers_request_id,
+    )
     app.openapi = lambda: build_document(app)  # type: ignore[method-assign] # FastAPI's own way
     return app

@@ -1,4 +1,4 @@
-"""Around every request: its id, its body limit, its log line, and the last word on errors.
+"""Around every request: its id, its deadline, what its body may be, its log line, the last word.
 
 Pure ASGI, so that a client that goes away still cancels the work.
 """
@@ -7,16 +7,17 @@ import logging
 import re
 import time
 import uuid
-from http import HTTPStatus
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.body import Body
+from app.api.deadline import choose_deadline
 from app.api.problems import build_internal_error, build_response
-from app.errors import PayloadTooLargeError
+from app.errors import PayloadTooLargeError, ProblemError
 from app.logs import request_id
+from app.prediction.admission import Admission
 
 REQUEST_ID = "X-Request-ID"
 CLIENT_GONE = 499
@@ -29,17 +30,29 @@ _logger = logging.getLogger("vitrine.access")
 
 
 class RequestMiddleware:
-    """Gives each request an id, refuses a body that is too large, and logs one line.
+    """Gives each request an id and a deadline, refuses a body that does not fit, logs one line.
 
     Args:
         app: what answers.
+        admission: what is in the house; asked before a body is read.
         max_body: largest body in bytes.
+        timeout_s: seconds that a request may take.
         answers_request_id: put the id on answers; False where the server does it already.
     """
 
-    def __init__(self, app: ASGIApp, max_body: int, *, answers_request_id: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        admission: Admission,
+        max_body: int,
+        timeout_s: float,
+        *,
+        answers_request_id: bool,
+    ) -> None:
         self._app = app
+        self._admission = admission
         self._max_body = max_body
+        self._timeout_s = timeout_s
         self._answers_request_id = answers_request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,9 +62,7 @@ class RequestMiddleware:
             return
         headers = Headers(scope=scope)
         identifier = _choose_id(headers, is_echoed=not self._answers_request_id)
-        exchange = Exchange(
-            scope, send, identifier, self._max_body, answers=self._answers_request_id
-        )
+        exchange = Exchange(scope, send, identifier, answers=self._answers_request_id)
         token = request_id.set(exchange.id)
         try:
             await self._answer(scope, exchange.watch(receive), exchange, headers)
@@ -65,24 +76,37 @@ class RequestMiddleware:
     async def _answer(
         self, scope: Scope, receive: Receive, exchange: "Exchange", headers: Headers
     ) -> None:
-        """Pass the request on, unless its body is announced as too large."""
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._max_body:
-            message = f"The body has {length} bytes; at most {self._max_body} are read."
-            response = build_response(PayloadTooLargeError(message), {"Connection": "close"})
+        """Pass the request on, unless its headers tell already that it cannot be answered."""
+        try:
+            deadline = choose_deadline(headers, self._timeout_s)
+            self._check_announced(headers)
+        except ProblemError as problem:  # the body is left unread
+            response = build_response(problem, {"Connection": "close"})
             await response(scope, receive, exchange.send)
             return
-        await self._app(scope, receive, exchange.send)
+        scope.setdefault("state", {})["deadline"] = deadline
+        body = Body(self._admission, self._max_body, deadline)
+        try:
+            await self._app(scope, body.limit(receive), exchange.send)
+        finally:
+            body.free()
+
+    def _check_announced(self, headers: Headers) -> None:
+        """Refuse a body by its announced length: too large, or too much for now."""
+        announced = headers.get("content-length", "")
+        length = int(announced) if announced.isdecimal() else 0
+        if length > self._max_body:
+            message = f"The body has {length} bytes; at most {self._max_body} are read."
+            raise PayloadTooLargeError(message)
+        if length or "transfer-encoding" in headers:
+            self._admission.check(length)
 
 
 class Exchange:
     """One request and the answer that is being sent to it."""
 
-    def __init__(
-        self, scope: Scope, send: Send, identifier: str, max_body: int, *, answers: bool
-    ) -> None:
+    def __init__(self, scope: Scope, send: Send, identifier: str, *, answers: bool) -> None:
         self.id = identifier
-        self._left = max_body
         self._answers = answers
         self._scope = scope
         self._send = send
@@ -91,14 +115,11 @@ class Exchange:
         self._is_gone = False
 
     def watch(self, receive: Receive) -> Receive:
-        """Notice when the client goes away, and when the body outgrows its limit."""
+        """Notice when the client goes away."""
 
         async def watched() -> Message:
             message = await receive()
             self._is_gone |= message["type"] == "http.disconnect"
-            self._left -= len(message.get("body", b""))
-            if self._left < 0:  # of Starlette's kind, which FastAPI lets through
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return message
 
         return watched

@@ -11,11 +11,13 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from app.errors import (
+    DeadlineExceededError,
     InternalError,
     InvalidRequestError,
     MethodNotAllowedError,
     ModelUnavailableError,
     NotFoundError,
+    OverloadedError,
     PayloadTooLargeError,
     ProblemError,
     StartupError,
@@ -31,6 +33,8 @@ _BY_STATUS: dict[int, type[ProblemError]] = {
     HTTPStatus.NOT_FOUND: NotFoundError,
     HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowedError,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: PayloadTooLargeError,
+    HTTPStatus.SERVICE_UNAVAILABLE: OverloadedError,
+    HTTPStatus.GATEWAY_TIMEOUT: DeadlineExceededError,
 }
 
 
@@ -120,6 +124,8 @@ def _translate(request: Request, exc: HTTPException) -> ProblemError:
         HTTPStatus.NOT_FOUND: f"There is no {path}. See /docs for what there is.",
         HTTPStatus.METHOD_NOT_ALLOWED: f"{path} has no {method}. See the Allow header.",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has more bytes than the limit.",
+        HTTPStatus.SERVICE_UNAVAILABLE: "Too many bytes are waiting already; try again soon.",
+        HTTPStatus.GATEWAY_TIMEOUT: "The body did not come in time.",
     }
     error = _BY_STATUS.get(exc.status_code)
     if error is None:

@@ -8,6 +8,7 @@ neither images nor models: a sender scores a stack of pixels and answers for the
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import cast
@@ -17,8 +18,9 @@ import numpy as np
 from app.backend import Logits, Pixels, Scored
 from app.errors import ModelUnavailableError
 
-Sender = Callable[[Pixels], Awaitable[Scored]]
-"""Scores pixels `[n, height, width, 3]`; what it raises fails the members of that group alone."""
+Sender = Callable[[Pixels, float], Awaitable[Scored]]
+"""Scores pixels `[n, height, width, 3]` within seconds, after which nobody waits any more; what it
+raises fails the members of that group alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +59,21 @@ class Coalescer:
         self._group_size = group_size
         self._classifiers = classifiers
         self._places = places
-        self._waiting: dict[Waiter, Pixels] = {}
+        self._waiting: dict[Waiter, tuple[Pixels, float]] = {}
         self._in_flight: list[int] = []  # sizes of the groups
         self._tasks: set[asyncio.Task[list[ScoredImage]]] = set()
 
-    async def score(self, pixels: Pixels) -> ScoredImage:
+    async def score(self, pixels: Pixels, deadline: float = math.inf) -> ScoredImage:
         """Score one image's pixels `[height, width, 3]`; raises what the sender raises.
 
         An image whose caller is cancelled before its group has left is not sent.
+
+        Args:
+            pixels: of one image.
+            deadline: time of the event loop after which the caller does not wait any more.
         """
         future: Waiter = asyncio.get_running_loop().create_future()
-        self._waiting[future] = pixels
+        self._waiting[future] = pixels, deadline
         self._send_due()
         try:
             return await future
@@ -98,10 +104,11 @@ class Coalescer:
         self._tasks.add(task)  # the loop holds tasks weakly
         task.add_done_callback(lambda done: self._finish_group(futures, done))
 
-    async def _score_group(self, images: list[Pixels]) -> list[ScoredImage]:
+    async def _score_group(self, images: list[tuple[Pixels, float]]) -> list[ScoredImage]:
         """Score one group; gives one answer an image, in order."""
-        pixels = cast("Pixels", np.stack(images))  # one dtype: a geometry gives only one
-        scored = await self._send(pixels)
+        pixels = cast("Pixels", np.stack([image for image, _ in images]))  # all of one dtype
+        within_s = max(deadline for _, deadline in images) - asyncio.get_running_loop().time()
+        scored = await self._send(pixels, within_s)
         if scored.logits is None:
             return [ScoredImage(None, scored)] * len(images)
         return [ScoredImage(scored.logits[index], scored) for index in range(len(images))]

@@ -1,6 +1,7 @@
 """The bounds of one predictor, as plain values."""
 
 from dataclasses import dataclass
+from math import ceil
 
 from app.machine import count_cores
 from app.prediction.draft import GAP
@@ -15,6 +16,7 @@ class Limits:
         max_bytes: largest encoded image, bytes.
         max_pixels: largest image, pixels.
         max_queue: most images at once.
+        max_queue_bytes: most bytes of their bodies at once.
         timeout_s: seconds an image may take.
         batch_size: most images in a group.
         classifier_replicas: how many classifiers share the groups.
@@ -32,14 +34,30 @@ class Limits:
     gap: float | None = None
     readers: int = 2
     decode_timeout_s: float = 10.0
+    max_queue_bytes: int = 1 << 28
+
+
+QUEUED_BATCHES = 8
+"""Batches for each classifier that may wait."""
+
+IMAGE_BYTES = 1 << 20
+"""Bytes that are counted on for an image that waits, a photograph of several megapixels."""
 
 
 def derive_limits(settings: Settings) -> Limits:
-    """Derive the bounds from settings and this machine's cores."""
+    """Derive the bounds from settings and this machine's cores.
+
+    What the classifiers can hold is shared out to the ingress replicas; one image of the largest
+    size always fits.
+    """
+    batches = QUEUED_BATCHES * settings.classifier_replicas
+    images = settings.max_queue or ceil(batches * settings.batch_size / settings.ingress_replicas)
+    size = settings.max_queue_bytes or max(images * IMAGE_BYTES, 2 * settings.max_bytes)
     return Limits(
         max_bytes=settings.max_bytes,
         max_pixels=settings.max_pixels,
-        max_queue=settings.max_queue,
+        max_queue=images,
+        max_queue_bytes=size,
         timeout_s=settings.timeout_s,
         batch_size=settings.batch_size,
         classifier_replicas=settings.classifier_replicas,

@@ -10,7 +10,8 @@ import time
 from dataclasses import dataclass
 
 from app.backend import Backend, Description, Group, Pixels, Scored
-from app.errors import DeadlineExceededError, ModelUnavailableError, OverloadedError
+from app.errors import DeadlineExceededError, ModelUnavailableError
+from app.prediction.admission import Admission
 from app.prediction.coalescer import Coalescer, ScoredImage
 from app.prediction.limits import Limits
 from app.prediction.reader import Reader, Reading, ThreadReader
@@ -62,50 +63,58 @@ class Predictor:
         backend: scores what was read.
         limits: of images, in number, size and time.
         reader: reads images; threads of this process when None.
+
+    Attributes:
+        limits: as given.
+        admission: what is in the house; doors ask it before they read a body.
+        last_success: when the last image was scored, by the monotonic clock.
     """
 
     def __init__(self, backend: Backend, limits: Limits, reader: Reader | None = None) -> None:
         self._backend = backend
-        self._limits = limits
+        self.limits = limits
         self._reader = reader or ThreadReader(limits)
         self._preparation: Preparation | None = None
         self._describing = asyncio.Lock()
-        self._images = 0
+        self.admission = Admission(limits.max_queue, limits.max_queue_bytes)
         self.last_success: float | None = None
 
-    async def classify(self, data: bytes, options: PredictOptions) -> Classified:
+    async def classify(
+        self, data: bytes, options: PredictOptions, deadline: float | None = None
+    ) -> Classified:
         """Classify one encoded image.
+
+        Args:
+            data: the image.
+            options: which predictions to answer.
+            deadline: time of the event loop until which; None for the limit from now on.
 
         Raises:
             ProblemError: any row of the error table.
         """
-        if self._images >= self._limits.max_queue:
-            message = f"{self._images} images are waiting already; try again in a moment."
-            raise OverloadedError(message)
-        self._images += 1
-        try:
-            async with asyncio.timeout(self._limits.timeout_s):
-                return await self._classify(data, options)
-        except TimeoutError as exc:
-            message = f"The image was not classified within {self._limits.timeout_s:g} s."
-            raise DeadlineExceededError(message) from exc
-        finally:
-            self._images -= 1
+        if deadline is None:
+            deadline = asyncio.get_running_loop().time() + self.limits.timeout_s
+        with self.admission.hold_image():
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await self._classify(data, options, deadline)
+            except TimeoutError as exc:
+                raise DeadlineExceededError("The image was not classified in time.") from exc
 
     async def describe(self) -> Description:
         """Say what is served; raises ModelUnavailableError."""
         try:
-            async with asyncio.timeout(self._limits.timeout_s):
+            async with asyncio.timeout(self.limits.timeout_s):
                 return (await self._prepare()).description
         except TimeoutError as exc:
             raise ModelUnavailableError("The model is still loading; try again soon.") from exc
 
-    async def _classify(self, data: bytes, options: PredictOptions) -> Classified:
+    async def _classify(self, data: bytes, options: PredictOptions, deadline: float) -> Classified:
         """Classify, preparing the image anew when the model changed under it."""
         for _ in range(PREPARE_TRIES):
             preparation = await self._prepare()
             prepared = await self._read(data, preparation)
-            scored = await preparation.coalescer.score(prepared.reading.pixels)
+            scored = await preparation.coalescer.score(prepared.reading.pixels, deadline)
             current = await self._adopt(preparation, scored.group)
             if scored.logits is not None:
                 return self._answer(prepared, scored, current, options)
@@ -162,11 +171,11 @@ class Predictor:
     async def _build(self, description: Description) -> Preparation:
         """Get ready for one revision."""
 
-        async def send(pixels: Pixels) -> Scored:
-            group = Group(pixels, description.revision, description.geometry)
+        async def send(pixels: Pixels, within_s: float) -> Scored:
+            group = Group(pixels, description.revision, description.geometry, within_s)
             return await self._backend.predict(group)
 
         await self._reader.prepare(description.geometry)
-        limits = self._limits
+        limits = self.limits
         coalescer = Coalescer(send, limits.batch_size, limits.classifier_replicas)
         return Preparation(description, coalescer)

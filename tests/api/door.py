@@ -24,7 +24,7 @@ async def open_client(
     backend: Backend, limits: Limits = LIMITS
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Open a client of the app over `backend`."""
-    app = create_app(Predictor(backend, limits), limits.max_bytes)
+    app = create_app(Predictor(backend, limits))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
         yield client

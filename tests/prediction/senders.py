@@ -24,15 +24,18 @@ class ManualSender:
 
     Attributes:
         sent: the ids of each group, in the order that they were sent.
+        within_s: seconds after which nobody waits for it.
     """
 
     def __init__(self) -> None:
         self.sent: list[list[int]] = []
+        self.within_s: list[float] = []
         self._answers: list[asyncio.Future[Scored]] = []
 
-    async def __call__(self, pixels: Pixels) -> Scored:
+    async def __call__(self, pixels: Pixels, within_s: float) -> Scored:
         """Take a group and wait until it is told what to answer."""
         self.sent.append(read_ids(pixels))
+        self.within_s.append(within_s)
         self._answers.append(asyncio.get_running_loop().create_future())
         return await self._answers[-1]
 

@@ -150,7 +150,7 @@ def test_an_image_whose_time_is_up_is_refused_and_frees_its_place() -> None:
         predictor = Predictor(backend, replace(_LIMITS, max_queue=1, timeout_s=0.5))
         await predictor.describe()
         backend.hang()
-        with pytest.raises(DeadlineExceededError, match=r"within 0\.5 s"):
+        with pytest.raises(DeadlineExceededError, match="in time"):
             await predictor.classify(samples.encode_grey(0), _TOP_1)
         assert len(backend.groups) == 1
         backend.resume()

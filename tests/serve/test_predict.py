@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import io
 import re
 import subprocess
 from collections import Counter
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
+from app.errors import DeadlineExceededError
 from schemas import Labels, PredictResponse
 from tests.api.answers import read_problem
 from tests.api.uploads import REFUSED, make_upload
@@ -146,3 +149,13 @@ def test_a_connection_survives_errors(service: Service) -> None:
             assert connection.sock is not None, "the service closed the connection"
             assert connection.sock.getsockname() == address
     assert PredictResponse.model_validate_json(body).predictions[0].label == "7"
+
+
+@pytest.mark.parametrize("wanted", ["0.001", "0.02"])
+def test_a_time_that_is_too_short_is_our_504(service: Service, wanted: str) -> None:
+    """Serve reads the same header; the answer is the house's, not its 408 in plain text."""
+    headers = {"X-Request-Timeout-Seconds": wanted}
+    buffer = io.BytesIO()
+    Image.effect_noise((4000, 3000), 50).save(buffer, "JPEG")
+    response = send(make_upload(buffer.getvalue(), headers=headers, url=service.url))
+    read_problem(response, DeadlineExceededError)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.dependencies import Upload, get_predictor, read_upload
+from app.api.dependencies import Deadline, Upload, get_predictor, read_upload
 from app.api.problems import document
 from app.errors import (
     DeadlineExceededError,
@@ -41,12 +41,15 @@ _ERRORS = document(
     form_limits={"max_files": 2, "max_fields": 16, "max_part_size": 16 * 1024},
 )
 async def predict(
-    request: Request, file: Upload, options: Annotated[PredictOptions, Query()]
+    request: Request,
+    file: Upload,
+    options: Annotated[PredictOptions, Query()],
+    deadline: Deadline,
 ) -> Response:
     """Classify one image. `Server-Timing` tells milliseconds of decode, queue and inference."""
     data = await read_upload(request, file)
     predictor = await get_predictor(request)
-    classified = await predictor.classify(data, options)
+    classified = await predictor.classify(data, options, deadline)
     # Written here and not by FastAPI, which would validate what the core has just built.
     return Response(
         classified.response.model_dump_json(),

@@ -1,0 +1,45 @@
+"""Until when a request is answered: the service's limit, or less where the client says so."""
+
+import asyncio
+import math
+from typing import Annotated
+
+from fastapi import Header, Request
+from starlette.datastructures import Headers
+
+from app.api.headers import MOVED_TIMEOUT, TIMEOUT
+from app.errors import InvalidRequestError
+
+
+def choose_deadline(headers: Headers, limit_s: float) -> float:
+    """Choose the time of the event loop until which a request is answered.
+
+    Raises:
+        InvalidRequestError: the client's own limit is no number above 0.
+    """
+    wanted = headers.get(TIMEOUT) or headers.get(MOVED_TIMEOUT)
+    try:
+        wanted_s = math.inf if wanted is None else float(wanted)
+    except ValueError:
+        wanted_s = math.nan
+    if not wanted_s > 0:
+        message = f"header {TIMEOUT}: must be a number of seconds above 0."
+        raise InvalidRequestError(message)
+    return asyncio.get_running_loop().time() + min(wanted_s, limit_s)
+
+
+async def get_deadline(
+    request: Request,
+    _wanted_s: Annotated[
+        float | None,
+        Header(
+            alias=TIMEOUT,
+            gt=0,
+            examples=[2.5],
+            description="Answer within so many seconds or with 504; at most the service's limit.",
+        ),
+    ] = None,
+) -> float:
+    """Find the deadline that `RequestMiddleware` chose; the header stands here for the document."""
+    deadline: float = request.state.deadline
+    return deadline

@@ -1,0 +1,37 @@
+"""Headers of a client that Serve itself would obey are taken out of its way.
+
+Serve's servers call `list_middlewares` (`app.proxy` names it to them), so this stands before Serve.
+"""
+
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+TIMEOUT = "X-Request-Timeout-Seconds"
+MOVED_TIMEOUT = "X-Vitrine-Timeout-Seconds"
+"""The same behind Serve, which would answer 408 in plain text when that time is up."""
+
+_MOVED = {TIMEOUT.lower().encode(): MOVED_TIMEOUT.lower().encode()}
+_DROPPED = {b"x-request-disconnect-disabled", b"serve_multiplexed_model_id"}
+"""A client that goes away frees its place, whatever it says; and there is one model."""
+
+
+class HeaderMiddleware:
+    """Moves and drops headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] == "http":
+            scope["headers"] = [
+                (_MOVED.get(name, name), value)
+                for name, value in scope["headers"]
+                if name not in _DROPPED
+            ]
+        await self._app(scope, receive, send)
+
+
+def list_middlewares() -> list[Middleware]:
+    """List what Serve's servers put before Serve."""
+    return [Middleware(HeaderMiddleware)]

@@ -1,0 +1,68 @@
+"""How much may be in the house: images that wait or are being scored, and bytes that are held.
+
+What comes beyond is refused at once, so that whoever is let in is answered in time.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.errors import OverloadedError
+
+
+class Admission:
+    """Counts images and bytes, and refuses what does not fit.
+
+    Args:
+        max_images: most images at once.
+        max_bytes: most bytes of bodies at once.
+
+    Attributes:
+        images: those in the house now.
+        bytes: held now.
+        refused: how often something was refused.
+    """
+
+    def __init__(self, max_images: int, max_bytes: int) -> None:
+        self._max_images = max_images
+        self._max_bytes = max_bytes
+        self.images = 0
+        self.bytes = 0
+        self.refused = 0
+
+    def check(self, length: int = 0) -> None:
+        """Refuse what would not fit now; takes no place.
+
+        Args:
+            length: bytes that are announced.
+
+        Raises:
+            OverloadedError: the house is full.
+        """
+        if self.images >= self._max_images:
+            self._refuse(f"{self.images} images are waiting already; try again in a moment.")
+        if self.bytes + length > self._max_bytes:
+            self._refuse(f"{self.bytes} bytes are waiting already; try again in a moment.")
+
+    @contextmanager
+    def hold_image(self) -> Iterator[None]:
+        """Take a place for one image; raises OverloadedError."""
+        self.check()
+        self.images += 1
+        try:
+            yield
+        finally:
+            self.images -= 1
+
+    def hold_bytes(self, count: int) -> None:
+        """Take a place for more bytes, until `free_bytes`; raises OverloadedError."""
+        self.check(count)
+        self.bytes += count
+
+    def free_bytes(self, count: int) -> None:
+        """Give bytes back."""
+        self.bytes -= count
+
+    def _refuse(self, message: str) -> None:
+        """Count and raise."""
+        self.refused += 1
+        raise OverloadedError(message)

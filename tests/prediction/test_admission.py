@@ -1,0 +1,64 @@
+"""What may be in the house at once, in images and in bytes."""
+
+import pytest
+
+from app.errors import OverloadedError
+from app.prediction.admission import Admission
+from app.prediction.limits import derive_limits
+from app.settings import Settings
+
+
+def test_images_beyond_the_bound_are_refused_until_one_leaves() -> None:
+    """As many as the bound are let in; a place that is given back is used again."""
+    admission = Admission(max_images=2, max_bytes=100)
+    with admission.hold_image():
+        with admission.hold_image():
+            assert admission.images == 2
+            with (
+                pytest.raises(OverloadedError, match="2 images are waiting"),
+                admission.hold_image(),
+            ):
+                pass
+        with admission.hold_image():
+            assert admission.images == 2
+    assert (admission.images, admission.refused) == (0, 1)
+
+
+def test_bytes_beyond_the_bound_are_refused_until_some_are_freed() -> None:
+    """A body is refused by its announced length as by what has come of it."""
+    admission = Admission(max_images=2, max_bytes=100)
+    admission.hold_bytes(80)
+    admission.check(20)
+    for refuse in (admission.check, admission.hold_bytes):
+        with pytest.raises(OverloadedError, match="80 bytes are waiting"):
+            refuse(21)
+    admission.free_bytes(80)
+    admission.hold_bytes(100)
+    assert (admission.bytes, admission.refused) == (100, 2)
+
+
+def test_an_image_that_fails_gives_its_place_back() -> None:
+    """Whatever happens to it."""
+    admission = Admission(max_images=1, max_bytes=1)
+    with pytest.raises(ZeroDivisionError), admission.hold_image():
+        raise ZeroDivisionError
+    assert admission.images == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "images", "size"),
+    [
+        ({}, 256, 256 << 20),
+        ({"batch_size": 8}, 64, 64 << 20),
+        ({"classifier_replicas": 4}, 1024, 1024 << 20),
+        ({"classifier_replicas": 4, "ingress_replicas": 2}, 512, 512 << 20),
+        ({"batch_size": 1}, 8, 40_000_000),
+        ({"max_queue": 3, "max_queue_bytes": 50_000_000}, 3, 50_000_000),
+    ],
+)
+def test_bounds_follow_batches_and_replicas(
+    settings: dict[str, int], images: int, size: int
+) -> None:
+    """Eight batches a classifier, shared by the ingress replicas; one large image always fits."""
+    limits = derive_limits(Settings(**settings))  # type: ignore[arg-type] # whichever they are
+    assert (limits.max_queue, limits.max_queue_bytes) == (images, size)
