@@ -1,5 +1,7 @@
 """The labels of a checkpoint, and whether its weights give as many; it reads no tensors."""
 
+import html
+import json
 import re
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from app.backend import Activation
 from app.errors import CheckpointError
 
+_QUANTIZED_LABELS = re.compile(r'<vitrine>\s*<labels value="([^"]*)"')
 _HEAD = re.compile(r"(cls_|distillation_)?classifier(\.\d+)?\.weight")
 
 
@@ -44,6 +47,8 @@ def find_activation(config: dict[str, object], labels: tuple[str, ...]) -> Activ
 def check_head(weights: list[Path], labels: tuple[str, ...]) -> None:
     """Refuse a classification head that has another number of outputs than there are labels."""
     for path in weights:
+        if path.suffix == ".xml":
+            _check_quantized(path, labels)
         for name, shape in _read_shapes(path).items():
             if _HEAD.fullmatch(name) and shape[:1] != [len(labels)]:
                 count = shape[0] if shape else 0
@@ -52,6 +57,17 @@ def check_head(weights: list[Path], labels: tuple[str, ...]) -> None:
                     f"config.json has {len(labels)}. Mend id2label to name all {count}."
                 )
                 raise CheckpointError(message)
+
+
+def _check_quantized(path: Path, labels: tuple[str, ...]) -> None:
+    """Refuse a quantized model whose labels, which its file holds, are not those of config.json."""
+    found = _QUANTIZED_LABELS.search(path.read_text("utf-8", "replace"))
+    if found is None or html.unescape(found[1]) != json.dumps(labels):
+        message = (
+            f"{path} was made for other labels than those of config.json beside it. "
+            "Run `vitrine quantize` again."
+        )
+        raise CheckpointError(message)
 
 
 def _read_shapes(path: Path) -> dict[str, list[int]]:

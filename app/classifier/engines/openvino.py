@@ -3,6 +3,7 @@
 Its own default would compute in bf16 on a CPU that can; here a precision is what was asked for.
 """
 
+import json
 import sys
 import warnings
 from pathlib import Path
@@ -88,26 +89,16 @@ def write_quantized(source: Source, images: list[Pixels], path: Path) -> None:
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(images),
         )
+        quantized.set_rt_info(json.dumps(source.checkpoint.labels), ["vitrine", "labels"])
         ov.save_model(quantized, path, compress_to_fp16=False)
 
 
 def read_quantized(source: Source) -> "OpenvinoEngine":
     """Build an engine from a quantized checkpoint; raises CheckpointError."""
-    checkpoint, size = source.checkpoint, source.geometry.size
-    path = checkpoint.quantized
+    path, size = source.checkpoint.quantized, source.geometry.size
     with refuse_broken(f"the quantized model {path} cannot be read", _MEND_READ):
         model = ov.Core().read_model(path)
-        height, width, labels = (
-            model.input().partial_shape[1].get_length(),
-            model.input().partial_shape[2].get_length(),
-            model.output().partial_shape[1].get_length(),
-        )
-    if labels != len(checkpoint.labels):
-        message = (
-            f"{path} was made for {labels} labels, but config.json beside it has "
-            f"{len(checkpoint.labels)}. {_MEND_READ}"
-        )
-        raise CheckpointError(message)
+        height, width = (model.input().partial_shape[axis].get_length() for axis in (1, 2))
     if (height, width) != size:
         message = (
             f"{path} was made for {height} x {width} pixels, but its image processor gives "
