@@ -103,5 +103,9 @@ class Backend(Protocol):
         ...
 
     async def predict(self, group: Group) -> Scored:
-        """Score a group; raises ModelUnavailableError, OverloadedError or InternalError."""
+        """Score a group; raises a ProblemError that fails the whole group."""
+        ...
+
+    async def check(self) -> None:
+        """Ask whether the model works, past whatever waits; raises ModelUnavailableError."""
         ...

@@ -9,10 +9,12 @@ Only Ray is known here. `Ingress` is the HTTP door and the core; `Classifier` is
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-import ray
 from fastapi import FastAPI
 from ray import serve
 from ray.serve.config import RequestRouterConfig
@@ -20,12 +22,13 @@ from ray.serve.handle import DeploymentHandle
 
 from app.api.factory import create_app
 from app.backend import Description, Group, Scored
-from app.errors import DeadlineExceededError, SettingsError
+from app.errors import DeadlineExceededError, StartupError
 from app.handle import HandleBackend
 from app.logs import choose_format, configure_logging
 from app.prediction.limits import derive_limits
 from app.prediction.predictor import Predictor
 from app.prediction.processes import ProcessReader
+from app.resources import count_gpus
 from app.routing import GroupRouter
 from app.settings import Settings
 
@@ -42,46 +45,33 @@ def build(args: Settings) -> serve.Application:
     return bind_application(args)
 
 
-def bind_application(settings: Settings, log_pipe: Path | None = None) -> serve.Application:
+def bind_application(
+    settings: Settings, log_pipe: Path | None = None, generation: int = 0
+) -> serve.Application:
     """Bind both deployments.
 
     Args:
         settings: all of them.
         log_pipe: named pipe for log lines; None for standard error.
+        generation: of the checkpoint; bound again with another one, the running classifiers load it
+            anew. Their version is fixed, or Serve would start new replicas instead.
     """
+    fixed = {"version": version("vitrine"), "_internal": True}
     classifier = Classifier.options(  # type: ignore[attr-defined] # a serve.Deployment by now
         num_replicas=settings.classifier_replicas,
         request_router_config=RequestRouterConfig(request_router_class=GroupRouter),
         max_ongoing_requests=max(64, 4 * settings.batch_size),
-        ray_actor_options={"num_cpus": 1, "num_gpus": _count_gpus(settings)},
+        ray_actor_options={"num_cpus": 1, "num_gpus": count_gpus(settings)},
+        user_config={"generation": generation},
+        **fixed,
     ).bind(settings, log_pipe)
     application: serve.Application = Ingress.options(  # type: ignore[attr-defined] # the same
         num_replicas=settings.ingress_replicas,
         max_ongoing_requests=INGRESS_ONGOING,
         ray_actor_options={"num_cpus": 1},
+        **fixed,
     ).bind(settings, classifier, log_pipe)
     return application
-
-
-def _count_gpus(settings: Settings) -> float:
-    """Count the GPUs of a classifier replica: none without a GPU in the cluster, or on the CPU.
-
-    Raises:
-        SettingsError: the cluster has fewer than the replicas would wait for, for ever.
-    """
-    if settings.device == "cpu":
-        return 0
-    there = ray.cluster_resources().get("GPU", 0)
-    if settings.device == "auto" and there == 0:
-        return 0
-    wanted = settings.classifier_replicas * settings.gpus_per_replica
-    if wanted > there:
-        message = (
-            f"VITRINE_CLASSIFIER_REPLICAS x VITRINE_GPUS_PER_REPLICA asks for {wanted:g} GPUs, "
-            f"but Ray sees {there:g}. Lower them, or set VITRINE_DEVICE=cpu."
-        )
-        raise SettingsError(message)
-    return settings.gpus_per_replica
 
 
 class Waiting(NamedTuple):
@@ -109,9 +99,13 @@ class Classifier:
         _configure_logging(settings, log_pipe)
         from app.classifier.load import load_model  # noqa: PLC0415 - torch loads here alone
 
-        self._model = load_model(settings)
+        self._load = partial(load_model, settings)
+        self._model = self._load()
+        self._generation: int | None = None
+        self._reloading: asyncio.Task[None] | None = None
         places = self._model.engine.places
         self._threads = ThreadPoolExecutor(places, thread_name_prefix="model")
+        self._prover = ThreadPoolExecutor(1, thread_name_prefix="prove")
         self._score = serve.batch(
             self._score_batch,
             max_batch_size=settings.batch_size,
@@ -120,9 +114,31 @@ class Classifier:
             batch_size_fn=_count_images,
         )
 
+    async def reconfigure(self, config: dict[str, int]) -> None:
+        """Load the checkpoint anew when its generation has changed; Serve calls this at first too.
+
+        In the background: Serve sends nothing to a replica that is being reconfigured.
+        """
+        known, self._generation = self._generation, config["generation"]
+        if known not in {None, self._generation}:
+            self._reloading = asyncio.create_task(self._reload())
+
+    async def _reload(self) -> None:
+        """Load beside the model that serves, and swap when the new one is warm."""
+        with suppress(StartupError):  # it is logged, and the one that serves goes on
+            self._model = await asyncio.to_thread(self._load)
+
     async def describe(self) -> Description:
         """Say what is served."""
         return self._model.description
+
+    async def check(self) -> None:
+        """Tell whether the model works; raises ModelUnavailableError."""
+        await asyncio.get_running_loop().run_in_executor(self._prover, self._model.prove)
+
+    async def check_health(self) -> None:
+        """Tell Serve, which replaces a replica whose model fails or hangs."""
+        self._model.check()
 
     async def predict(self, group: Group) -> Scored:
         """Score a group, in one batch with others that wait.

@@ -3,6 +3,7 @@
 What goes wrong on the way, whatever carries the call, is told as one of the house's errors.
 """
 
+import asyncio
 import logging
 
 import grpc
@@ -16,6 +17,9 @@ from app.errors import InternalError, ModelUnavailableError, OverloadedError, Vi
 CALL_ERRORS = (RayError, RayServeException, grpc.RpcError)
 """What a call over a handle raises, whatever carries it."""
 
+PAUSES_S = (0.0, 0.1, 0.4, 1.0)
+"""Seconds before a group whose replica is gone is tried again: Serve takes a moment to notice."""
+
 _logger = logging.getLogger("vitrine.handle")
 
 
@@ -25,6 +29,7 @@ class HandleBackend:
     def __init__(self, handle: DeploymentHandle) -> None:
         self._describe = handle.describe  # looked up once: each look-up makes a handle anew
         self._predict = handle.predict
+        self._check = handle.check
 
     async def describe(self) -> Description:
         """Say what is served."""
@@ -35,12 +40,28 @@ class HandleBackend:
         return description
 
     async def predict(self, group: Group) -> Scored:
-        """Score a group on one of the classifier's replicas."""
+        """Score a group on one of the classifier's replicas.
+
+        To score is to change nothing, so a group whose replica is gone goes to another.
+        """
+        pauses = iter(PAUSES_S)
+        while True:
+            try:
+                scored: Scored = await self._predict.remote(group)
+            except CALL_ERRORS as exc:
+                error, pause_s = _translate(exc), next(pauses, None)
+                if pause_s is None or not isinstance(error, ModelUnavailableError):
+                    raise error from exc
+                await asyncio.sleep(pause_s)
+            else:
+                return scored
+
+    async def check(self) -> None:
+        """Ask one of the classifier's replicas whether it works."""
         try:
-            scored: Scored = await self._predict.remote(group)
+            await self._check.remote()
         except CALL_ERRORS as exc:
             raise _translate(exc) from exc
-        return scored
 
 
 def _translate(exc: RayError | RayServeException | grpc.RpcError) -> VitrineError:

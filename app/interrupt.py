@@ -1,4 +1,7 @@
-"""SIGINT and SIGTERM as an exception in the main thread. It knows nothing of what they stop."""
+"""SIGINT and SIGTERM as an exception in the main thread, and SIGUSR1 as a wake-up.
+
+It knows nothing of what they stop or start.
+"""
 
 import os
 import signal
@@ -19,6 +22,7 @@ class Interrupt:
 
     def __init__(self, patience_s: float, give_up: Callable[[], None]) -> None:
         self._came = threading.Event()
+        self._woken = threading.Event()
         self._patience_s = patience_s
         self._give_up = give_up
 
@@ -39,17 +43,21 @@ class Interrupt:
         """Take the signals back; raises KeyboardInterrupt when one has come already."""
         signal.signal(signal.SIGINT, self._note)
         signal.signal(signal.SIGTERM, self._note)
+        signal.signal(signal.SIGUSR1, lambda *_: self._woken.set())
         if self.came:
             raise KeyboardInterrupt
 
     def wait(self) -> None:
-        """Wait for a signal; it raises KeyboardInterrupt."""
-        self._came.wait()
-        raise KeyboardInterrupt
+        """Wait for SIGUSR1; SIGINT and SIGTERM raise KeyboardInterrupt."""
+        self._woken.wait()
+        self._woken.clear()
+        if self.came:
+            raise KeyboardInterrupt
 
     def _note(self, _signum: int, _frame: FrameType | None) -> None:
         if not self.came:  # a second one must not interrupt the stopping
             self._came.set()
+            self._woken.set()
             raise KeyboardInterrupt
 
     def _watch(self, wakeups: int) -> None:

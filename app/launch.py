@@ -6,6 +6,7 @@ Ray is imported inside functions, because Serve reads its variables when it is i
 
 import contextlib
 import http.client
+import itertools
 import logging
 import os
 import shutil
@@ -20,7 +21,7 @@ from pathlib import Path
 from app.errors import SettingsError, StartupError
 from app.interrupt import Interrupt
 from app.logs import forward_lines
-from app.proxy import Proxy, choose_proxy, list_serve_variables
+from app.proxy import Proxy, choose_proxy, list_serve_variables, write_refusal
 from app.settings import Settings
 from app.shutdown import (
     OVERDUE_S,
@@ -39,7 +40,7 @@ _logger = logging.getLogger("vitrine.launch")
 
 
 def run_service(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT or SIGTERM; SIGUSR1 has the checkpoint loaded anew.
 
     Raises:
         StartupError: a setting or the checkpoint is wrong, or the service does not come up.
@@ -58,7 +59,10 @@ def run_service(settings: Settings) -> None:
                 interrupt.catch()  # ray.init puts a handler of its own in place
             url = f"http://{settings.host}:{settings.port}"
             _tell(started, f"ready at {url} (try {url}/docs; Ctrl-C stops)")
-            interrupt.wait()
+            for generation in itertools.count(1):
+                interrupt.wait()
+                _logger.info("loading %s anew beside the one that serves", settings.model)
+                _deploy(settings, pipe, generation)
         except (KeyboardInterrupt, StartupError):
             if not interrupt.came:
                 raise
@@ -74,7 +78,10 @@ def _list_steps(
     """List what brings everything up, and the words that tell of it."""
     return [
         ("starting Ray", partial(_start_ray, settings, interrupt)),
-        (f"Ray runs; starting Serve with {proxy} as proxy", partial(_start_serve, settings)),
+        (
+            f"Ray runs; starting Serve with {proxy} as proxy",
+            partial(_start_serve, settings, proxy, pipe.parent),
+        ),
         ("Serve runs; loading the model", partial(_deploy, settings, pipe)),
         ("the model is loaded; waiting for the proxy", partial(_wait_until_ready, settings)),
     ]
@@ -115,7 +122,7 @@ def _init_ray(settings: Settings) -> None:
     )
 
 
-def _start_serve(settings: Settings) -> None:
+def _start_serve(settings: Settings, proxy: Proxy, folder: Path) -> None:
     """Start Serve's controller and proxy."""
     from ray import serve  # noqa: PLC0415
 
@@ -125,17 +132,19 @@ def _start_serve(settings: Settings) -> None:
         http_options={"host": settings.host, "port": settings.port},
         logging_config={"enable_access_log": False, "log_level": "WARNING"},
     )
+    if proxy == "haproxy":
+        write_refusal(folder)
 
 
-def _deploy(settings: Settings, pipe: Path) -> None:
-    """Deploy the application and wait until its replicas run."""
+def _deploy(settings: Settings, pipe: Path, generation: int = 0) -> None:
+    """Deploy the application, or a new generation of its checkpoint, and wait until it runs."""
     from ray import serve  # noqa: PLC0415
 
     from app.deployments import bind_application  # noqa: PLC0415
 
     try:
         serve.run(
-            bind_application(settings, pipe),
+            bind_application(settings, pipe, generation),
             name=APP_NAME,
             route_prefix="/",
             logging_config={"enable_access_log": False, "log_level": "WARNING"},

@@ -27,6 +27,10 @@ class LocalBackend:
         async with self._lock:
             return (await asyncio.to_thread(model.score, [group]))[0]
 
+    async def check(self) -> None:
+        """Run a blank image, unless it is at work."""
+        await asyncio.to_thread((await self._load()).prove)
+
     async def _load(self) -> Model:
         """Load the model once."""
         async with self._lock:

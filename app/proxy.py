@@ -4,13 +4,14 @@ Serve reads these variables when it is imported, so they are set before Ray is.
 """
 
 import importlib.util
+import json
 import random
 import socket
 import sys
 from pathlib import Path
 from typing import Literal
 
-from app.errors import SettingsError, StartupError
+from app.errors import ModelUnavailableError, SettingsError, StartupError
 
 Proxy = Literal["haproxy", "python"]
 
@@ -54,29 +55,59 @@ def list_serve_variables(proxy: Proxy, folder: Path) -> dict[str, str]:
         "RAY_worker_niceness": "0",  # Ray's 15 would let any other process go first
         "RAY_enable_metrics_collection": "0",  # nobody reads them where no dashboard runs
     }
-    if proxy == "haproxy":
-        ports = _find_free_block()
-        variables |= {
-            "RAY_SERVE_ENABLE_HA_PROXY": "1",
-            "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
-            "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.5",
-            "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ports.start),
-            "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(ports.stop - 1),
-            "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
-            "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(BUFFER),
-            "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # a line to a Python process for each request
-            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
-            "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{folder}/admin.sock",
-            "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": f"{folder}/metrics.sock",
-            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
-            "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{folder}/state",
-            # The Python proxy that HAProxy turns to while no replica runs; also bound shared.
-            "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(_find_free_port()),
-            "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(_find_free_port()),
-            "RAY_SERVE_HAPROXY_METRICS_PORT": str(_find_free_port()),
-            "RAY_SERVE_HAPROXY_STATS_PORT": str(_find_free_port()),
-        }
-    return variables
+    return variables | (_list_haproxy_variables(folder) if proxy == "haproxy" else {})
+
+
+def _list_haproxy_variables(folder: Path) -> dict[str, str]:
+    """List those that HAProxy needs beside."""
+    ports = _find_free_block()
+    return {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.5",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ports.start),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(ports.stop - 1),
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
+        "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(BUFFER),
+        # To classify changes nothing: what a replica took and did not answer goes to another.
+        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # a line to a Python process for each request
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{folder}/admin.sock",
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": f"{folder}/metrics.sock",
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{folder}/state",
+        # The Python proxy that HAProxy turns to while no replica runs; also bound shared.
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(_find_free_port()),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(_find_free_port()),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(_find_free_port()),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(_find_free_port()),
+    }
+
+
+def write_refusal(folder: Path) -> None:
+    """Write what HAProxy answers when it reaches no replica: our problem in place of its own page.
+
+    Args:
+        folder: of HAProxy, which reads the page that lies there with its next configuration.
+    """
+    error = ModelUnavailableError("No replica could be reached; try again in a moment.")
+    problem = {
+        "type": f"urn:vitrine:problem:{error.type}",
+        "title": error.title,
+        "status": error.status,
+        "detail": str(error),
+        "instance": "proxy",
+    }
+    body = json.dumps(problem)
+    head = (
+        f"HTTP/1.1 {error.status} Service Unavailable",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        f"Retry-After: {error.retry_after_s}",
+        "Connection: close",
+    )
+    (folder / "500.http").write_text("\r\n".join((*head, "", body)), newline="")
 
 
 def _find_free_block() -> range:

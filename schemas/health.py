@@ -27,7 +27,9 @@ class Health(BaseModel):
     model: ModelInfo
     device: str = Field(description="Where the model runs: cpu or cuda:0.")
     uptime_s: float = Field(description="Seconds since this ingress replica started.")
-    last_inference_s: float = Field(description="Seconds since the last inference that succeeded.")
+    last_inference_s: float | None = Field(
+        description="Seconds since the last inference that succeeded; null before the first."
+    )
 
 
 class Liveness(BaseModel):

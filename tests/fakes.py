@@ -29,12 +29,14 @@ class FakeBackend:
         description: what it serves now.
         groups: every group that it was sent, in order.
         describe_calls: how often it was asked to describe itself.
+        checks: how often it was asked whether it is well.
     """
 
     def __init__(self, description: Description = DESCRIPTION) -> None:
         self.description = description
         self.groups: list[Group] = []
         self.describe_calls = 0
+        self.checks = 0
         self._error: ProblemError | None = None
         self._free = asyncio.Event()
         self._free.set()
@@ -57,6 +59,11 @@ class FakeBackend:
             description=None if group.revision == served.revision else served,
             inference_ms=1.0,
         )
+
+    async def check(self) -> None:
+        """Be well, unless told to hang or to fail."""
+        self.checks += 1
+        await self._wait()
 
     def hang(self) -> None:
         """Answer nothing until `resume`."""

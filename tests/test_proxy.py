@@ -8,7 +8,8 @@ import pytest
 
 from app import proxy
 from app.errors import SettingsError, StartupError
-from app.proxy import choose_proxy, list_serve_variables
+from app.proxy import choose_proxy, list_serve_variables, write_refusal
+from schemas import Problem
 
 
 def test_auto_takes_haproxy_on_linux() -> None:
@@ -57,6 +58,17 @@ def test_ingress_replicas_get_ports_that_nobody_has(
             pytest.raises(StartupError, match="No ports"),
         ):
             list_serve_variables("haproxy", tmp_path)
+
+
+def test_haproxys_own_refusal_is_a_problem(tmp_path: Path) -> None:
+    """It is a whole HTTP answer in the words of RFC 9457."""
+    write_refusal(tmp_path)
+    head, body = (tmp_path / "500.http").read_bytes().split(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0] == "HTTP/1.1 503 Service Unavailable"
+    assert f"Content-Length: {len(body)}" in lines
+    problem = Problem.model_validate_json(body, strict=True)
+    assert (problem.type, problem.status) == ("urn:vitrine:problem:model-unavailable", 503)
 
 
 def test_the_python_proxy_switches_direct_ingress_off(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -12,7 +13,10 @@ from app.classifier.checkpoint import Checkpoint
 from app.classifier.choice import Choice, build_engine, build_plain
 from app.classifier.engine import Engine, Source
 from app.classifier.guard import refuse_broken
+from app.classifier.isolation import Isolation
 from app.classifier.processor import load_processor
+from app.classifier.watch import Watch
+from app.errors import ModelUnavailableError
 
 HALF = ("bf16", "fp16")
 
@@ -53,15 +57,25 @@ class Model:
             device=self.engine.device,
             engine=f"{self.engine.name} {self.engine.precision}",
         )
+        self._isolation = Isolation(self._run, self._run_one_blank, len(checkpoint.labels))
+        self._watch = Watch()
         self._check_fit(checkpoint)
 
     def score(self, groups: Sequence[Group]) -> list[Scored]:
-        """Score groups as one batch; a group with another geometry is refused, not failed."""
+        """Score groups as one batch; a group with another geometry is refused, not failed.
+
+        An image that the model fails on gets logits that are no numbers.
+
+        Raises:
+            ModelUnavailableError: the device is lost.
+        """
         started = time.perf_counter()
         fitting = [group for group in groups if group.geometry == self.description.geometry]
         logits: Iterator[Logits] = iter(())
         if fitting:
-            scored = self.forward(np.concatenate([group.pixels for group in fitting]))
+            pixels = cast("Pixels", np.concatenate([group.pixels for group in fitting]))
+            with self._watch.time(len(pixels)):
+                scored = self._isolation.run(pixels)
             ends = np.cumsum([len(group.pixels) for group in fitting])[:-1]
             logits = iter(np.split(scored, ends))
         inference_ms = (time.perf_counter() - started) * 1000
@@ -74,6 +88,23 @@ class Model:
             )
             for group in groups
         ]
+
+    def check(self) -> None:
+        """Tell whether it can go on, without running anything.
+
+        Raises:
+            ModelUnavailableError: the device is lost, or a batch hangs.
+        """
+        if self._isolation.is_lost:
+            raise ModelUnavailableError("The model's device fails; a new replica is starting.")
+        self._watch.check()
+
+    def prove(self) -> None:
+        """Run a blank image, unless a batch runs at this moment; raises as `check` does."""
+        self.check()
+        if not self._watch.is_busy:
+            with self._watch.time(1):
+                self._isolation.run(self._make_blank(1))
 
     def forward(self, pixels: Pixels) -> Logits:
         """Run pixels `[n, height, width, 3]` to logits `[n, labels]`, float32.
@@ -112,10 +143,23 @@ class Model:
 
     def run_blank(self, size: int) -> None:
         """Run a blank batch of `size` images."""
+        self.forward(self._make_blank(size))
+
+    def _run(self, pixels: Pixels) -> Logits:
+        """Run a batch; it may fail."""
+        return self.forward(pixels)
+
+    def _run_one_blank(self) -> None:
+        """Run one blank image."""
+        self.run_blank(1)
+
+    def _make_blank(self, size: int) -> Pixels:
+        """Make blank pixels `[size, height, width, 3]`."""
         geometry = self.description.geometry
         shape = (size, *geometry.size, 3)
-        is_plain = geometry.fallback is None
-        self.forward(np.zeros(shape, np.uint8) if is_plain else np.zeros(shape, np.float32))
+        return (
+            np.zeros(shape, np.uint8) if geometry.fallback is None else np.zeros(shape, np.float32)
+        )
 
     def _check_fit(self, checkpoint: Checkpoint) -> None:
         """Refuse a processor whose pixels the model cannot take."""

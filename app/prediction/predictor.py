@@ -109,6 +109,10 @@ class Predictor:
         except TimeoutError as exc:
             raise ModelUnavailableError("The model is still loading; try again soon.") from exc
 
+    async def check(self) -> None:
+        """Ask whether the model works, past whatever waits; raises ModelUnavailableError."""
+        await self._backend.check()
+
     async def _classify(self, data: bytes, options: PredictOptions, deadline: float) -> Classified:
         """Classify, preparing the image anew when the model changed under it."""
         for _ in range(PREPARE_TRIES):

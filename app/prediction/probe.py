@@ -1,7 +1,9 @@
 """Health that tells the truth: an inference through the real path a moment ago, or one now."""
 
 import asyncio
+import contextlib
 import io
+import math
 import time
 
 from PIL import Image
@@ -11,8 +13,12 @@ from app.errors import ModelUnavailableError, ProblemError
 from app.prediction.predictor import Predictor
 from schemas import PredictOptions
 
-FRESH_S = 5.0
+FRESH_S = 4.0
 """An inference this many seconds ago still counts as proof."""
+
+PROOF_S = 2.5
+"""Seconds that a probe image may take, and after it the model's own word: with FRESH_S, a model
+that hangs is told of within 10 seconds."""
 
 
 class Probe:
@@ -29,26 +35,36 @@ class Probe:
         """Seconds since this probe, and so this ingress replica, was made."""
         return time.monotonic() - self._started
 
-    async def check(self) -> tuple[Description, float]:
+    async def check(self) -> tuple[Description, float | None]:
         """Check the real path.
 
         Returns:
-            What is served, and seconds since the last inference that succeeded.
+            What is served, and seconds since the last inference that succeeded; None before it.
 
         Raises:
             ModelUnavailableError: the last one is too long ago, and a fresh one failed.
         """
         if self._measure_age() > FRESH_S:
             if self._probing is None or self._probing.done():
-                self._probing = asyncio.create_task(self._classify_blank_image())
+                self._probing = asyncio.create_task(self._prove())
             await asyncio.shield(self._probing)  # whoever hangs up leaves it to the others
-        return await self._predictor.describe(), self._measure_age()
+        age_s = self._measure_age()
+        return await self._predictor.describe(), None if math.isinf(age_s) else age_s
 
-    async def _classify_blank_image(self) -> None:
-        """Send one small image all the way, as a user's would go."""
+    async def _prove(self) -> None:
+        """Send one small image all the way, as a user's would go.
+
+        It does not queue behind users' images: while there are any, or when it takes long, the
+        model is asked whether it works on something.
+        """
         try:
-            async with asyncio.timeout(FRESH_S):
-                await self._predictor.classify(self._image, PredictOptions())
+            if not self._predictor.admission.images:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(PROOF_S):
+                        await self._predictor.classify(self._image, PredictOptions())
+                        return
+            async with asyncio.timeout(PROOF_S):
+                await self._predictor.check()
         except (ProblemError, TimeoutError) as exc:
             message = f"No inference succeeds now: {str(exc) or 'no answer in time'}"
             raise ModelUnavailableError(message) from exc
@@ -56,7 +72,7 @@ class Probe:
     def _measure_age(self) -> float:
         """Seconds since the last inference that succeeded."""
         last = self._predictor.last_success
-        return float("inf") if last is None else time.monotonic() - last
+        return math.inf if last is None else time.monotonic() - last
 
 
 def _encode_blank_image() -> bytes:

@@ -40,6 +40,7 @@ def test_health_tells_what_is_served() -> None:
     assert response.status_code == 200
     assert (health.status, health.device) == ("ok", "cpu")
     assert (health.model.id, health.model.revision) == ("fake", "first")
+    assert health.last_inference_s is not None
     assert 0 <= health.last_inference_s < 5
     assert 0 <= health.uptime_s < 60
 

@@ -100,3 +100,8 @@ def test_a_foreign_geometry_is_refused(backend: Backend, description: Descriptio
     scored = asyncio.run(backend.predict(Group(pixels, "foreign", geometry)))
     assert scored.logits is None
     assert scored.description == description
+
+
+def test_a_backend_that_works_says_so(backend: Backend) -> None:
+    """It is asked past whatever waits, and answers nothing when all is well."""
+    asyncio.run(backend.check())

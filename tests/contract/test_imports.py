@@ -49,6 +49,7 @@ ONLY_IN = {
         "app/deployments.py",
         "app/handle.py",
         "app/launch.py",
+        "app/resources.py",
         "app/routing.py",
         "app/shutdown.py",
     },

@@ -66,6 +66,10 @@ class RollingUpdate:
         self._calls += 1
         return await self._replicas[self._calls % len(self._replicas)].predict(group)
 
+    async def check(self) -> None:
+        """Ask the first replica."""
+        await self._replicas[0].check()
+
 
 def test_a_rolling_update_never_mislabels() -> None:
     """While two revisions answer in turn, each label is one of the revision that is named."""

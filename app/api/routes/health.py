@@ -20,7 +20,7 @@ async def health(probe: ProbeDep) -> Health:
         model=ModelInfo(id=description.model_id, revision=description.revision),
         device=description.device,
         uptime_s=round(probe.uptime_s, 1),
-        last_inference_s=round(age_s, 1),
+        last_inference_s=None if age_s is None else round(age_s, 1),
     )
 
 

@@ -1,0 +1,92 @@
+"""A batch that fails: only the guilty images do."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from app.backend import Logits, Pixels
+from app.classifier.isolation import Isolation
+from app.errors import ModelUnavailableError
+
+LABELS = 3
+
+
+class Device:
+    """A device that fails as it is told; the logits of an image echo its first value.
+
+    Attributes:
+        sizes: of all batches that it was given.
+    """
+
+    def __init__(self, fails: Callable[[Pixels], Exception | None]) -> None:
+        self._fails = fails
+        self.sizes: list[int] = []
+
+    def run(self, pixels: Pixels) -> Logits:
+        """Run a batch, or fail."""
+        self.sizes.append(len(pixels))
+        if error := self._fails(pixels):
+            raise error
+        return np.repeat(pixels[:, :1].astype(np.float32), LABELS, axis=1)
+
+    def run_blank(self) -> None:
+        """Run one blank image, or fail."""
+        if error := self._fails(np.zeros((1, 1), np.uint8)):
+            raise error
+
+    def isolate(self) -> Isolation:
+        """Put the isolation before it."""
+        return Isolation(self.run, self.run_blank, LABELS)
+
+
+def make_pixels(count: int) -> Pixels:
+    """Make images `[count, 1]` that are told apart by their value, from 1 on."""
+    return np.arange(1, count + 1, dtype=np.uint8)[:, None]
+
+
+def fail_on(*guilty: int) -> Callable[[Pixels], Exception | None]:
+    """Fail every batch with one of these images."""
+    return lambda pixels: RuntimeError("bad") if np.isin(pixels, guilty).any() else None
+
+
+def fail_above(most: int) -> Callable[[Pixels], Exception | None]:
+    """Have no memory for more than `most` images."""
+    return lambda pixels: MemoryError() if len(pixels) > most else None
+
+
+def test_a_good_batch_is_run_once() -> None:
+    """Nothing is split without need."""
+    device = Device(fail_on())
+    logits = device.isolate().run(make_pixels(8))
+    np.testing.assert_array_equal(logits[:, 0], np.arange(1, 9))
+    assert device.sizes == [8]
+
+
+@pytest.mark.parametrize("guilty", [(1,), (5,), (8,), (2, 7), tuple(range(1, 9))])
+def test_only_the_guilty_fail(guilty: tuple[int, ...]) -> None:
+    """The others get their own logits, in their order; the guilty get no numbers."""
+    logits = Device(fail_on(*guilty)).isolate().run(make_pixels(8))
+    expected = [float("nan") if image in guilty else image for image in range(1, 9)]
+    for column in range(LABELS):
+        np.testing.assert_array_equal(logits[:, column], expected)
+
+
+def test_too_little_memory_lowers_the_largest_batch() -> None:
+    """What did not fit once is not tried again, and no image fails for it."""
+    device = Device(fail_above(3))
+    isolation = device.isolate()
+    for _ in range(2):
+        np.testing.assert_array_equal(isolation.run(make_pixels(8))[:, 0], np.arange(1, 9))
+    assert isolation.largest == 2
+    assert device.sizes == [8, 4, 2, 2, 2, 2, 2, 2, 2, 2]
+
+
+def test_a_device_that_fails_on_a_blank_image_is_lost() -> None:
+    """It is not blamed on the images, and not tried image by image."""
+    device = Device(lambda _: RuntimeError("the device is gone"))
+    isolation = device.isolate()
+    with pytest.raises(ModelUnavailableError, match="device"):
+        isolation.run(make_pixels(8))
+    assert isolation.is_lost
+    assert device.sizes == [8]

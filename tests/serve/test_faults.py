@@ -1,0 +1,151 @@
+"""Faults under load, on two replicas of each kind: no request fails."""
+
+import json
+import shutil
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from app.classifier.checkpoint import BUNDLED
+from tests.api.uploads import make_upload
+from tests.serve.service import SEVEN, Service, start_service
+
+CLIENTS = 12
+BEFORE_S, AFTER_S = 2.0, 12.0
+"""Seconds of load before a fault, and after it: a replica's replacement is part of it."""
+
+
+@dataclass
+class Outcome:
+    """What clients got.
+
+    Attributes:
+        answers: how often each revision gave each label.
+        bad: what else came, in words.
+    """
+
+    answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    bad: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> int:
+        """How many were answered."""
+        return self.answers.total()
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with two replicas of each kind."""
+    folder = tmp_path_factory.mktemp("twins")
+    settings = {"ingress_replicas": "2", "classifier_replicas": "2"}
+    with start_service(folder, **settings) as running:
+        running.wait_until_ready()
+        yield running
+        running.assert_stops()
+
+
+@contextmanager
+def load(service: Service) -> Iterator[Outcome]:
+    """Keep clients busy, each with one request at a time."""
+    outcome, stop, lock = Outcome(), threading.Event(), threading.Lock()
+
+    def ask() -> None:
+        with httpx.Client(timeout=60) as client:
+            while not stop.is_set():
+                told = send(client, service.url)
+                with lock:
+                    if isinstance(told, tuple):
+                        outcome.answers[told] += 1
+                    else:
+                        outcome.bad.append(told)
+
+    threads = [threading.Thread(target=ask) for _ in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield outcome
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def send(client: httpx.Client, url: str) -> tuple[str, str] | str:
+    """Send a seven; gives the revision and the label of the answer, or what else came."""
+    try:
+        response = client.send(make_upload(SEVEN.read_bytes(), url=url))
+    except httpx.TransportError as error:
+        return repr(error)
+    if response.status_code == 200:
+        answer = response.json()
+        return answer["model"]["revision"], answer["predictions"][0]["label"]
+    return f"{response.status_code} {response.text[:200]}"
+
+
+def find_replicas(service: Service, name: str) -> list[psutil.Process]:
+    """Find the processes of a deployment's replicas."""
+    title = f"ray::ServeReplica:vitrine:{name}"
+    return [one for one in service.list_processes() if "".join(one.cmdline()).startswith(title)]
+
+
+@pytest.mark.parametrize("name", ["Classifier", "Ingress"])
+def test_a_replica_that_is_killed_costs_no_request(twins: Service, name: str) -> None:
+    """Its work goes to the other one, and a new one takes its place."""
+    victim, other = find_replicas(twins, name)
+    with load(twins) as outcome:
+        time.sleep(BEFORE_S)
+        victim.send_signal(signal.SIGKILL)
+        time.sleep(AFTER_S)
+    assert outcome.bad == []
+    assert {label for _, label in outcome.answers} == {"7"}
+    assert outcome.good > CLIENTS
+    deadline = time.monotonic() + 60
+    while len(replicas := find_replicas(twins, name)) < 2:
+        assert time.monotonic() < deadline, twins.read_log()
+        time.sleep(0.5)
+    assert other in replicas
+
+
+def test_new_weights_are_loaded_beside_the_old(tmp_path: Path) -> None:
+    """SIGUSR1 under load: none fails, and every label belongs to the weights that scored it."""
+    folder = tmp_path / "model"
+    shutil.copytree(BUNDLED, folder)
+    with start_service(tmp_path, model=str(folder)) as service:
+        service.wait_until_ready()
+        old = httpx.get(f"{service.url}/labels").json()["model"]["revision"]
+        with load(service) as outcome:
+            time.sleep(BEFORE_S)
+            config = json.loads((folder / "config.json").read_text())
+            names = {key: f"new {name}" for key, name in config["id2label"].items()}
+            config["id2label"] = names
+            (folder / "config.json").write_text(json.dumps(config))
+            service.process.send_signal(signal.SIGUSR1)
+            deadline = time.monotonic() + 60
+            while (new := read_revision(service)) == old:
+                assert time.monotonic() < deadline, service.read_log()
+                time.sleep(0.2)
+            time.sleep(BEFORE_S)
+        assert outcome.bad == []
+        assert set(outcome.answers) == {(old, "7"), (new, "new 7")}
+        (folder / "config.json").write_text("{}")
+        service.process.send_signal(signal.SIGUSR1)
+        service.wait_for_log("has no id2label", timeout_s=30)
+        assert read_revision(service) == new
+        service.assert_stops()
+
+
+def read_revision(service: Service) -> str:
+    """Read which weights score now."""
+    with httpx.Client(timeout=60) as client:
+        response = client.send(make_upload(SEVEN.read_bytes(), url=service.url))
+    revision: str = response.raise_for_status().json()["model"]["revision"]
+    return revision
