@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format openapi openapi-check clients demo bench bench-quick bench-decode bench-policy
+.PHONY: help serve test lint format openapi openapi-check clients demo bench bench-quick bench-decode bench-policy fuzz
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -27,6 +27,9 @@ serve: .venv/bin/vitrine ## Install once and serve the bundled model on 127.0.0.
 
 test: .venv/dev ## Install once and run all tests
 	$(BIN)/python -m pytest
+
+fuzz: .venv/dev ## Send 10,000 damaged images, bombs and slow uploads to a service of its own
+	$(BIN)/python -m tests.fuzz
 
 lint: .venv/dev ## Lint, check the format and the types
 	$(BIN)/ruff check .

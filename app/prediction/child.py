@@ -13,11 +13,13 @@ from dataclasses import asdict
 from typing import Any, BinaryIO
 
 import numpy as np
+from PIL import AvifImagePlugin
 
 from app.backend import Geometry
 from app.errors import ProblemError
 from app.prediction.images import load_plugins
 from app.prediction.limits import Limits
+from app.prediction.memory import make_bound
 from app.prediction.reader import ImageReader, Reading
 
 LENGTHS = struct.Struct("!II")
@@ -99,11 +101,12 @@ def main() -> None:
     """Serve on the socket whose number is the first argument, within the limits of the second."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends when its parent does: no more requests
     load_plugins()
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # there is a process a core; threads would take memory
     limits = Limits(**json.loads(sys.argv[2]))
     with socket.socket(fileno=int(sys.argv[1])) as connection:
         try:
             with connection.makefile("rb") as requests, connection.makefile("wb") as answers:
-                serve(requests, answers, ImageReader(limits))
+                serve(requests, answers, ImageReader(limits, make_bound()))
         except ConnectionError:
             return  # the parent has gone
 

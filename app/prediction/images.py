@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from app.errors import (
     ImageTooLargeError,
@@ -23,16 +23,11 @@ from app.errors import (
 )
 from app.prediction.draft import Box, FindTarget, Size, draft_image
 from app.prediction.media import name_media_type
+from app.prediction.memory import BoundMemory, count_memory, leave_unbounded
+from app.prediction.upright import turn_upright
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """The Pillow plugins that may run. Several JPEGs in one file (MPO) are read as a JPEG."""
-
-QUICK_BYTES = 16 * 1024
-QUICK_EDGES = (16, 128)
-"""An image within both is read in some tenths of a millisecond, about what a thread's hop costs.
-
-Its shortest edge counts too: a thin image would be enlarged to a huge one by some processors.
-"""
 
 _SERVED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF"
 
@@ -46,11 +41,14 @@ _BROKEN = (
     AttributeError,
     AssertionError,
     RuntimeError,
-    MemoryError,
     struct.error,
     zlib.error,
 )
 """What Pillow's readers raise on hostile content, beside the errors that it documents."""
+
+
+_TAKES_MEMORY_EARLY = b"RIFF"
+"""How a WebP starts: its reader takes memory for all pixels before it tells how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +77,20 @@ class ImageDecoder:
             takes the place of Pillow's own limit, which would only warn at first.
         gap: how many times larger than needed a JPEG stays that is decoded smaller; None decodes
             every image exactly.
+        bound_memory: holds an image to the memory that its size asks for.
     """
 
-    def __init__(self, max_bytes: int, max_pixels: int, gap: float | None = None) -> None:
+    def __init__(
+        self,
+        max_bytes: int,
+        max_pixels: int,
+        gap: float | None = None,
+        bound_memory: BoundMemory = leave_unbounded,
+    ) -> None:
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
         self._gap = gap
+        self._bound_memory = bound_memory
         Image.MAX_IMAGE_PIXELS = max_pixels
         # Pillow warns of hostile content in words that hold its numbers: each new text would be
         # printed and kept for good. What matters is refused, see _check_size.
@@ -104,7 +110,8 @@ class ImageDecoder:
             raise PayloadTooLargeError(message)
         if not data:
             raise UndecodableImageError("The image is empty: send the bytes of an image file.")
-        with self._refuse_broken():
+        pixels = self._max_pixels if data.startswith(_TAKES_MEMORY_EARLY) else 0
+        with self._refuse_broken(), self._bound_memory(count_memory(pixels) + 2 * len(data)):
             image = _identify(data)
         self._check_size(image.size)
         return image
@@ -124,9 +131,11 @@ class ImageDecoder:
             UndecodableImageError: truncated or corrupt; and all that `open` raises.
         """
         image = source if isinstance(source, Image.Image) else self.open(source)
-        with self._refuse_broken(), image:
+        memory = count_memory(image.width * image.height)
+        with self._refuse_broken(), self._bound_memory(memory), image:
             draft = draft_image(image, find_target, self._gap)
-            rgb, file_format = _to_upright_rgb(image), _name_format(image)
+            upright, file_format = turn_upright(image), _name_format(image)
+            rgb = upright if upright.mode == "RGB" else upright.convert("RGB")
         if draft is None:
             return DecodedImage(rgb, file_format, rgb.size)
         return DecodedImage(rgb, file_format, draft.size, draft.box)
@@ -139,6 +148,9 @@ class ImageDecoder:
         except Image.DecompressionBombError as exc:
             message = f"The image has more pixels than the limit of {self._max_pixels}."
             raise ImageTooLargeError(message) from exc
+        except MemoryError as exc:
+            message = "The image takes more memory to decode than one of its size may."
+            raise UndecodableImageError(message) from exc
         except _BROKEN as exc:
             message = "The image cannot be decoded: it is truncated or corrupt."
             raise UndecodableImageError(message) from exc
@@ -159,11 +171,6 @@ def load_plugins() -> None:
     Image.init()
 
 
-def is_quick(image: Image.Image) -> bool:
-    """Tell of an opened image of at most QUICK_BYTES whether a thread costs more than decoding."""
-    return QUICK_EDGES[0] <= min(image.size) and max(image.size) <= QUICK_EDGES[1]
-
-
 def _identify(data: bytes) -> Image.Image:
     """Read the header, with the plugins of FORMATS alone."""
     try:
@@ -175,13 +182,6 @@ def _identify(data: bytes) -> Image.Image:
             raise UndecodableImageError(message) from exc
         message = f"The content looks like {media_type}; {_SERVED} are served."
         raise UnsupportedMediaTypeError(message) from exc
-
-
-def _to_upright_rgb(image: Image.Image) -> Image.Image:
-    """Turn as EXIF says and convert to RGB, as `load_image` does, with no needless copy."""
-    ImageOps.exif_transpose(image, in_place=True)
-    image.load()
-    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _name_format(image: Image.Image) -> str:

@@ -155,8 +155,16 @@ class _Child:
             )
 
     async def _ask(self, *message: bytes) -> tuple[bytes, bytes]:
-        """Send one message and wait for its answer."""
+        """Send one message and wait for its answer; ends the process where nobody waits any more.
+
+        An answer that is left unread would be taken for the next message's, and so on for good.
+        """
         self._requests.writelines(message)
-        head_length, body_length = LENGTHS.unpack(await self._answers.readexactly(LENGTHS.size))
-        head = await self._answers.readexactly(head_length)
-        return head, await self._answers.readexactly(body_length)
+        try:
+            lengths = await self._answers.readexactly(LENGTHS.size)
+            head_length, body_length = LENGTHS.unpack(lengths)
+            head = await self._answers.readexactly(head_length)
+            return head, await self._answers.readexactly(body_length)
+        except asyncio.CancelledError:
+            self.end()
+            raise

@@ -15,9 +15,11 @@ from PIL import Image
 
 from app.backend import Geometry, Pixels
 from app.prediction.draft import Size
-from app.prediction.images import QUICK_BYTES, ImageDecoder, is_quick
+from app.prediction.images import ImageDecoder
 from app.prediction.limits import Limits
+from app.prediction.memory import BoundMemory, leave_unbounded
 from app.prediction.processor import Processor, build_processor
+from app.prediction.quick import is_quick, may_be_quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,15 @@ class Reader(Protocol):
 
 
 class ImageReader:
-    """Reads one image after another, where it is called."""
+    """Reads one image after another, where it is called.
 
-    def __init__(self, limits: Limits) -> None:
-        self._decoder = ImageDecoder(limits.max_bytes, limits.max_pixels, limits.gap)
+    Args:
+        limits: of an image.
+        bound_memory: holds an image to the memory that its size asks for.
+    """
+
+    def __init__(self, limits: Limits, bound_memory: BoundMemory = leave_unbounded) -> None:
+        self._decoder = ImageDecoder(limits.max_bytes, limits.max_pixels, limits.gap, bound_memory)
         self._max_pixels = limits.max_pixels
         self._building = Lock()  # transformers cannot be imported by two threads at once
         self._find_processor = lru_cache(maxsize=2)(self._build_processor)
@@ -70,7 +77,7 @@ class ImageReader:
         Raises:
             ProblemError: what is wrong with the image.
         """
-        if len(data) > QUICK_BYTES or geometry.fallback is not None:
+        if geometry.fallback is not None or not may_be_quick(data):
             return None
         image = self._decoder.open(data)
         return image if is_quick(image) else None

@@ -12,7 +12,8 @@ from app.errors import (
     UndecodableImageError,
     UnsupportedMediaTypeError,
 )
-from app.prediction.images import DecodedImage, ImageDecoder, is_quick
+from app.prediction.images import DecodedImage, ImageDecoder
+from app.prediction.quick import BYTES, is_quick, may_be_quick
 from tests.prediction import forgeries, samples
 
 _BOUND = 16_000_000
@@ -139,6 +140,21 @@ def test_only_small_images_are_quick() -> None:
     assert is_quick(decoder.open(samples.encode("PNG RGB")))
     assert not is_quick(decoder.open(forgeries.forge_png(4000, 4000)))
     assert not is_quick(decoder.open(forgeries.forge_png(128, 4)))
+
+
+@pytest.mark.parametrize("name", samples.NAMES)
+def test_only_jpeg_and_png_are_quick(name: str) -> None:
+    """Readers of other formats run in a process of their own, however small the file."""
+    data = samples.encode(name)
+    is_allowed = samples.name_format(name) in {"JPEG", "PNG"}
+    assert may_be_quick(data) == (is_allowed and len(data) <= BYTES)
+
+
+@pytest.mark.parametrize("name", forgeries.BOMBS)
+def test_a_png_that_unpacks_to_more_is_not_quick(name: str) -> None:
+    """Compressed text and colour profiles are not unpacked on the event loop, however small."""
+    assert may_be_quick(samples.encode("PNG RGB"))
+    assert not may_be_quick(forgeries.BOMBS[name]()[:BYTES])
 
 
 @pytest.mark.parametrize("name", samples.NAMES)

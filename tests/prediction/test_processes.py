@@ -164,6 +164,28 @@ def test_an_image_whose_caller_goes_takes_its_place_to_nobody() -> None:
     asyncio.run(scenario())
 
 
+def test_a_preparation_that_is_cancelled_leaves_no_answer_behind() -> None:
+    """Whoever prepares may go: afterwards each image still gets its own answer, not another's."""
+
+    async def scenario() -> None:
+        reader = ProcessReader(LIMITS)
+        try:
+            preparing = asyncio.create_task(reader.prepare(GEOMETRY))
+            while not find_children():  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.01)  # the message is sent, and answered when it has started
+            preparing.cancel()
+            await asyncio.gather(preparing, return_exceptions=True)
+            await reader.prepare(GEOMETRY)
+            for size in ((400, 300), (300, 200), (200, 300)):
+                data = samples.save(samples.draw(size=size), "JPEG")
+                assert (await reader.read(data, GEOMETRY)).size == size
+        finally:
+            reader.close()
+
+    asyncio.run(scenario())
+
+
 def test_images_are_read_in_the_order_they_came() -> None:
     """However many come while others wait, none is overtaken."""
 

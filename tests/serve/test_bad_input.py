@@ -2,10 +2,9 @@
 
 import http.client
 import json
-import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -21,45 +20,22 @@ from app.errors import (
 from tests.api.answers import read_problem
 from tests.api.uploads import BAD_OPTIONS, REFUSED, encode_grey, make_upload
 from tests.serve.service import SEVEN, Service
+from tests.serve.wire import BOUNDARY, PART, assert_answers_on, make_head, send, send_raw
 
 _SEVEN = SEVEN.read_bytes()
 _TOO_LARGE = 30_000_000
-_BOUNDARY = "multipart/form-data; boundary=cut"
-_PART = b'--cut\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
 
 
 @pytest.fixture(autouse=True)
 def _answers_on(service: Service) -> Iterator[None]:
     """After whatever a test sends, a good request is answered, and no traceback is logged."""
     yield
-    assert send(make_upload(_SEVEN, url=service.url)).json()["predictions"][0]["label"] == "7"
-    assert "Traceback" not in service.read_log()
-    assert "Traceback" not in service.output.read_text()
-
-
-def send(request: httpx.Request) -> httpx.Response:
-    """Send one request on a connection of its own."""
-    with httpx.Client(timeout=60) as client:
-        return client.send(request)
-
-
-def make_head(start: str, *headers: str) -> bytes:
-    """Make the head of a request; characters are bytes."""
-    lines = [f"{start} HTTP/1.1", "Host: vitrine.test", "Connection: close", *headers, "", ""]
-    return "\r\n".join(lines).encode("latin-1")
-
-
-def send_raw(service: Service, data: bytes) -> bytes:
-    """Send bytes as they are, and read until the service closes."""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
-        with suppress(ConnectionError):  # it may have heard enough
-            connection.sendall(data)
-        return b"".join(iter(lambda: connection.recv(65536), b""))
+    assert_answers_on(service)
 
 
 def stream_part(size: int) -> Iterator[bytes]:
     """Give a form's one part in pieces, so that it is sent without a length."""
-    yield _PART
+    yield PART
     for _ in range(size // 100_000):
         yield bytes(100_000)
     yield b"\r\n--cut--\r\n"
@@ -102,7 +78,7 @@ def test_there_must_be_one_part_named_file(service: Service, names: list[str]) -
     assert "file" in read_problem(send(request), InvalidRequestError).detail
 
 
-@pytest.mark.parametrize("content_type", [_BOUNDARY, "multipart/form-data", "text/plain", ""])
+@pytest.mark.parametrize("content_type", [BOUNDARY, "multipart/form-data", "text/plain", ""])
 def test_a_body_that_is_no_form_is_an_invalid_request(service: Service, content_type: str) -> None:
     """A body that does not hold what its type says, or has another type, is refused."""
     headers = {"Content-Type": content_type}
@@ -143,7 +119,7 @@ def test_a_chunked_upload_is_counted(service: Service) -> None:
             "POST",
             f"{service.url}/predict",
             content=stream_part(_TOO_LARGE),
-            headers={"Content-Type": _BOUNDARY},
+            headers={"Content-Type": BOUNDARY},
         )
         read_problem(send(request), PayloadTooLargeError)
 
@@ -153,8 +129,8 @@ def test_a_chunked_upload_within_the_limit_is_served(service: Service) -> None:
     request = httpx.Request(
         "POST",
         f"{service.url}/predict",
-        content=iter([_PART, _SEVEN, b"\r\n--cut--\r\n"]),
-        headers={"Content-Type": _BOUNDARY},
+        content=iter([PART, _SEVEN, b"\r\n--cut--\r\n"]),
+        headers={"Content-Type": BOUNDARY},
     )
     assert send(request).json()["predictions"][0]["label"] == "7"
 
@@ -214,9 +190,9 @@ def test_a_client_that_hangs_up_in_its_upload_does_no_harm(service: Service) -> 
     for index in range(3):
         with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)) as client:
             client.putrequest("POST", "/predict")
-            client.putheader("Content-Type", _BOUNDARY)
+            client.putheader("Content-Type", BOUNDARY)
             client.putheader("Content-Length", "100000")
             client.putheader("X-Request-ID", f"gone-{index}")
-            client.endheaders(_PART)
+            client.endheaders(PART)
     log = service.wait_for_log("gone-2", timeout_s=20)
     assert '"level": "error"' not in log

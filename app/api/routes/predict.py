@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.dependencies import Deadline, Upload, get_predictor, read_upload
+from app.api.forms import FormRoute
 from app.api.problems import document
 from app.errors import (
     DeadlineExceededError,
@@ -19,7 +20,7 @@ from app.errors import (
 from app.prediction.predictor import Timing
 from schemas import PredictOptions, PredictResponse
 
-router = APIRouter(tags=["prediction"])
+router = APIRouter(tags=["prediction"], route_class=FormRoute)
 
 _ERRORS = document(
     InvalidRequestError,

@@ -1,0 +1,33 @@
+"""Turning an image as its EXIF says."""
+
+from PIL import ExifTags, Image
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes an image upright, by its EXIF orientation (EXIF 2.32, 4.6.4)."""
+
+_TELL = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+"""What tells an orientation, and must not once the image is upright."""
+
+
+def turn_upright(image: Image.Image) -> Image.Image:
+    """Load an image and turn it upright; gives the same one where nothing is to be done.
+
+    Pillow's own `exif_transpose`, which transformers' `load_image` calls, gives the same pixels. It
+    also writes the EXIF block anew, and unpacks every value in it: 100 ms for a block of 60 kB.
+    """
+    image.load()  # first: some formats have their EXIF behind the pixels
+    method = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    if method is None:
+        return image
+    upright = image.transpose(method)
+    for key in _TELL:
+        upright.info.pop(key, None)
+    return upright

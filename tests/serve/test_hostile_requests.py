@@ -1,0 +1,150 @@
+"""Requests made to exhaust: forms of 10,000 parts, floods of headers, a body of a gigabyte."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import httpx
+import pytest
+
+from app.errors import (
+    ImageTooLargeError,
+    InvalidRequestError,
+    PayloadTooLargeError,
+    ProblemError,
+    UndecodableImageError,
+    UnsupportedMediaTypeError,
+)
+from tests.api.answers import read_problem
+from tests.api.uploads import make_upload
+from tests.prediction import bombs
+from tests.serve.processes import Growth, list_lasting
+from tests.serve.service import SEVEN, Service
+from tests.serve.wire import BOUNDARY, PART, assert_answers_on, make_head, send, send_raw
+
+_GIGABYTE = 1_000_000_000
+_GROWTH = 100_000_000
+"""Bytes by which no process may grow, whatever is sent."""
+
+_PIECE = bytes(1_000_000)
+_FIELD = b'--cut\r\nContent-Disposition: form-data; name="%s"\r\n\r\nx\r\n'
+
+
+@pytest.fixture(autouse=True)
+def _answers_on(service: Service) -> Iterator[None]:
+    """After whatever a test sends, the same processes answer, and none of them has grown large."""
+    before, growth = list_lasting(service), Growth(service)
+    yield
+    assert_answers_on(service)
+    assert list_lasting(service).items() >= before.items()
+    assert growth.read() <= _GROWTH
+
+
+def _nest(depth: int) -> bytes:
+    """Put forms into forms."""
+    inner = SEVEN.read_bytes()
+    for level in range(depth):
+        mark = b"level%d" % level
+        inner = b"--%s\r\nContent-Type: multipart/mixed\r\n\r\n%s\r\n--%s--\r\n" % (
+            mark,
+            inner,
+            mark,
+        )
+    return PART + inner + b"\r\n--cut--\r\n"
+
+
+_FORMS: dict[str, tuple[bytes, type[ProblemError]]] = {
+    "10,000 fields": (b"".join(_FIELD % b"a" for _ in range(10_000)), InvalidRequestError),
+    "10,000 files": ((PART + b"x\r\n") * 10_000 + b"--cut--\r\n", InvalidRequestError),
+    "100,000 headers": (PART[:-2] + b"A: b\r\n" * 100_000, InvalidRequestError),
+    "endless header": (PART[:-2] + b"A: " + b"b" * 5_000_000, InvalidRequestError),
+    "name of 100 kB": (_FIELD % (b"n" * 100_000), InvalidRequestError),
+    "file name of 100 kB": (PART.replace(b"a.png", b"n" * 100_000), InvalidRequestError),
+    "field of 1 MB": (_FIELD.replace(b"x", b"x" * 10**6) % b"a", InvalidRequestError),
+    "no end": (PART + SEVEN.read_bytes(), InvalidRequestError),
+    "nested": (_nest(200), UnsupportedMediaTypeError),
+    "almost boundaries": (
+        PART + b"\r\n--cuT" * 500_000 + b"\r\n--cut--\r\n",
+        UnsupportedMediaTypeError,
+    ),
+}
+"""Bodies by name, and the error that each gets."""
+
+
+@pytest.mark.parametrize("name", _FORMS)
+def test_a_form_made_to_exhaust_is_refused(service: Service, name: str) -> None:
+    """It gets a typed error within seconds."""
+    body, error = _FORMS[name]
+    started = time.monotonic()
+    headers = {"Content-Type": BOUNDARY}
+    response = send(httpx.Request("POST", f"{service.url}/predict", content=body, headers=headers))
+    read_problem(response, error)
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [f"X-{number}: a" for number in range(90)],
+        [f"X-{number}: a" for number in range(1000)],
+        [f"X-{number}: {'a' * 1000}" for number in range(10_000)],
+        [f"Cookie: {'a=b; ' * 10_000}"],
+        ["X" * 100_000 + ": a"],
+    ],
+    ids=["90", "1,000", "10 MB", "cookies", "name of 100 kB"],
+)
+def test_a_flood_of_headers_is_answered_or_refused(service: Service, headers: list[str]) -> None:
+    """As many as a browser sends are read; a flood is refused as the client's error."""
+    try:
+        answer = send_raw(service, make_head("GET /livez", *headers))
+    except ConnectionError:  # the proxy has heard enough, and says so by a reset
+        return
+    assert answer.split(b" ")[1] in {b"200", b"400", b"431"}
+    assert (answer.split(b" ")[1] == b"200") or len(headers) != 90
+
+
+def _send_gigabyte(service: Service, head: bytes, end: bytes) -> tuple[bytes, int]:
+    """Send up to a gigabyte, until the service hangs up; gives its answer and the bytes sent."""
+    sent = 0
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
+        with suppress(ConnectionError):
+            connection.sendall(head)
+            while sent < _GIGABYTE:
+                connection.sendall(b"%x\r\n%s\r\n" % (len(_PIECE), _PIECE) if end else _PIECE)
+                sent += len(_PIECE)
+            connection.sendall(end)
+        answer = b""
+        with suppress(ConnectionError):
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    return answer, sent
+
+
+@pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "chunked"])
+def test_a_gigabyte_is_refused_and_never_held(service: Service, *, is_announced: bool) -> None:
+    """It is refused by its length, or when it is too long; a client that reads is told so."""
+    length = f"Content-Length: {_GIGABYTE}" if is_announced else "Transfer-Encoding: chunked"
+    head = make_head("POST /predict", length, f"Content-Type: {BOUNDARY}")
+    started = time.monotonic()
+    answer, sent = _send_gigabyte(service, head, b"" if is_announced else b"0\r\n\r\n")
+    assert time.monotonic() - started < 40
+    if answer:
+        assert b"urn:vitrine:problem:payload-too-large" in answer, answer
+    assert answer or sent < _GIGABYTE
+
+
+def test_a_gigabyte_is_told_its_limit_at_once(service: Service) -> None:
+    """A client that waits for an answer after its headers need not send anything."""
+    head = make_head("POST /predict", f"Content-Length: {_GIGABYTE}", f"Content-Type: {BOUNDARY}")
+    answer = send_raw(service, head)
+    assert answer.split(b" ")[1] == str(PayloadTooLargeError.status).encode()
+    assert b"urn:vitrine:problem:payload-too-large" in answer
+
+
+@pytest.mark.parametrize("name", ["PNG pixels", "TIFF EXIF", "TIFF tiles", "GIF frames"])
+def test_a_bomb_is_answered(service: Service, name: str) -> None:
+    """What a bomb does to its reader is told in a typed answer, as without a service."""
+    response = send(make_upload(bombs.BOMBS[name](), url=service.url))
+    if response.status_code != 200:
+        error = ImageTooLargeError if response.status_code == 413 else UndecodableImageError
+        read_problem(response, error)
