@@ -8,17 +8,17 @@ import psutil
 from tests.serve.service import Service
 
 _READS = "app.prediction.child"
-_IDLE = "ray::IDLE"
-"""Workers that Ray starts in advance and ends when it likes."""
+_LASTING = ("ray::Serve", "ray::Proxy", "/raylet", "gcs_server", "app.cli")
+"""What is never replaced; HAProxy's processes are, when Serve writes its file anew."""
 
 
 def list_lasting(service: Service) -> dict[int, str]:
-    """List the processes that last as long as the service, by id: all but readers and idle ones."""
+    """List the processes that last as long as the service, by id: replicas, and Ray's own."""
     lasting = {}
     for process in service.list_processes():
         with suppress(psutil.Error):
             command = " ".join(process.cmdline())
-            if _READS not in command and _IDLE not in command:
+            if any(word in command for word in _LASTING):
                 lasting[process.pid] = process.name()
     return lasting
 
