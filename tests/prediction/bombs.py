@@ -104,12 +104,12 @@ def _tiff_pages() -> bytes:
     return b"II*\0" + struct.pack("<I", 8 + 1_000_000) + bytes(1_000_000) + b"".join(pages)
 
 
-def _tiff_tag(tag: int, kind: int, unit: int) -> bytes:
+def _tiff_tag(tag: int, kind: int, unit: int, size: int = _BLOCK) -> bytes:
     """Make a TIFF with one tag of many values, at the end of the file."""
     data = bytearray(forge_tiff(16, 1, (tag, 0)))
     place = data.index(struct.pack("<HHII", tag, 4, 1, 0))
-    struct.pack_into("<HHII", data, place, tag, kind, _BLOCK // unit, len(data))
-    return bytes(data) + bytes(range(1, 251)) * (_BLOCK // 250)
+    struct.pack_into("<HHII", data, place, tag, kind, size // unit, len(data))
+    return bytes(data) + bytes(range(1, 251)) * (size // 250)
 
 
 def _tiff_exif() -> bytes:
@@ -201,8 +201,8 @@ BLOCKS: Final[dict[str, Callable[[], bytes]]] = {
     "TIFF EXIF": _tiff_exif,
     "TIFF ICC": lambda: _tiff_tag(34675, 7, 1),
     "TIFF XMP": lambda: _tiff_tag(700, 1, 1),
-    "TIFF fractions": lambda: _tiff_tag(282, 5, 8),
-    "TIFF strips": lambda: _tiff_tag(273, 4, 4),
+    "TIFF fractions": lambda: _tiff_tag(282, 5, 8, 4_000_000),
+    "TIFF strips": lambda: _tiff_tag(273, 4, 4, 4_000_000),
     "TIFF tiles": _tiff_tiles,
 }
 """Megabytes of what is not the image."""

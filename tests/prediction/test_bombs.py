@@ -30,10 +30,10 @@ LIMITS = Limits(
     timeout_s=20,
     batch_size=4,
     readers=1,
-    decode_timeout_s=5,
+    decode_timeout_s=15,
 )
 GEOMETRY = Geometry((224, 224), (224, 224), 2, crop=False)
-LONGEST_S = LIMITS.decode_timeout_s + 2
+LONGEST_S = LIMITS.decode_timeout_s
 LARGE = samples.save(samples.draw(size=(400, 300)), "JPEG")
 _HUGE = {f"{name}, header alone": make for name, make in forgeries.HUGE.items()}
 
