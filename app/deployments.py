@@ -7,9 +7,9 @@ Only Ray is known here. `Ingress` is the HTTP door and the core; `Classifier` is
 """
 
 import asyncio
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -53,8 +53,8 @@ def bind_application(
     Args:
         settings: all of them.
         log_pipe: named pipe for log lines; None for standard error.
-        generation: of the checkpoint; bound again with another one, the running classifiers load it
-            anew. Their version is fixed, or Serve would start new replicas instead.
+        generation: of the checkpoint; bound again with another, classifiers load it anew. The
+            version is fixed, or Serve would start new replicas instead.
     """
     fixed = {"version": version("vitrine"), "_internal": True}
     classifier = Classifier.options(  # type: ignore[attr-defined] # a serve.Deployment by now
@@ -72,6 +72,9 @@ def bind_application(
         **fixed,
     ).bind(settings, classifier, log_pipe)
     return application
+
+
+_logger = logging.getLogger("vitrine.classifier")
 
 
 class Waiting(NamedTuple):
@@ -102,10 +105,10 @@ class Classifier:
         self._load = partial(load_model, settings)
         self._model = self._load()
         self._generation: int | None = None
-        self._reloading: asyncio.Task[None] | None = None
+        self._reloads: set[asyncio.Task[None]] = set()
+        self._reloading = asyncio.Lock()
         places = self._model.engine.places
         self._threads = ThreadPoolExecutor(places, thread_name_prefix="model")
-        self._prover = ThreadPoolExecutor(1, thread_name_prefix="prove")
         self._score = serve.batch(
             self._score_batch,
             max_batch_size=settings.batch_size,
@@ -115,26 +118,34 @@ class Classifier:
         )
 
     async def reconfigure(self, config: dict[str, int]) -> None:
-        """Load the checkpoint anew when its generation has changed; Serve calls this at first too.
+        """Load the checkpoint anew when its generation has changed; Serve calls it at first too."""
+        generation = config["generation"]
+        known, self._generation = self._generation, generation
+        if known not in {None, generation}:
+            # In the background: Serve sends nothing to a replica that is being reconfigured.
+            task = asyncio.create_task(self._reload(generation))
+            self._reloads.add(task)  # the loop holds tasks weakly
+            task.add_done_callback(self._reloads.discard)
 
-        In the background: Serve sends nothing to a replica that is being reconfigured.
-        """
-        known, self._generation = self._generation, config["generation"]
-        if known not in {None, self._generation}:
-            self._reloading = asyncio.create_task(self._reload())
-
-    async def _reload(self) -> None:
+    async def _reload(self, generation: int) -> None:
         """Load beside the model that serves, and swap when the new one is warm."""
-        with suppress(StartupError):  # it is logged, and the one that serves goes on
-            self._model = await asyncio.to_thread(self._load)
+        async with self._reloading:
+            if generation != self._generation:
+                return  # a newer one waits
+            try:
+                self._model = await asyncio.to_thread(self._load)
+            except (StartupError, RuntimeError, MemoryError) as exc:
+                _logger.warning("what was served goes on: %s", exc)
 
     async def describe(self) -> Description:
         """Say what is served."""
         return self._model.description
 
     async def check(self) -> None:
-        """Tell whether the model works; raises ModelUnavailableError."""
-        await asyncio.get_running_loop().run_in_executor(self._prover, self._model.prove)
+        """Tell whether the model works, past what waits; raises ModelUnavailableError."""
+        self._model.check()
+        if not self._model.is_busy:  # in the model's own thread: an engine runs one batch at a time
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._model.prove)
 
     async def check_health(self) -> None:
         """Tell Serve, which replaces a replica whose model fails or hangs."""

@@ -17,8 +17,9 @@ from app.errors import InternalError, ModelUnavailableError, OverloadedError, Vi
 CALL_ERRORS = (RayError, RayServeException, grpc.RpcError)
 """What a call over a handle raises, whatever carries it."""
 
-PAUSES_S = (0.0, 0.1, 0.4, 1.0)
-"""Seconds before a group whose replica is gone is tried again: Serve takes a moment to notice."""
+PAUSES_S = (0.1, 0.5)
+"""Seconds before a group whose replica is gone is tried again: Serve takes a moment to notice. No
+more tries than these: it may be the group that ends replicas."""
 
 _logger = logging.getLogger("vitrine.handle")
 

@@ -21,7 +21,7 @@ class Interrupt:
     """
 
     def __init__(self, patience_s: float, give_up: Callable[[], None]) -> None:
-        self._came = threading.Event()
+        self._came = False
         self._woken = threading.Event()
         self._patience_s = patience_s
         self._give_up = give_up
@@ -29,7 +29,7 @@ class Interrupt:
     @property
     def came(self) -> bool:
         """Whether a signal has come."""
-        return self._came.is_set()
+        return self._came
 
     def start(self) -> None:
         """Take the signals from here on."""
@@ -43,7 +43,7 @@ class Interrupt:
         """Take the signals back; raises KeyboardInterrupt when one has come already."""
         signal.signal(signal.SIGINT, self._note)
         signal.signal(signal.SIGTERM, self._note)
-        signal.signal(signal.SIGUSR1, lambda *_: self._woken.set())
+        signal.signal(signal.SIGUSR1, lambda *_: None)  # the watching thread sees it
         if self.came:
             raise KeyboardInterrupt
 
@@ -56,12 +56,12 @@ class Interrupt:
 
     def _note(self, _signum: int, _frame: FrameType | None) -> None:
         if not self.came:  # a second one must not interrupt the stopping
-            self._came.set()
-            self._woken.set()
+            self._came = True
             raise KeyboardInterrupt
 
     def _watch(self, wakeups: int) -> None:
-        while os.read(wakeups, 1)[0] not in {signal.SIGINT, signal.SIGTERM}:
-            pass
+        while (number := os.read(wakeups, 1)[0]) not in {signal.SIGINT, signal.SIGTERM}:
+            if number == signal.SIGUSR1:  # not in a handler: it could deadlock with `wait`
+                self._woken.set()
         time.sleep(self._patience_s)
         self._give_up()

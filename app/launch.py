@@ -62,7 +62,12 @@ def run_service(settings: Settings) -> None:
             for generation in itertools.count(1):
                 interrupt.wait()
                 _logger.info("loading %s anew beside the one that serves", settings.model)
-                _deploy(settings, pipe, generation)
+                try:
+                    _deploy(settings, pipe, generation)
+                except StartupError as exc:
+                    if interrupt.came:
+                        raise
+                    _logger.error("%s What was served goes on.", exc)  # noqa: TRY400 - one line
         except (KeyboardInterrupt, StartupError):
             if not interrupt.came:
                 raise

@@ -29,7 +29,9 @@ class LocalBackend:
 
     async def check(self) -> None:
         """Run a blank image, unless it is at work."""
-        await asyncio.to_thread((await self._load()).prove)
+        model = await self._load()
+        async with self._lock:
+            await asyncio.to_thread(model.prove)
 
     async def _load(self) -> Model:
         """Load the model once."""

@@ -11,7 +11,10 @@ PATIENCE_S = 5.0
 """Seconds that any batch may run."""
 
 PATIENCE_FACTOR = 5.0
-"""How many times longer than the slowest so far, by the image, a batch may run."""
+"""How many times longer than the slowest of late, by the image, a batch may run."""
+
+FORGETTING = 0.95
+"""What is left with each batch of what the slowest took."""
 
 
 class Watch:
@@ -19,7 +22,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._running: dict[int, tuple[float, int]] = {}  # by thread: since when, how many images
-        self._slowest_s = 0.0  # for an image
+        self._slowest_s = 0.0  # for an image, of late
 
     @property
     def is_busy(self) -> bool:
@@ -35,7 +38,11 @@ class Watch:
             yield
         finally:
             del self._running[thread]
-            self._slowest_s = max(self._slowest_s, (time.monotonic() - started) / max(1, images))
+            self.note(time.monotonic() - started, images)
+
+    def note(self, seconds: float, images: int) -> None:
+        """Take in how long a batch took; what was slow once counts less with each that follows."""
+        self._slowest_s = max(FORGETTING * self._slowest_s, seconds / max(1, images))
 
     def check(self) -> None:
         """Refuse a batch that runs for too long.

@@ -1,6 +1,7 @@
 """How much may be in the house: images that wait or are being scored, and bytes that are held.
 
-What comes beyond is refused at once, so that whoever is let in is answered in time.
+What comes beyond is refused at once. Of a body that comes the announced length is looked at and
+not held: a few slow clients could announce the whole house full.
 """
 
 from collections.abc import Iterator
@@ -40,8 +41,7 @@ class Admission:
         """
         if self.images >= self._max_images:
             self._refuse(f"{self.images} images are waiting already; try again in a moment.")
-        if self.bytes + length > self._max_bytes:
-            self._refuse(f"{self.bytes} bytes are waiting already; try again in a moment.")
+        self._check_bytes(length)
 
     @contextmanager
     def hold_image(self) -> Iterator[None]:
@@ -55,12 +55,17 @@ class Admission:
 
     def hold_bytes(self, count: int) -> None:
         """Take a place for more bytes, until `free_bytes`; raises OverloadedError."""
-        self.check(count)
+        self._check_bytes(count)
         self.bytes += count
 
     def free_bytes(self, count: int) -> None:
         """Give bytes back."""
         self.bytes -= count
+
+    def _check_bytes(self, count: int) -> None:
+        """Refuse more bytes than fit now."""
+        if self.bytes + count > self._max_bytes:
+            self._refuse(f"{self.bytes} bytes are waiting already; try again in a moment.")
 
     def _refuse(self, message: str) -> None:
         """Count and raise."""

@@ -22,23 +22,17 @@ from app.prediction.limits import Limits
 from app.prediction.memory import make_bound
 from app.prediction.reader import ImageReader, Reading
 
-LENGTHS = struct.Struct("!II")
-"""A message: the lengths of both its parts, then a part of JSON and a part of bytes.
+START = struct.Struct("!III")
+"""A message: its number, the lengths of both its parts, then a part of JSON and a part of bytes.
 
-To the process go a geometry (JSON), then images (bytes). Each message is answered, in order: by
-`{}`, by what was read (JSON) with its pixels (bytes), or by a problem (JSON).
+To the process go a geometry (JSON), then images (bytes). Each message is answered
+under its number: by `{}`, by what was read (JSON) with its pixels (bytes), or by a problem (JSON).
 """
 
 
 def write_geometry(geometry: Geometry) -> bytes:
-    """Write the message that sets the geometry."""
-    return write_message(asdict(geometry))
-
-
-def write_message(head: dict[str, Any], body: bytes = b"") -> bytes:
-    """Write a message."""
-    text = json.dumps(head).encode() if head else b""
-    return LENGTHS.pack(len(text), len(body)) + text + body
+    """Write the head of the message that sets the geometry."""
+    return json.dumps(asdict(geometry)).encode()
 
 
 def read_geometry(head: bytes) -> Geometry:
@@ -49,8 +43,8 @@ def read_geometry(head: bytes) -> Geometry:
     return Geometry(**{**fields, "size": tuple(fields["size"])})
 
 
-def write_reading(reading: Reading) -> bytes:
-    """Write the answer to an image that was read."""
+def write_reading(reading: Reading) -> tuple[dict[str, Any], bytes]:
+    """Write the answer to an image that was read, its head and its body."""
     pixels = reading.pixels
     head = {
         "size": reading.size,
@@ -58,16 +52,11 @@ def write_reading(reading: Reading) -> bytes:
         "shape": pixels.shape,
         "type": pixels.dtype.str,
     }
-    return write_message(head, pixels.tobytes())
-
-
-def write_problem(problem: ProblemError) -> bytes:
-    """Write the answer to an image that was refused."""
-    return write_message({"problem": problem.type, "detail": str(problem)})
+    return head, pixels.tobytes()
 
 
 def read_answer(head: bytes, body: bytes) -> Reading:
-    """Read what `write_reading` wrote; raises the ProblemError that `write_problem` wrote."""
+    """Read an answer; raises the ProblemError that it tells of."""
     answer = json.loads(head)
     if "problem" in answer:
         raise _PROBLEMS[answer["problem"]](answer["detail"])
@@ -81,19 +70,22 @@ _PROBLEMS = {problem.type: problem for problem in ProblemError.__subclasses__()}
 def serve(requests: BinaryIO, answers: BinaryIO, images: ImageReader) -> None:
     """Answer requests until there are no more."""
     geometry: Geometry | None = None
-    while lengths := requests.read(LENGTHS.size):
-        head_length, body_length = LENGTHS.unpack(lengths)
+    while start := requests.read(START.size):
+        number, head_length, body_length = START.unpack(start)
         head, body = requests.read(head_length), requests.read(body_length)
+        answer: dict[str, Any] = {}
+        pixels = b""
         if head or geometry is None:
             geometry = read_geometry(head)
             images.prepare(geometry)
-            answer = write_message({})
         else:
             try:
-                answer = write_reading(images.read(body, geometry))
+                answer, pixels = write_reading(images.read(body, geometry))
             except ProblemError as problem:
-                answer = write_problem(problem)
-        answers.write(answer)
+                answer = {"problem": problem.type, "detail": str(problem)}
+        text = json.dumps(answer).encode()
+        answers.write(START.pack(number, len(text), len(pixels)) + text)
+        answers.write(pixels)
         answers.flush()
 
 

@@ -18,7 +18,7 @@ FRESH_S = 4.0
 
 PROOF_S = 2.5
 """Seconds that a probe image may take, and after it the model's own word: with FRESH_S, a model
-that hangs is told of within 10 seconds."""
+that hangs is told of within 10 seconds, where its batches take less than one (`Watch`)."""
 
 
 class Probe:

@@ -15,9 +15,12 @@ from dataclasses import asdict
 
 from app.backend import Geometry
 from app.errors import ModelUnavailableError, UndecodableImageError
-from app.prediction.child import LENGTHS, read_answer, write_geometry
+from app.prediction.child import START, read_answer, write_geometry
 from app.prediction.limits import Limits
 from app.prediction.reader import ImageReader, Reading
+
+START_S = 60.0
+"""Seconds until a process must be ready; transformers' own processors take seconds to import."""
 
 TRIES = 2
 """Processes that an image is given to: another cause than the image may have ended the first."""
@@ -49,7 +52,10 @@ class ProcessReader:
         await asyncio.to_thread(self._images.prepare, geometry)
         if self._is_prepared:
             return
-        await asyncio.gather(*(child.prepare(geometry) for child in self._children))
+        started = (child.prepare(geometry) for child in self._children)
+        for failure in await asyncio.gather(*started, return_exceptions=True):  # waits for all
+            if failure is not None:
+                raise failure
         self._is_prepared = True
         for child in self._children:
             self._add_idle(child)
@@ -88,6 +94,7 @@ class _Child:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._geometry: Geometry | None = None
+        self._number = 0
         self._answers: asyncio.StreamReader
         self._requests: asyncio.StreamWriter
 
@@ -101,7 +108,8 @@ class _Child:
             if self._process is None:
                 await self._start()
             if self._geometry != geometry:
-                await self._ask(write_geometry(geometry))
+                async with asyncio.timeout(START_S):
+                    await self._ask(write_geometry(geometry))
                 self._geometry = geometry
         except (OSError, EOFError) as exc:
             self.end()
@@ -120,7 +128,7 @@ class _Child:
             await self.prepare(geometry)
             try:
                 async with asyncio.timeout(self._limits.decode_timeout_s):
-                    head, body = await self._ask(LENGTHS.pack(0, len(data)), data)
+                    head, body = await self._ask(b"", data)
                 return read_answer(head, body)
             except TimeoutError as exc:
                 self.end()
@@ -154,17 +162,21 @@ class _Child:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
 
-    async def _ask(self, *message: bytes) -> tuple[bytes, bytes]:
+    async def _ask(self, head: bytes, body: bytes = b"") -> tuple[bytes, bytes]:
         """Send one message and wait for its answer; ends the process where nobody waits any more.
 
-        An answer that is left unread would be taken for the next message's, and so on for good.
+        Raises:
+            ConnectionError: the answer is to another message.
         """
-        self._requests.writelines(message)
+        self._number += 1
+        self._requests.writelines((START.pack(self._number, len(head), len(body)), head, body))
         try:
-            lengths = await self._answers.readexactly(LENGTHS.size)
-            head_length, body_length = LENGTHS.unpack(lengths)
-            head = await self._answers.readexactly(head_length)
-            return head, await self._answers.readexactly(body_length)
+            start = await self._answers.readexactly(START.size)
+            number, head_length, body_length = START.unpack(start)
+            if number != self._number:
+                raise ConnectionError("An answer came to a message that nobody waits for.")
+            answer = await self._answers.readexactly(head_length)
+            return answer, await self._answers.readexactly(body_length)
         except asyncio.CancelledError:
             self.end()
             raise

@@ -64,3 +64,15 @@ def test_a_batch_that_fails_is_over() -> None:
     with pytest.raises(ZeroDivisionError), watch.time(1):
         raise ZeroDivisionError
     assert not watch.is_busy
+
+
+def test_what_was_slow_once_is_forgotten() -> None:
+    """One slow batch among many does not make a model that hangs look well for ever."""
+    watch = Watch()
+    watch.note(10.0, 1)
+    for _ in range(200):
+        watch.note(0.001, 1)
+    with watch.time(1):
+        time.sleep(0.1)
+        with pytest.raises(ModelUnavailableError):
+            watch.check()

@@ -105,3 +105,18 @@ def test_a_foreign_geometry_is_refused(backend: Backend, description: Descriptio
 def test_a_backend_that_works_says_so(backend: Backend) -> None:
     """It is asked past whatever waits, and answers nothing when all is well."""
     asyncio.run(backend.check())
+
+
+def test_a_check_beside_work_harms_nothing(backend: Backend, description: Description) -> None:
+    """A model is asked whether it works while it scores, again and again."""
+
+    async def scenario() -> None:
+        groups = [make_group(description, 8) for _ in range(10)]
+        together = [backend.predict(group) for group in groups]
+        checks = [backend.check() for _ in range(10)]
+        answers = await asyncio.gather(
+            *(one for pair in zip(together, checks, strict=True) for one in pair)
+        )
+        assert all(scored is None or scored.logits is not None for scored in answers)
+
+    asyncio.run(scenario())

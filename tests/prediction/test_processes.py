@@ -238,3 +238,49 @@ def test_a_process_ends_when_its_parent_does() -> None:
         assert (len(gone), len(alive)) == (1, 0)
 
     asyncio.run(scenario())
+
+
+def test_an_answer_to_another_message_is_taken_for_none() -> None:
+    """The process that gives it is ended, and the image read by another."""
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            (child,) = find_children()
+            child.send_signal(signal.SIGSTOP)
+            reading = asyncio.create_task(is_read(reader))
+            await asyncio.sleep(0.1)
+            reader._children[0]._number += 1  # noqa: SLF001 - as if the answer were an older one's
+            child.send_signal(signal.SIGCONT)
+            assert await reading
+            assert find_children() != [child]
+
+    asyncio.run(scenario())
+
+
+def test_one_process_that_does_not_start_leaves_the_others_sound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Preparing fails, and works when it is tried again; each image gets its own answer."""
+    start, failures = _Child._start, [OSError(24, "Too many open files")]  # noqa: SLF001
+
+    async def start_or_fail(child: _Child) -> None:
+        if failures:
+            raise failures.pop()
+        await start(child)
+
+    monkeypatch.setattr(_Child, "_start", start_or_fail)
+
+    async def scenario() -> None:
+        reader = ProcessReader(replace(LIMITS, readers=3))
+        try:
+            with pytest.raises(ModelUnavailableError, match="could be started"):
+                await reader.prepare(GEOMETRY)
+            await reader.prepare(GEOMETRY)
+            sizes = [(200 + number, 150) for number in range(12)]
+            images = [samples.save(samples.draw(size=size), "JPEG") for size in sizes]
+            readings = await asyncio.gather(*(reader.read(data, GEOMETRY) for data in images))
+            assert [reading.size for reading in readings] == sizes
+        finally:
+            reader.close()
+
+    asyncio.run(scenario())
