@@ -80,9 +80,17 @@ def load(service: Service) -> Iterator[Outcome]:
 
 
 def send(client: httpx.Client, url: str) -> tuple[str, str] | str:
-    """Send a seven; gives the revision and the label of the answer, or what else came."""
+    """Send a seven; gives the revision and the label of the answer, or what else came.
+
+    HAProxy closes idle connections when its servers change; whoever sends at that moment hears
+    nothing and sends once more on a new one, as browsers do (RFC 9112, 9.3.1).
+    """
+    request = make_upload(SEVEN.read_bytes(), url=url)
     try:
-        response = client.send(make_upload(SEVEN.read_bytes(), url=url))
+        try:
+            response = client.send(request)
+        except httpx.RemoteProtocolError:
+            response = client.send(request)
     except httpx.TransportError as error:
         return repr(error)
     if response.status_code == 200:
