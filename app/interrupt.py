@@ -7,7 +7,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 
@@ -22,6 +23,7 @@ class Interrupt:
 
     def __init__(self, patience_s: float, give_up: Callable[[], None]) -> None:
         self._came = False
+        self._is_deferred = False
         self._woken = threading.Event()
         self._patience_s = patience_s
         self._give_up = give_up
@@ -47,6 +49,15 @@ class Interrupt:
         if self.came:
             raise KeyboardInterrupt
 
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Raise what comes meanwhile at the end."""
+        self._is_deferred = True
+        yield
+        self._is_deferred = False
+        if self.came:
+            raise KeyboardInterrupt
+
     def wait(self) -> None:
         """Wait for SIGUSR1; SIGINT and SIGTERM raise KeyboardInterrupt."""
         self._woken.wait()
@@ -57,7 +68,8 @@ class Interrupt:
     def _note(self, _signum: int, _frame: FrameType | None) -> None:
         if not self.came:  # a second one must not interrupt the stopping
             self._came = True
-            raise KeyboardInterrupt
+            if not self._is_deferred:
+                raise KeyboardInterrupt
 
     def _watch(self, wakeups: int) -> None:
         while (number := os.read(wakeups, 1)[0]) not in {signal.SIGINT, signal.SIGTERM}:

@@ -99,6 +99,8 @@ def _tell(started: float, step: str) -> None:
 
 def _start_ray(settings: Settings, interrupt: Interrupt, tries: int = 2) -> None:
     """Start a Ray of our own, with a second try: on a busy machine its start can time out."""
+    with interrupt.deferred():  # an import in C would lose the exception, and print it
+        import ray  # noqa: F401, PLC0415
     before = list_children()
     try:
         _init_ray(settings)

@@ -52,3 +52,23 @@ def test_a_main_thread_inside_c_code_does_not_hold_the_end_up(number: signal.Sig
 def test_a_lost_exception_comes_again(number: signal.Signals) -> None:
     """An exception that a destructor swallows is raised at the next step."""
     assert run_until(number, LOST) == 3
+
+
+def test_a_signal_that_is_deferred_is_raised_at_the_end() -> None:
+    """What runs meanwhile is not interrupted."""
+    script = (
+        "import os, signal\n"
+        "from app.interrupt import Interrupt\n"
+        "interrupt = Interrupt(60, lambda: None)\n"
+        "interrupt.start()\n"
+        "try:\n"
+        "    with interrupt.deferred():\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        print('undisturbed')\n"
+        "except KeyboardInterrupt:\n"
+        "    print('raised', interrupt.came)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout.splitlines() == ["undisturbed", "raised True"]
