@@ -100,6 +100,16 @@ class Settings(BaseSettings):
         default="info", description="Least important log line to write."
     )
 
+    @field_validator("max_bytes")
+    @classmethod
+    def _check_max_bytes(cls, max_bytes: int, info: ValidationInfo) -> int:
+        """Refuse a bound on all uploads that one of the largest would not fit in, with its form."""
+        queue_bytes = info.data.get("max_queue_bytes")
+        if queue_bytes is not None and queue_bytes < max_bytes + (1 << 20):
+            message = f"VITRINE_MAX_QUEUE_BYTES={queue_bytes} must be 1 MiB larger, to hold one"
+            raise ValueError(message)
+        return max_bytes
+
     @field_validator("buckets")
     @classmethod
     def _check_buckets(cls, buckets: str | None, info: ValidationInfo) -> str | None:

@@ -49,7 +49,6 @@ class ProcessReader:
         Raises:
             ModelUnavailableError: a process cannot be started.
         """
-        await asyncio.to_thread(self._images.prepare, geometry)
         if self._is_prepared:
             return
         started = (child.prepare(geometry) for child in self._children)

@@ -62,3 +62,10 @@ def test_bounds_follow_batches_and_replicas(
     """Eight batches a classifier, shared by the ingress replicas; one large image always fits."""
     limits = derive_limits(Settings(**settings))  # type: ignore[arg-type] # whichever they are
     assert (limits.max_queue, limits.max_queue_bytes) == (images, size)
+
+
+@pytest.mark.parametrize("size", [1, 20_000_000])
+def test_a_bound_that_no_large_image_fits_in_is_refused(size: int) -> None:
+    """It would call the house overloaded for ever."""
+    with pytest.raises(ValueError, match="MAX_QUEUE_BYTES"):
+        Settings(max_queue_bytes=size)

@@ -62,10 +62,16 @@ class CudaEngine:
         self._places = places
 
     def run(self, pixels: Pixels) -> Logits:
-        """Run pixels to logits, in a place that is free; waits for one."""
+        """Run pixels to logits, in a place that is free; waits for one.
+
+        Raises:
+            MemoryError: the batch does not fit into the GPU's memory.
+        """
         place = self._places.get()
         try:
             return place.run(pixels)
+        except torch.OutOfMemoryError as exc:
+            raise MemoryError(str(exc)) from exc
         finally:
             self._places.put(place)
 
