@@ -1,17 +1,16 @@
-"""The command line, `vitrine serve | predict | check | openapi | quantize`: calls what works."""
+"""The command line, `vitrine serve | predict | check | openapi | quantize | key`: what works."""
 
 import argparse
 import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import get_args
 
-from pydantic import ValidationError
-from pydantic.fields import FieldInfo
-
-from app.errors import ProblemError, SettingsError, VitrineError
+from app.errors import ProblemError, VitrineError
+from app.front import format_address
+from app.keys import hash_key, make_key
 from app.logs import choose_format, configure_logging
+from app.options import add_settings, read_settings
 from app.settings import Settings
 
 EXIT_FAILED = 1
@@ -65,24 +64,10 @@ def build_parser() -> argparse.ArgumentParser:
         default=0.99,
         help="write nothing below this share of same labels as fp32 (default: 0.99)",
     )
+    _add_command(commands, "key", print_key, "make a key for a client")
     for command in (serve, predict, check, quantize):
-        _add_settings(command)
+        add_settings(command)
     return parser
-
-
-def read_settings(arguments: dict[str, object]) -> Settings:
-    """Read the settings: options first, then the environment, then `.env`.
-
-    Raises:
-        SettingsError: one is wrong; says which and what is allowed.
-    """
-    given = {name: value for name, value in arguments.items() if value is not None}
-    try:
-        return Settings(**given)  # type: ignore[arg-type] # validated right here
-    except ValidationError as exc:
-        error = exc.errors()[0]
-        name = "_".join(str(step) for step in error["loc"]).removeprefix("vitrine_").upper()
-        raise SettingsError(f"VITRINE_{name}: {error['msg']} (got {error['input']!r})") from exc
 
 
 def serve_model(settings: Settings) -> int:
@@ -119,7 +104,7 @@ def check_model(settings: Settings) -> int:
     print(f"labels     {len(description.labels)} ({names}{more})")
     print(f"image      {description.geometry.size[1]} x {description.geometry.size[0]} pixels")
     print(f"engine     {description.engine} on {description.device}")
-    print(f"address    http://{settings.host}:{settings.port}")
+    print(f"address    http://{format_address(settings.host, settings.port)}")
     return 0
 
 
@@ -147,6 +132,14 @@ def print_openapi(settings: Settings) -> int:
     return 0
 
 
+def print_key(_settings: Settings) -> int:
+    """Make a key and print it, with its hash; neither is kept."""
+    key = make_key()
+    print(f"key   {key}")
+    print(f"hash  {hash_key(key)}")
+    return 0
+
+
 def _read_positive(text: str) -> int:
     """Read a number of at least 1; argparse tells what ValueError refuses."""
     if int(text) < 1:
@@ -171,24 +164,6 @@ def _add_command(
     command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
     command.set_defaults(run=run)
     return command
-
-
-def _add_settings(command: argparse.ArgumentParser) -> None:
-    """Add an option for every setting."""
-    group = command.add_argument_group("settings", "each is also read from the variable named")
-    for name, field in Settings.model_fields.items():
-        group.add_argument(
-            f"--{name.replace('_', '-')}",
-            choices=_list_choices(field),
-            metavar=None if _list_choices(field) else "VALUE",
-            help=f"{field.description} [VITRINE_{name.upper()}, default: {field.default}]",
-        )
-
-
-def _list_choices(field: FieldInfo) -> list[str] | None:
-    """List the values of a setting that is one of a few words."""
-    values = get_args(field.annotation)
-    return list(values) if values and all(isinstance(value, str) for value in values) else None
 
 
 if __name__ == "__main__":

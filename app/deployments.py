@@ -24,10 +24,10 @@ from app.api.factory import create_app
 from app.backend import Description, Group, Scored
 from app.errors import DeadlineExceededError, StartupError
 from app.handle import HandleBackend
-from app.logs import choose_format, configure_logging
 from app.prediction.limits import derive_limits
 from app.prediction.predictor import Predictor
 from app.prediction.processes import ProcessReader
+from app.replica import prepare_replica
 from app.resources import count_gpus
 from app.routing import GroupRouter
 from app.settings import Settings
@@ -99,7 +99,7 @@ class Classifier:
     """Runs the model on batches of groups. A shell: all it does is `Model`'s."""
 
     def __init__(self, settings: Settings, log_pipe: Path | None) -> None:
-        _configure_logging(settings, log_pipe)
+        prepare_replica(settings, log_pipe)
         from app.classifier.load import load_model  # noqa: PLC0415 - torch loads here alone
 
         self._load = partial(load_model, settings)
@@ -184,16 +184,16 @@ class Ingress:
     def __init__(
         self, settings: Settings, classifier: DeploymentHandle, log_pipe: Path | None
     ) -> None:
-        _configure_logging(settings, log_pipe)
+        prepare_replica(settings, log_pipe)
         limits = derive_limits(settings)
-        self._predictor = Predictor(HandleBackend(classifier), limits, ProcessReader(limits))
+        self._create_app = partial(
+            create_app,
+            Predictor(HandleBackend(classifier), limits, ProcessReader(limits)),
+            keys=settings.list_keys(),
+            cors_origins=settings.list_cors_origins(),
+            answers_request_id=False,
+        )
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Build the app on the replica; Serve's server puts X-Request-ID on answers."""
-        return create_app(self._predictor, answers_request_id=False)
-
-
-def _configure_logging(settings: Settings, log_pipe: Path | None) -> None:
-    """Set up the house's log lines in this replica's process."""
-    style = choose_format(settings.log_format, is_terminal=False)
-    configure_logging(style, settings.log_level, log_pipe)
+        return self._create_app()

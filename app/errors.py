@@ -6,6 +6,7 @@ VitrineError
 │   └── CheckpointError           the checkpoint is missing, incomplete or unsafe
 └── ProblemError                  a request cannot be answered: one problem+json
     ├── InvalidRequestError       422
+    ├── UnauthorizedError         401, WWW-Authenticate
     ├── NotFoundError             404
     ├── MethodNotAllowedError     405
     ├── UnsupportedMediaTypeError 415
@@ -46,12 +47,20 @@ class ProblemError(VitrineError):
     type: ClassVar[str]
     title: ClassVar[str]
     retry_after_s: ClassVar[int | None] = None
+    challenge: ClassVar[str | None] = None
 
 
 class InvalidRequestError(ProblemError):
     """A part is missing or an option is out of range."""
 
     status, type, title = 422, "invalid-request", "Invalid request"
+
+
+class UnauthorizedError(ProblemError):
+    """The service has keys, and the request brings none of them."""
+
+    status, type, title = 401, "unauthorized", "Unauthorized"
+    challenge = 'Bearer realm="vitrine"'
 
 
 class NotFoundError(ProblemError):

@@ -5,23 +5,23 @@ Ray is imported inside functions, because Serve reads its variables when it is i
 """
 
 import contextlib
-import http.client
 import itertools
 import logging
 import os
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from app.errors import SettingsError, StartupError
+from app.errors import StartupError
+from app.front import check_front, format_address, wait_until_ready
+from app.haproxy import prepare_haproxy
 from app.interrupt import Interrupt
 from app.logs import forward_lines
-from app.proxy import Proxy, choose_proxy, list_serve_variables, write_refusal
+from app.loopback import LOOPBACK
+from app.proxy import Proxy, choose_proxy, list_serve_variables
 from app.settings import Settings
 from app.shutdown import (
     OVERDUE_S,
@@ -33,8 +33,6 @@ from app.shutdown import (
 )
 
 APP_NAME = "vitrine"
-READY_S = 60.0
-"""Seconds from deployed to the first answer through the proxy."""
 
 _logger = logging.getLogger("vitrine.launch")
 
@@ -47,18 +45,21 @@ def run_service(settings: Settings) -> None:
     """
     started = time.monotonic()
     proxy = choose_proxy(settings.proxy)
-    _check_port(settings)
+    check_front(settings)
+    front = format_address(settings.host, settings.port)
     interrupt = Interrupt(OVERDUE_S, end_now)
     interrupt.start()
     with _make_run_folder() as folder, forward_lines(folder / "log") as pipe:
-        os.environ.update(list_serve_variables(proxy, folder))
+        variables = list_serve_variables(proxy, folder)
+        if proxy == "haproxy":
+            variables |= prepare_haproxy(folder, front, settings.port)
+        os.environ.update(variables)
         try:
             for step, act in _list_steps(settings, proxy, pipe, interrupt):
                 _tell(started, step)
                 act()
                 interrupt.catch()  # ray.init puts a handler of its own in place
-            url = f"http://{settings.host}:{settings.port}"
-            _tell(started, f"ready at {url} (try {url}/docs; Ctrl-C stops)")
+            _tell(started, f"ready at http://{front} (try http://{front}/docs; Ctrl-C stops)")
             for generation in itertools.count(1):
                 interrupt.wait()
                 _logger.info("loading %s anew beside the one that serves", settings.model)
@@ -83,12 +84,9 @@ def _list_steps(
     """List what brings everything up, and the words that tell of it."""
     return [
         ("starting Ray", partial(_start_ray, settings, interrupt)),
-        (
-            f"Ray runs; starting Serve with {proxy} as proxy",
-            partial(_start_serve, settings, proxy, pipe.parent),
-        ),
+        (f"Ray runs; starting Serve with {proxy} as proxy", partial(_start_serve, settings, proxy)),
         ("Serve runs; loading the model", partial(_deploy, settings, pipe)),
-        ("the model is loaded; waiting for the proxy", partial(_wait_until_ready, settings)),
+        ("the model is loaded; waiting for the proxy", partial(wait_until_ready, settings)),
     ]
 
 
@@ -129,18 +127,19 @@ def _init_ray(settings: Settings) -> None:
     )
 
 
-def _start_serve(settings: Settings, proxy: Proxy, folder: Path) -> None:
-    """Start Serve's controller and proxy."""
+def _start_serve(settings: Settings, proxy: Proxy) -> None:
+    """Start Serve's controller and proxy; behind HAProxy, Serve itself stays on this machine."""
     from ray import serve  # noqa: PLC0415
 
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(
         proxy_location="HeadOnly",
-        http_options={"host": settings.host, "port": settings.port},
+        http_options={
+            "host": LOOPBACK if proxy == "haproxy" else settings.host,
+            "port": settings.port,
+        },
         logging_config={"enable_access_log": False, "log_level": "WARNING"},
     )
-    if proxy == "haproxy":
-        write_refusal(folder)
 
 
 def _deploy(settings: Settings, pipe: Path, generation: int = 0) -> None:
@@ -159,34 +158,6 @@ def _deploy(settings: Settings, pipe: Path, generation: int = 0) -> None:
     except RuntimeError as exc:
         time.sleep(0.2)  # the replica's own line comes through the pipe first
         raise StartupError("The service did not start; the line above says why.") from exc
-
-
-def _wait_until_ready(settings: Settings) -> None:
-    """Wait for the first good answer through the proxy."""
-    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104
-    deadline = time.monotonic() + READY_S
-    while time.monotonic() < deadline:
-        connection = http.client.HTTPConnection(host, settings.port, timeout=10)
-        with contextlib.suppress(OSError, http.client.HTTPException), closing(connection):
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == http.HTTPStatus.OK:
-                return
-        time.sleep(0.1)
-    raise StartupError("The model does not answer through the proxy; see the lines above.")
-
-
-def _check_port(settings: Settings) -> None:
-    """Refuse a port that is taken, before anything heavy starts."""
-    try:
-        with socket.create_server((settings.host, settings.port)):
-            return
-    except OSError as exc:
-        reason = os.strerror(exc.errno) if exc.errno else exc
-        message = (
-            f"Cannot listen on {settings.host}:{settings.port}: {reason}. "
-            "Set VITRINE_PORT (and VITRINE_HOST) to a free one."
-        )
-        raise SettingsError(message) from exc
 
 
 @contextlib.contextmanager

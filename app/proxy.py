@@ -4,14 +4,14 @@ Serve reads these variables when it is imported, so they are set before Ray is.
 """
 
 import importlib.util
-import json
 import random
+import secrets
 import socket
 import sys
 from pathlib import Path
 from typing import Literal
 
-from app.errors import ModelUnavailableError, SettingsError, StartupError
+from app.errors import SettingsError, StartupError
 
 Proxy = Literal["haproxy", "python"]
 
@@ -45,15 +45,12 @@ def list_serve_variables(proxy: Proxy, folder: Path) -> dict[str, str]:
         proxy: `haproxy` or `python`.
         folder: private to this service; HAProxy's files and sockets go there.
     """
-    variables = {
+    variables = _list_ray_variables() | {
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",  # gRPC transport, one event loop a replica
         "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(LARGEST_GROUP),
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
         "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
         "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "app.api.headers:list_middlewares",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_worker_niceness": "0",  # Ray's 15 would let any other process go first
-        "RAY_enable_metrics_collection": "0",  # nobody reads them where no dashboard runs
     }
     return variables | (_list_haproxy_variables(folder) if proxy == "haproxy" else {})
 
@@ -85,29 +82,16 @@ def _list_haproxy_variables(folder: Path) -> dict[str, str]:
     }
 
 
-def write_refusal(folder: Path) -> None:
-    """Write what HAProxy answers when it reaches no replica: our problem in place of its own page.
-
-    Args:
-        folder: of HAProxy, which reads the page that lies there with its next configuration.
-    """
-    error = ModelUnavailableError("No replica could be reached; try again in a moment.")
-    problem = {
-        "type": f"urn:vitrine:problem:{error.type}",
-        "title": error.title,
-        "status": error.status,
-        "detail": str(error),
-        "instance": "proxy",
+def _list_ray_variables() -> dict[str, str]:
+    """List the variables of a Ray that is this machine's and this service's alone."""
+    return {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",  # Ray's 15 would let any other process go first
+        "RAY_enable_metrics_collection": "0",  # nobody reads them where no dashboard runs
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # as Ray does there: its node is 127.0.0.1
+        "RAY_AUTH_MODE": "token",  # other users of this machine reach 127.0.0.1 too
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
     }
-    body = json.dumps(problem)
-    head = (
-        f"HTTP/1.1 {error.status} Service Unavailable",
-        "Content-Type: application/problem+json",
-        f"Content-Length: {len(body)}",
-        f"Retry-After: {error.retry_after_s}",
-        "Connection: close",
-    )
-    (folder / "500.http").write_text("\r\n".join((*head, "", body)), newline="")
 
 
 def _find_free_block() -> range:

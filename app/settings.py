@@ -6,8 +6,10 @@ README, `.env.example` and `--help` are held to this list by tests/contract/test
 
 from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.keys import Key, format_keys, parse_keys
 
 
 class Settings(BaseSettings):
@@ -21,6 +23,7 @@ class Settings(BaseSettings):
         frozen=True,
         extra="forbid",
         protected_namespaces=(),
+        hide_input_in_errors=True,  # what is wrong may be a key
     )
 
     model: str = Field(
@@ -47,6 +50,21 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
+    api_keys: SecretStr | None = Field(
+        default=None,
+        description=(
+            "Keys that clients must send: name:key or name:sha256:HASH, several with commas; "
+            "default: none, open to everybody."
+        ),
+    )
+    cors_origins: str | None = Field(
+        default=None,
+        pattern=r"^(\*|https?://[^\s,/]+(,https?://[^\s,/]+)*)$",
+        description=(
+            "Origins whose pages may call from a browser, such as https://app.example, several "
+            "with commas, or *; default: none."
+        ),
+    )
     proxy: Literal["auto", "haproxy", "python"] = Field(
         default="auto",
         description="What stands before the ingress: HAProxy (Linux) or Serve's Python proxy.",
@@ -119,3 +137,19 @@ class Settings(BaseSettings):
             message = f"a bucket is larger than VITRINE_BATCH_SIZE={batch_size}"
             raise ValueError(message)
         return buckets
+
+    @field_validator("api_keys")
+    @classmethod
+    def _check_api_keys(cls, api_keys: SecretStr | None) -> SecretStr | None:
+        """Refuse keys that cannot be read, without a word of what they are; keep hashes alone."""
+        if api_keys is None:
+            return None
+        return SecretStr(format_keys(parse_keys(api_keys.get_secret_value())))
+
+    def list_keys(self) -> tuple[Key, ...]:
+        """List the keys that open the door; none where it is open."""
+        return parse_keys(self.api_keys.get_secret_value()) if self.api_keys else ()
+
+    def list_cors_origins(self) -> tuple[str, ...]:
+        """List the origins whose pages may call."""
+        return tuple(self.cors_origins.split(",")) if self.cors_origins else ()

@@ -1,16 +1,29 @@
-"""The service that tests/serve and tests/e2e share: started when the first of them needs it."""
+"""The services that tests/serve and tests/e2e share: started when the first of them needs one."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.serve.service import Service, start_service
+from app.keys import hash_key
+from tests.serve.service import ANN, BOB, EVERYWHERE, ORIGIN, Service, start_service
 
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service with its defaults, once for all; at the end it stops as it must."""
     with start_service(tmp_path_factory.mktemp("service")) as running:
+        running.wait_until_ready()
+        yield running
+        running.assert_stops()
+
+
+@pytest.fixture(scope="session")
+def closed(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with two keys that listens everywhere, beside the other; it stops as it must."""
+    assert service.is_ready()  # two starts at once are slow ones
+    folder = tmp_path_factory.mktemp("closed")
+    keys = f"ann:{ANN},bob:{hash_key(BOB)}"
+    with start_service(folder, host=EVERYWHERE, api_keys=keys, cors_origins=ORIGIN) as running:
         running.wait_until_ready()
         yield running
         running.assert_stops()

@@ -1,6 +1,7 @@
 """What starts the service, where a real start cannot show it."""
 
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import ray
 
 from app.errors import StartupError
 from app.interrupt import Interrupt
-from app.launch import _start_ray
+from app.launch import _make_run_folder, _start_ray
 from app.settings import Settings
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -23,6 +24,13 @@ def interrupt() -> Iterator[Interrupt]:
     yield Interrupt(60, sys.exit)
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+def test_the_folder_of_a_run_is_private() -> None:
+    """HAProxy's socket and the log's pipe lie where no other user gets, and not for longer."""
+    with _make_run_folder() as folder:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not folder.exists()
 
 
 def test_a_ray_that_does_not_start_is_tried_once_more(

@@ -8,8 +8,7 @@ import pytest
 
 from app import proxy
 from app.errors import SettingsError, StartupError
-from app.proxy import choose_proxy, list_serve_variables, write_refusal
-from schemas import Problem
+from app.proxy import choose_proxy, list_serve_variables
 
 
 def test_auto_takes_haproxy_on_linux() -> None:
@@ -60,15 +59,12 @@ def test_ingress_replicas_get_ports_that_nobody_has(
             list_serve_variables("haproxy", tmp_path)
 
 
-def test_haproxys_own_refusal_is_a_problem(tmp_path: Path) -> None:
-    """It is a whole HTTP answer in the words of RFC 9457."""
-    write_refusal(tmp_path)
-    head, body = (tmp_path / "500.http").read_bytes().split(b"\r\n\r\n")
-    lines = head.decode().split("\r\n")
-    assert lines[0] == "HTTP/1.1 503 Service Unavailable"
-    assert f"Content-Length: {len(body)}" in lines
-    problem = Problem.model_validate_json(body, strict=True)
-    assert (problem.type, problem.status) == ("urn:vitrine:problem:model-unavailable", 503)
+def test_two_rays_share_no_token(tmp_path: Path) -> None:
+    """Each service's Ray stays on this machine and has a token of its own."""
+    one, two = (list_serve_variables("python", tmp_path) for _ in range(2))
+    assert one["RAY_AUTH_MODE"] == two["RAY_AUTH_MODE"] == "token"
+    assert one["RAY_AUTH_TOKEN"] != two["RAY_AUTH_TOKEN"]
+    assert one["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
 
 
 def test_the_python_proxy_switches_direct_ingress_off(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from fastapi_swagger import patch_fastapi
+from starlette.middleware.cors import CORSMiddleware
 
-from app.api.middleware import RequestMiddleware
+from app.api.auth import API_KEY, Guard
+from app.api.headers import TIMEOUT
+from app.api.middleware import REQUEST_ID, RequestMiddleware
 from app.api.openapi import build_document
 from app.api.problems import add_handlers
-from app.api.routes import health, labels, predict
+from app.api.routes import docs, health, labels, predict
+from app.keys import Key
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe
 
@@ -21,11 +24,19 @@ _DESCRIPTION = (
 )
 
 
-def create_app(predictor: Predictor, *, answers_request_id: bool = True) -> FastAPI:
+def create_app(
+    predictor: Predictor,
+    *,
+    keys: tuple[Key, ...] = (),
+    cors_origins: tuple[str, ...] = (),
+    answers_request_id: bool = True,
+) -> FastAPI:
     """Create the app.
 
     Args:
         predictor: the core that every route enters; its limits are the requests' too.
+        keys: what opens the door; none for everybody.
+        cors_origins: origins whose pages may call from a browser; `*` for all.
         answers_request_id: put X-Request-ID on answers; False where the server does it already.
     """
     app = FastAPI(
@@ -38,16 +49,28 @@ def create_app(predictor: Predictor, *, answers_request_id: bool = True) -> Fast
     )
     app.state.predictor = predictor
     app.state.probe = Probe(predictor)
-    for resource in (predict, labels, health):
+    for resource in (predict, labels, health, docs):
         app.include_router(resource.router)
     add_handlers(app)
-    patch_fastapi(app)  # Swagger UI at /docs from its own package, and / leads there
     app.add_middleware(
         RequestMiddleware,
-        admission=predictor.admission,
+        guard=Guard(keys),
+        predictor=predictor,
         max_body=predictor.limits.max_bytes + FORM_OVERHEAD,
-        timeout_s=predictor.limits.timeout_s,
         answers_request_id=answers_request_id,
     )
+    if cors_origins:
+        _allow_origins(app, cors_origins)
     app.openapi = lambda: build_document(app)  # type: ignore[method-assign] # FastAPI's own way
     return app
+
+
+def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
+    """Let pages of other origins call; no cookies, and around everything: errors too."""
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("Authorization", API_KEY, REQUEST_ID, TIMEOUT, "If-None-Match"),
+        expose_headers=(REQUEST_ID, "Server-Timing", "ETag", "Retry-After", "WWW-Authenticate"),
+    )

@@ -1,4 +1,4 @@
-"""Around every request: its id, its deadline, what its body may be, its log line, the last word.
+"""Around every request: its id, key, deadline, what its body may be, its log line, the last word.
 
 Pure ASGI, so that a client that goes away still cancels the work.
 """
@@ -12,12 +12,13 @@ from urllib.parse import quote
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.auth import Guard
 from app.api.body import Body
 from app.api.deadline import choose_deadline
 from app.api.problems import build_internal_error, build_response
 from app.errors import PayloadTooLargeError, ProblemError
 from app.logs import request_id
-from app.prediction.admission import Admission
+from app.prediction.predictor import Predictor
 
 REQUEST_ID = "X-Request-ID"
 CLIENT_GONE = 499
@@ -30,29 +31,30 @@ _logger = logging.getLogger("vitrine.access")
 
 
 class RequestMiddleware:
-    """Gives each request an id and a deadline, refuses a body that does not fit, logs one line.
+    """Gives each request an id and a deadline, refuses who or what may not come in, logs one line.
 
     Args:
         app: what answers.
-        admission: what is in the house; asked before a body is read.
+        guard: who may come in; asked before anything else is looked at.
+        predictor: its admission is asked before a body is read; its limits are the requests' too.
         max_body: largest body in bytes.
-        timeout_s: seconds that a request may take.
         answers_request_id: put the id on answers; False where the server does it already.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        admission: Admission,
+        guard: Guard,
+        predictor: Predictor,
         max_body: int,
-        timeout_s: float,
         *,
         answers_request_id: bool,
     ) -> None:
         self._app = app
-        self._admission = admission
+        self._guard = guard
+        self._admission = predictor.admission
+        self._timeout_s = predictor.limits.timeout_s
         self._max_body = max_body
-        self._timeout_s = timeout_s
         self._answers_request_id = answers_request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,6 +80,7 @@ class RequestMiddleware:
     ) -> None:
         """Pass the request on, unless its headers tell already that it cannot be answered."""
         try:
+            exchange.key_name = self._guard.admit(scope, headers)
             deadline = choose_deadline(headers, self._timeout_s)
             self._check_announced(headers)
         except ProblemError as problem:  # the body is left unread
@@ -103,10 +106,16 @@ class RequestMiddleware:
 
 
 class Exchange:
-    """One request and the answer that is being sent to it."""
+    """One request and the answer that is being sent to it.
+
+    Attributes:
+        id: the request's.
+        key_name: the name of the key that it brought; None where none is needed.
+    """
 
     def __init__(self, scope: Scope, send: Send, identifier: str, *, answers: bool) -> None:
         self.id = identifier
+        self.key_name: str | None = None
         self._answers = answers
         self._scope = scope
         self._send = send
@@ -142,21 +151,18 @@ class Exchange:
         method, path = self._scope["method"], quote(self._scope["path"])[:LONGEST_PATH]  # one line
         status = CLIENT_GONE if self._is_gone or self._status is None else self._status
         duration_ms = (time.perf_counter() - self._started) * 1000
-        _logger.info(
-            "%s %s %s %.1f ms",
-            method,
-            path,
-            status,
-            duration_ms,
-            extra={
-                "fields": {
-                    "method": method,
-                    "path": path,
-                    "status": status,
-                    "duration_ms": round(duration_ms, 2),
-                }
-            },
-        )
+        fields: dict[str, object] = {
+            "method": method,
+            "path": path,
+            "status": status,
+            "duration_ms": round(duration_ms, 2),
+        }
+        by = ""
+        if self.key_name is not None:
+            fields["key_name"] = self.key_name
+            by = f" by {self.key_name}"
+        extra = {"fields": fields}
+        _logger.info("%s %s %s %.1f ms%s", method, path, status, duration_ms, by, extra=extra)
 
 
 def _choose_id(headers: Headers, *, is_echoed: bool) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.api.auth import SCHEMES, is_open
 from app.api.problems import MEDIA_TYPE
 
 _METHODS = ("get", "post")
@@ -19,9 +20,12 @@ def build_document(app: FastAPI) -> dict[str, Any]:
             description=app.description,
             routes=app.routes,
         )
-        for path in document["paths"].values():
-            for method in _METHODS:
-                _mark_problems(path.get(method, {}).get("responses", {}))
+        for path, item in document["paths"].items():
+            for operation in [item[method] for method in _METHODS if method in item]:
+                _mark_problems(operation["responses"])
+                if not is_open(path):
+                    operation["security"] = [{name: []} for name in SCHEMES] + [{}]
+        document["components"]["securitySchemes"] = SCHEMES
         for name in ("HTTPValidationError", "ValidationError"):
             document["components"]["schemas"].pop(name, None)  # never answered: see problems.py
         for schema in document["components"]["schemas"].values():

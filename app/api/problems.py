@@ -50,10 +50,12 @@ def describe_problem(error: ProblemError) -> Problem:
 
 
 def build_response(error: ProblemError, headers: dict[str, str] | None = None) -> JSONResponse:
-    """Build the answer to an error, with Retry-After where the error has one."""
+    """Build the answer to an error, with Retry-After or WWW-Authenticate where it has one."""
     headers = dict(headers or {})
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
+    if error.challenge is not None:
+        headers["WWW-Authenticate"] = error.challenge
     body = describe_problem(error).model_dump()
     return JSONResponse(body, error.status, headers, media_type=MEDIA_TYPE)
 
@@ -95,6 +97,10 @@ def document(*errors: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
         if error.retry_after_s is not None:
             entry["headers"] = {
                 "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+            }
+        if error.challenge is not None:
+            entry["headers"] = {
+                "WWW-Authenticate": {"description": "What to send.", "schema": {"type": "string"}}
             }
     return responses
 

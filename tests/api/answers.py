@@ -18,6 +18,7 @@ def read_problem(response: httpx.Response, expected: type[ProblemError]) -> Prob
     assert response.status_code == expected.status
     assert response.headers.get_list("x-request-id") == [problem.instance]
     assert response.headers.get("retry-after") == _format(expected.retry_after_s)
+    assert response.headers.get("www-authenticate") == expected.challenge
     assert problem.detail
     for word in ("Traceback", 'File "', ".py", "<class", "0x"):
         assert word not in response.text

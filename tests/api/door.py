@@ -8,6 +8,7 @@ import httpx
 
 from app.api.factory import create_app
 from app.backend import Backend
+from app.keys import Key
 from app.prediction.limits import Limits
 from app.prediction.predictor import Predictor
 from tests.fakes import FakeBackend
@@ -21,10 +22,13 @@ LIMITS = Limits(
 
 @asynccontextmanager
 async def open_client(
-    backend: Backend, limits: Limits = LIMITS
+    backend: Backend,
+    limits: Limits = LIMITS,
+    keys: tuple[Key, ...] = (),
+    cors_origins: tuple[str, ...] = (),
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Open a client of the app over `backend`."""
-    app = create_app(Predictor(backend, limits))
+    app = create_app(Predictor(backend, limits), keys=keys, cors_origins=cors_origins)
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
         yield client

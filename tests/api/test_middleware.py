@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,36 +11,18 @@ import pytest
 
 from app.backend import Group, Scored
 from app.errors import InvalidRequestError
-from app.logs import JsonFormatter
 from tests.api.answers import read_problem
 from tests.api.door import LIMITS, URL, answer, get, open_client
+from tests.api.lines import collect_lines
 from tests.api.uploads import encode_grey, make_upload
 from tests.fakes import FakeBackend
-
-
-class Lines(logging.Handler):
-    """Keeps log lines, formatted as JSON when they are written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFormatter(JsonFormatter())
-        self.values: list[dict[str, object]] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep one line."""
-        self.values.append(json.loads(self.format(record)))
 
 
 @pytest.fixture
 def lines() -> Iterator[list[dict[str, object]]]:
     """Collect what is logged, whatever else is done with it."""
-    logger = logging.getLogger("vitrine")
-    handler, level = Lines(), logger.level
-    logger.addHandler(handler)
-    logger.setLevel("INFO")
-    yield handler.values
-    logger.removeHandler(handler)
-    logger.setLevel(level)
+    with collect_lines() as values:
+        yield values
 
 
 class FaultyBackend(FakeBackend):

@@ -16,6 +16,7 @@ from app.errors import (
     ModelUnavailableError,
     NotFoundError,
     ProblemError,
+    UnauthorizedError,
 )
 from tests.api.door import answer, get
 
@@ -27,6 +28,9 @@ _ROUTES = {
     ("get", "/livez"): "livez",
     ("get", "/readyz"): "readyz",
 }
+_CLOSED = [("post", "/predict"), ("get", "/labels"), ("get", "/health")]
+"""Routes that ask for a key where the service has keys."""
+
 _OF_NO_ROUTE = {NotFoundError, MethodNotAllowedError}
 """Errors that are given where no route is."""
 
@@ -99,6 +103,8 @@ def test_an_error_is_documented_where_it_is_given(error: type[ProblemError]) -> 
     routes = [("post", "/predict")]
     if error is InternalError:
         routes = list(_ROUTES)
+    elif error is UnauthorizedError:
+        routes = _CLOSED
     elif error is ModelUnavailableError:
         routes = [route for route in _ROUTES if route != ("get", "/livez")]
     for route in routes if error not in _OF_NO_ROUTE else []:
@@ -108,7 +114,19 @@ def test_an_error_is_documented_where_it_is_given(error: type[ProblemError]) -> 
         assert (problem.status, problem.title) == (error.status, error.title)
         assert problem.type == f"urn:vitrine:problem:{error.type}"
         assert error.title.lower() in response["description"].lower()
-        assert ("Retry-After" in response.get("headers", {})) == (error.retry_after_s is not None)
+        headers = response.get("headers", {})
+        assert ("Retry-After" in headers) == (error.retry_after_s is not None)
+        assert ("WWW-Authenticate" in headers) == (error.challenge is not None)
+
+
+def test_a_key_is_documented_where_it_is_asked_for() -> None:
+    """Closed routes name both ways to send a key, and that none may be needed; others name none."""
+    schemes = read_document()["components"]["securitySchemes"]
+    assert (schemes["bearer"]["type"], schemes["bearer"]["scheme"]) == ("http", "bearer")
+    assert (schemes["apiKey"]["in"], schemes["apiKey"]["name"]) == ("header", "X-API-Key")
+    for route, operation in list_operations().items():
+        assert ("security" in operation) == (route in _CLOSED)
+        assert operation.get("security", []) in ([], [{"bearer": []}, {"apiKey": []}, {}])
 
 
 def test_errors_of_no_route_are_not_documented() -> None:

@@ -19,11 +19,20 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "app" / "demo" / "samples"
 SEVEN = SAMPLES / "7-0.png"
 
+ANN = "ann-knows-this-key"
+BOB = "bob-knows-another-one"
+"""Keys of the service that has keys."""
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104
+ORIGIN = "https://app.example"
+"""Where that service listens, and whose pages may call it."""
+
 START_S = 120
 STOP_S = 10.0
 """Seconds from the signal until the service must be gone."""
 
 _MARK = "TEST_SERVICE"
+"""Ray's agents write their titles over their environment; SPT_NOENV tells setproctitle not to."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +147,7 @@ def start_process(
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=environment | {_MARK: mark},
+            env=environment | {_MARK: mark, "SPT_NOENV": "1"},
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,

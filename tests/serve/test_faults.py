@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from app.classifier.checkpoint import BUNDLED
+from schemas import Problem
 from tests.api.uploads import make_upload
 from tests.serve.service import SEVEN, Service, start_service
 
@@ -121,6 +122,31 @@ def test_a_replica_that_is_killed_costs_no_request(twins: Service, name: str) ->
         assert time.monotonic() < deadline, twins.read_log()
         time.sleep(0.5)
     assert other in replicas
+
+
+def test_a_service_that_cannot_be_reached_says_so(twins: Service) -> None:
+    """While nothing behind HAProxy runs, its own refusal is our problem; then all is well again."""
+    for process in twins.list_processes():
+        if any(one in " ".join(process.cmdline()) for one in ("ray::ProxyActor", ":Ingress")):
+            process.kill()
+    refused = set()
+    deadline = time.monotonic() + 60
+    while "proxy" not in refused or not twins.is_ready():
+        assert time.monotonic() < deadline, twins.read_log()
+        with suppress(httpx.TransportError):
+            response = httpx.get(f"{twins.url}/livez", timeout=20)
+            if response.status_code != 200:
+                problem = read_problem_alone(response)
+                assert problem.type == "urn:vitrine:problem:model-unavailable"
+                assert response.headers["retry-after"] == "5"
+                refused.add(problem.instance)
+        time.sleep(0.05)
+
+
+def read_problem_alone(response: httpx.Response) -> Problem:
+    """Read a problem of HAProxy's, which gives a request no id."""
+    assert response.headers["content-type"] == "application/problem+json"
+    return Problem.model_validate_json(response.content, strict=True)
 
 
 def test_new_weights_are_loaded_beside_the_old(tmp_path: Path) -> None:

@@ -4,15 +4,16 @@ from fastapi import APIRouter
 
 from app.api.dependencies import ProbeDep
 from app.api.problems import document
-from app.errors import ModelUnavailableError
+from app.errors import ModelUnavailableError, UnauthorizedError
 from schemas import Health, Liveness, ModelInfo
 
 router = APIRouter(tags=["health"])
 
 _ERRORS = document(ModelUnavailableError)
+_CLOSED_ERRORS = document(UnauthorizedError, ModelUnavailableError)
 
 
-@router.get("/health", operation_id="health", responses=_ERRORS)
+@router.get("/health", operation_id="health", responses=_CLOSED_ERRORS)
 async def health(probe: ProbeDep) -> Health:
     """Tell whether an inference through the real path succeeded in the last few seconds."""
     description, age_s = await probe.check()

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Header, Response
 from app.api.dependencies import PredictorDep
 from app.api.problems import document
 from app.backend import Description
-from app.errors import ModelUnavailableError
+from app.errors import ModelUnavailableError, UnauthorizedError
 from schemas import Label, Labels, ModelInfo
 
 router = APIRouter(tags=["prediction"])
 
-_RESPONSES = document(ModelUnavailableError) | {
+_RESPONSES = document(UnauthorizedError, ModelUnavailableError) | {
     304: {"description": "The labels have not changed since the ETag that was sent."}
 }
 

@@ -14,6 +14,7 @@ from app.errors import (
     ModelUnavailableError,
     OverloadedError,
     PayloadTooLargeError,
+    UnauthorizedError,
     UndecodableImageError,
     UnsupportedMediaTypeError,
 )
@@ -23,6 +24,7 @@ from schemas import PredictOptions, PredictResponse
 router = APIRouter(tags=["prediction"], route_class=FormRoute)
 
 _ERRORS = document(
+    UnauthorizedError,
     InvalidRequestError,
     UndecodableImageError,
     UnsupportedMediaTypeError,

@@ -1,0 +1,71 @@
+"""The front: the address that clients reach, by IPv4, IPv6 or a name. It knows no Ray."""
+
+import contextlib
+import http.client
+import logging
+import socket
+import time
+from contextlib import closing
+
+from app.errors import SettingsError, StartupError
+from app.loopback import is_loopback
+from app.settings import Settings
+
+READY_S = 60.0
+"""Seconds from deployed to the first answer through the proxy."""
+
+_HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+"""Where this machine reaches what listens everywhere."""
+
+_logger = logging.getLogger("vitrine.launch")
+
+
+def format_address(host: str, port: int) -> str:
+    """Write an address as it stands in a URL: an IPv6 one in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def check_front(settings: Settings) -> None:
+    """Refuse an address that cannot be had, before anything heavy starts; warn of an open door.
+
+    Raises:
+        SettingsError: the port is taken, or the host is not this machine's.
+    """
+    address = format_address(settings.host, settings.port)
+    is_ipv6 = ":" in settings.host
+    family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
+    try:
+        socket.create_server(
+            (settings.host, settings.port), family=family, dualstack_ipv6=is_ipv6
+        ).close()
+    except OSError as exc:
+        reason = str(exc.strerror).partition(" (while")[0]  # without the address once more
+        message = (
+            f"Cannot listen on {address}: {reason}. "
+            "Set VITRINE_PORT (and VITRINE_HOST) to a free one."
+        )
+        raise SettingsError(message) from exc
+    if not (settings.api_keys or is_loopback(settings.host)):
+        _logger.warning(
+            "Whoever reaches %s may use the model: VITRINE_HOST is not this machine alone and "
+            "VITRINE_API_KEYS is not set (docs/security.md)",
+            address,
+        )
+
+
+def wait_until_ready(settings: Settings) -> None:
+    """Wait for the first good answer through the proxy.
+
+    Raises:
+        StartupError: none came in time.
+    """
+    host = _HERE.get(settings.host, settings.host)
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection(host, settings.port, timeout=10)
+        with contextlib.suppress(OSError, http.client.HTTPException), closing(connection):
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                return
+        time.sleep(0.1)
+    raise StartupError("The model does not answer through the proxy; see the lines above.")

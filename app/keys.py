@@ -1,0 +1,94 @@
+"""API keys: each a name for the log and the SHA-256 of a key. It knows no HTTP and no settings.
+
+Only hashes are kept. A key is long and random, so a fast hash gives nobody a way to guess it; a
+slow one, as for passwords, would let strangers spend our CPU.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+SHORTEST = 16
+"""Characters that a key has at least."""
+
+_HASH = "sha256:"
+_ENTRY = re.compile(
+    r"(?P<name>[\w.-]{1,64}):"
+    r"(?:sha256:(?P<hash>[0-9a-fA-F]{64})|(?P<key>[\w.~+/-]+=*))",  # what a Bearer token may be
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that opens the door.
+
+    Attributes:
+        name: what the log calls it.
+        digest: its SHA-256, 32 bytes.
+    """
+
+    name: str
+    digest: bytes = field(repr=False)
+
+
+def parse_keys(text: str) -> tuple[Key, ...]:
+    """Read keys from `name:key` or `name:sha256:HASH`, several with commas.
+
+    Raises:
+        ValueError: an entry is wrong; says which by its place, and nothing of what it holds.
+    """
+    entries = text.split(",")
+    keys = tuple(_parse_entry(entry.strip(), place) for place, entry in enumerate(entries, 1))
+    if len({key.name for key in keys}) < len(keys):
+        raise ValueError("two entries have the same name")
+    return keys
+
+
+def find_key(keys: Iterable[Key], given: str) -> Key | None:
+    """Find the key that was given, in a time that does not tell how near a wrong one is."""
+    digest = _digest(given)
+    found = [key for key in keys if secrets.compare_digest(key.digest, digest)]  # all, always
+    return found[0] if found else None
+
+
+def make_key() -> str:
+    """Make a key of 256 random bits, 43 characters."""
+    return secrets.token_urlsafe(32)
+
+
+def format_keys(keys: Iterable[Key]) -> str:
+    """Write keys in the form that `parse_keys` reads, all of them as hashes."""
+    return ",".join(f"{key.name}:{_HASH}{key.digest.hex()}" for key in keys)
+
+
+def is_hashed(text: str) -> bool:
+    """Tell whether no entry of keys holds one as itself."""
+    return all(entry.partition(":")[2].startswith(_HASH) for entry in text.split(","))
+
+
+def hash_key(key: str) -> str:
+    """Hash a key, in the form that `parse_keys` reads."""
+    return _HASH + _digest(key).hex()
+
+
+def _digest(key: str) -> bytes:
+    """Take a key's SHA-256."""
+    return hashlib.sha256(key.encode()).digest()
+
+
+def _parse_entry(entry: str, place: int) -> Key:
+    """Read one entry."""
+    match = _ENTRY.fullmatch(entry)
+    if match is None:
+        message = f"entry {place} is neither name:key nor name:sha256:HASH of 64 hex digits"
+        raise ValueError(message)
+    name, digest, key = match["name"], match["hash"], match["key"]
+    if digest:
+        return Key(name, bytes.fromhex(digest))
+    if len(key) < SHORTEST:
+        message = f"the key of entry {place} has fewer than {SHORTEST} characters"
+        raise ValueError(message)
+    return Key(name, _digest(key))

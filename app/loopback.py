@@ -1,0 +1,17 @@
+"""Which addresses are this machine alone. Everything but the front listens on one of them.
+
+`app.proxy` tells Ray that its node is one; HAProxy is put there by `app.haproxy`, the gRPC server
+of a replica by `app.replica`.
+"""
+
+import ipaddress
+
+LOOPBACK = "127.0.0.1"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches what listens on `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,141 @@
+"""What is taken of Serve's insides: that it is there, and what is said when it is not."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from textwrap import dedent
+
+import psutil
+import pytest
+
+from app.front import format_address
+from app.haproxy import prepare_haproxy
+from app.loopback import LOOPBACK
+from tests.serve.service import ROOT, find_free_port, make_environment
+
+BIND = "add_port_to_grpc_server"
+
+_BIND_REPLICA = dedent(
+    """
+    import json, socket
+    from concurrent.futures import ThreadPoolExecutor
+    import grpc
+    from ray.serve._private import replica
+    from app.errors import StartupError
+    from app.replica import bind_replica
+
+    def reach(host, port):
+        try:
+            socket.create_connection((host, port), timeout=5).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    bind_replica()
+    server = grpc.server(ThreadPoolExecutor(1))
+    port = replica.add_port_to_grpc_server(server, "[::]:0")
+    server.start()
+    found = [reach("127.0.0.1", port), reach("127.0.0.2", port), reach("::1", port)]
+    server.stop(None)
+    del replica.add_port_to_grpc_server
+    try:
+        bind_replica()
+    except StartupError as error:
+        print(json.dumps([found, str(error)]))
+    """
+)
+_CONFIGURE_HAPROXY = dedent(
+    """
+    import sys
+    from ray.serve._private.haproxy import HAProxyApi, HAProxyConfig
+    from ray.serve.config import HTTPOptions
+
+    folder, *ports = sys.argv[1], *map(int, sys.argv[2:])
+    settings = HAProxyConfig(
+        http_options=HTTPOptions(host="127.0.0.1", port=ports[0]),
+        stats_port=ports[1],
+        metrics_port=ports[2],
+        socket_path=folder + "/socket",
+        server_state_file=folder + "/state",
+    )
+    api = HAProxyApi(settings, config_file_path=folder + "/haproxy.cfg")
+    api._generate_config_file_internal()
+    """
+)
+
+
+def read_source(module: str) -> str:
+    """Read the source of a module of Serve's, without importing it."""
+    spec = find_spec("ray")
+    assert spec is not None
+    assert spec.origin is not None
+    return (Path(spec.origin).parent / "serve" / "_private" / f"{module}.py").read_text("utf-8")
+
+
+def run_script(script: str, *arguments: str) -> str:
+    """Run Python beside Serve; gives what it prints."""
+    command = [sys.executable, "-c", script, *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=make_environment(), stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+
+
+def test_serve_binds_a_replica_by_the_function_that_is_replaced() -> None:
+    """Its replica has one gRPC server, on every interface, bound through this name alone."""
+    source = read_source("replica")
+    assert re.findall(rf"{BIND}\((.*)\)", source) == ['self._server, "[::]:0"']
+    assert "secure_port(" not in source
+
+
+def test_a_replica_listens_on_this_machine_or_not_at_all() -> None:
+    """What asks for every interface gets 127.0.0.1; a Serve that asks otherwise is refused."""
+    found, said = json.loads(run_script(_BIND_REPLICA))
+    assert found == [True, False, False]
+    assert f"has no ray.serve._private.replica.{BIND}" in said
+
+
+@contextmanager
+def start_haproxy(program: str, *arguments: str) -> Iterator[psutil.Process]:
+    """Start HAProxy as Serve does, and wait until it listens."""
+    with subprocess.Popen([program, *arguments], stderr=subprocess.DEVNULL) as process:
+        try:
+            time.sleep(1)  # by then one that could not take a socket over has shut all
+            yield psutil.Process(process.pid)
+        finally:
+            process.kill()
+
+
+def list_addresses(process: psutil.Process) -> list[tuple[str, int]]:
+    """List where a process listens."""
+    found = process.net_connections("tcp")
+    return sorted((one.laddr.ip, one.laddr.port) for one in found if one.status == "LISTEN")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", LOOPBACK, "::", "::1"])  # noqa: S104
+def test_serves_own_haproxy_is_put_right(tmp_path: Path, host: str) -> None:
+    """One of its listeners is the front, all else is on 127.0.0.1, and a reload keeps them all."""
+    front, *own = (find_free_port() for _ in range(3))
+    run_script(_CONFIGURE_HAPROXY, str(tmp_path), *map(str, (front, *own)))
+    (program,) = prepare_haproxy(tmp_path, format_address(host, front), front).values()
+    expected = sorted([(host, front), *((LOOPBACK, port) for port in own)])
+    configuration = tmp_path / "haproxy.cfg"
+    command = [program, "-db", "-f", str(configuration), "-dR"]
+    with start_haproxy(*command) as first:
+        assert list_addresses(first) == expected
+        reload = ["-sf", str(first.pid), "-x", f"{tmp_path}/socket"]
+        with start_haproxy(*command, *reload) as second:
+            assert list_addresses(second) == expected
+    text = configuration.read_text()
+    assert re.findall(r"errorfile \d+ (.*)", text) == [f"{tmp_path}/refusal.http"] * 3
+    assert "127.0.0.1:514" not in text
+
+
+def test_serve_starts_haproxy_with_the_file_where_it_is_looked_for() -> None:
+    """The program that stands before HAProxy finds the configuration as its third argument."""
+    assert 'args = [haproxy_bin, "-db", "-f", self.config_file_path]' in read_source("haproxy")

@@ -1,0 +1,64 @@
+"""Where clients reach the service: what is refused before a start, and what is warned of."""
+
+import logging
+import socket
+
+import pytest
+
+from app.errors import SettingsError
+from app.front import check_front, format_address
+from app.keys import hash_key
+from app.settings import Settings
+
+
+def take_port(host: str) -> socket.socket:
+    """Listen on a port that is free."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, 0), family=family)
+
+
+def test_an_ipv6_address_stands_in_brackets() -> None:
+    """A URL tells the address from the port."""
+    assert format_address("::1", 8000) == "[::1]:8000"
+    assert format_address("vitrine.example", 80) == "vitrine.example:80"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_that_is_taken_is_refused(host: str) -> None:
+    """By IPv4 and IPv6 the error names the address and what to set; a free one is no error."""
+    with take_port(host) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(SettingsError, match=r"Address already in use.* VITRINE_PORT") as caught:
+            check_front(Settings(host=host, port=port))
+        assert format_address(host, port) in str(caught.value)
+    check_front(Settings(host=host, port=port))
+
+
+def test_all_of_ipv6_is_all_of_ipv4_too() -> None:
+    """HAProxy on :: listens on IPv4 as well, so a port that is taken there is refused."""
+    with take_port("127.0.0.1") as server, pytest.raises(SettingsError, match="in use"):
+        check_front(Settings(host="::", port=server.getsockname()[1]))
+
+
+@pytest.mark.parametrize("host", ["192.0.2.77", "2001:db8::77", "nobody.invalid", "a b"])
+def test_a_host_that_is_not_ours_is_refused(host: str) -> None:
+    """The error is one line that says why, in words."""
+    with pytest.raises(SettingsError, match="Cannot listen on") as caught:
+        check_front(Settings(host=host, port=8000))
+    assert "Unknown error" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104
+def test_an_open_door_is_warned_of(host: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Everywhere without keys is told with what to set; with keys, or here alone, nothing is."""
+    with take_port("127.0.0.1") as server:
+        port = server.getsockname()[1]
+    caplog.set_level(logging.WARNING)
+    check_front(Settings(host=host, port=port, api_keys=f"a:{hash_key('k')}"))  # type: ignore[arg-type]
+    check_front(Settings(host="127.0.0.1", port=port))
+    assert caplog.messages == []
+    check_front(Settings(host=host, port=port))
+    (message,) = caplog.messages
+    assert format_address(host, port) in message
+    assert "VITRINE_API_KEYS" in message

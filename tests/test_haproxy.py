@@ -1,0 +1,73 @@
+"""HAProxy with its configuration put right, where a real start cannot show it."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.haproxy import format_refusal, prepare_haproxy
+from schemas import Problem
+
+CONFIGURATION = """\
+global
+    log 127.0.0.1:514 local0 info
+    log /dev/log local0
+    errorfile 503 /elsewhere/500.http
+frontend prometheus
+    bind :9101
+frontend http_frontend
+    bind 127.0.0.1:8000
+    server one 127.0.0.1:8000 check
+frontend grpc_frontend
+    bind [::]:9000 proto h2
+listen stats
+  bind *:8404
+"""
+
+
+@pytest.mark.parametrize(
+    ("front", "place"),
+    [
+        ("0.0.0.0:8000", "0.0.0.0:8000"),
+        ("127.0.0.1:8000", "127.0.0.1:8000"),
+        ("a-b.c:8000", "a-b.c:8000"),
+        ("[::]:8000", "[::]:8000"),
+        ("[::1]:8000", "[::1]:8000 v6only"),
+    ],
+)
+def test_haproxy_starts_with_its_configuration_put_right(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, front: str, place: str
+) -> None:
+    """The front is where it is told, all else on 127.0.0.1; no line is sent; the page is ours."""
+    run, configuration, haproxy = (tmp_path / name for name in ("run", "haproxy.cfg", "ha proxy"))
+    run.mkdir()
+    configuration.write_text(CONFIGURATION)
+    haproxy.write_text('#!/bin/sh\necho "$@"\n')
+    haproxy.chmod(0o700)
+    monkeypatch.setenv("RAY_SERVE_HAPROXY_BINARY_PATH", str(haproxy))
+    (program,) = prepare_haproxy(run, front, 8000).values()
+    expected = CONFIGURATION.replace("    log 127.0.0.1:514 local0 info\n", "")
+    for before, after in (
+        ("bind :9101", "bind 127.0.0.1:9101"),
+        ("bind *:8404", "bind 127.0.0.1:8404"),
+        ("bind [::]:9000", "bind 127.0.0.1:9000"),
+        ("bind 127.0.0.1:8000", f"bind {place}"),
+        ("/elsewhere/500.http", f"{run}/refusal.http"),
+    ):
+        expected = expected.replace(before, after)
+    command = [program, "-db", "-f", str(configuration), "-sf", "7"]
+    for _ in range(2):  # a reload may find the file as it left it
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.split() == command[1:]
+        assert configuration.read_text() == expected
+    assert (run / "refusal.http").read_bytes() == format_refusal().encode()
+
+
+def test_haproxys_own_refusal_is_a_problem() -> None:
+    """It is a whole HTTP answer in the words of RFC 9457."""
+    head, body = format_refusal().split("\r\n\r\n")
+    lines = head.split("\r\n")
+    assert lines[0] == "HTTP/1.1 503 Service Unavailable"
+    assert f"Content-Length: {len(body)}" in lines
+    problem = Problem.model_validate_json(body, strict=True)
+    assert (problem.type, problem.status) == ("urn:vitrine:problem:model-unavailable", 503)
