@@ -16,7 +16,8 @@ from app.errors import SettingsError, StartupError
 Proxy = Literal["haproxy", "python"]
 
 BLOCKS = range(20_000, 30_000, 50)
-"""Where blocks of ports for ingress replicas begin, below those that the system hands out."""
+"""Where blocks of ports begin, below those that the system hands out: another process, or just a
+connection that goes out, would take one of those between our choice and its use."""
 
 BUFFER = 1 << 17
 """Bytes that HAProxy passes on at once: an image of 80 kB in one piece, not in five of 16 KiB."""
@@ -57,13 +58,13 @@ def list_serve_variables(proxy: Proxy, folder: Path) -> dict[str, str]:
 
 def _list_haproxy_variables(folder: Path) -> dict[str, str]:
     """List those that HAProxy needs beside."""
-    ports = _find_free_block()
+    *replicas, fallback_http, fallback_grpc, metrics, stats = _find_free_block()
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.5",
-        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ports.start),
-        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(ports.stop - 1),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replicas[0]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replicas[-1]),
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
         "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(BUFFER),
         # To classify changes nothing: what a replica took and did not answer goes to another.
@@ -75,10 +76,10 @@ def _list_haproxy_variables(folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{folder}/state",
         # The Python proxy that HAProxy turns to while no replica runs; also bound shared.
-        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(_find_free_port()),
-        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(_find_free_port()),
-        "RAY_SERVE_HAPROXY_METRICS_PORT": str(_find_free_port()),
-        "RAY_SERVE_HAPROXY_STATS_PORT": str(_find_free_port()),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_http),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
     }
 
 
@@ -95,7 +96,7 @@ def _list_ray_variables() -> dict[str, str]:
 
 
 def _find_free_block() -> range:
-    """Find ports for the ingress replicas, all of them free now.
+    """Find ports for the ingress replicas and what stands before them, all of them free now.
 
     Replicas share their ports (SO_REUSEPORT): two services on the same ones would get each
     other's requests, in silence. Serve's own choice is 30000 and up for every service.
@@ -104,7 +105,7 @@ def _find_free_block() -> range:
         block = range(start, start + BLOCKS.step)
         if all(map(_is_free, block)):
             return block
-    raise StartupError("No ports between 20000 and 30000 are free for the ingress replicas.")
+    raise StartupError("No ports between 20000 and 30000 are free for the service.")
 
 
 def _is_free(port: int) -> bool:
@@ -114,10 +115,3 @@ def _is_free(port: int) -> bool:
             return True
     except OSError:
         return False
-
-
-def _find_free_port() -> int:
-    """Find a port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

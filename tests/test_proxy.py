@@ -28,7 +28,8 @@ def test_elsewhere_auto_takes_the_python_proxy(monkeypatch: pytest.MonkeyPatch) 
 def test_two_services_share_no_file_and_no_port(tmp_path: Path) -> None:
     """HAProxy's files lie in the service's own folder and its ports are free ones."""
     one = list_serve_variables("haproxy", tmp_path / "one")
-    two = list_serve_variables("haproxy", tmp_path / "two")
+    with socket.create_server(("127.0.0.1", int(one["RAY_SERVE_HAPROXY_STATS_PORT"]))):
+        two = list_serve_variables("haproxy", tmp_path / "two")
     ends = (
         "S_PORT",
         "PROXY_HTTP_PORT",
@@ -43,6 +44,15 @@ def test_two_services_share_no_file_and_no_port(tmp_path: Path) -> None:
     assert all(one[name] != two[name] for name in own)
 
 
+def test_no_port_is_one_that_the_system_hands_out(tmp_path: Path) -> None:
+    """A connection that goes out could take it before HAProxy does, and the start would fail."""
+    variables = list_serve_variables("haproxy", tmp_path)
+    ports = [int(value) for name, value in variables.items() if name.endswith("_PORT")]
+    assert len(set(ports)) == len(ports) == 6
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(port < first for port in ports)
+
+
 def test_ingress_replicas_get_ports_that_nobody_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -51,7 +61,7 @@ def test_ingress_replicas_get_ports_that_nobody_has(
     with socket.create_server(("127.0.0.1", 19_049), reuse_port=True):
         variables = list_serve_variables("haproxy", tmp_path)
         assert variables["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"] == "19050"
-        assert variables["RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT"] == "19099"
+        assert variables["RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT"] == "19095"
         with (
             socket.create_server(("127.0.0.1", 19_099), reuse_port=True),
             pytest.raises(StartupError, match="No ports"),
