@@ -74,7 +74,7 @@ def run_service(settings: Settings) -> None:
                 raise
             _logger.info("stopping")
         finally:
-            stop_service()
+            stop_service(folder)
     _logger.info("stopped")
 
 

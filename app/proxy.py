@@ -22,6 +22,9 @@ connection that goes out, would take one of those between our choice and its use
 BUFFER = 1 << 17
 """Bytes that HAProxy passes on at once: an image of 80 kB in one piece, not in five of 16 KiB."""
 
+SILENCE_S = 60
+"""Seconds that a client may send nothing while it is its turn. Serve's own choice is an hour."""
+
 LARGEST_GROUP = 1 << 30
 """Bytes of one message to a classifier. Serve's 4 MB hold 27 images of 224 x 224 pixels."""
 
@@ -65,7 +68,8 @@ def _list_haproxy_variables(folder: Path) -> dict[str, str]:
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.5",
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replicas[0]),
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replicas[-1]),
-        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "20",
+        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": str(SILENCE_S),
         "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(BUFFER),
         # To classify changes nothing: what a replica took and did not answer goes to another.
         "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",

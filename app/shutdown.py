@@ -7,23 +7,32 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Never
 
 import psutil
 
+from app.draining import DRAIN_S, drain
+
 SERVE_S = 6.0
 """Seconds that Serve and Ray get to stop; what is left then is ended."""
 
-OVERDUE_S = 8.5
+OVERDUE_S = DRAIN_S + 8.5
 """Seconds from the signal until the process ends itself, whatever it is doing."""
 
 _logger = logging.getLogger("vitrine.launch")
 
 
-def stop_service() -> None:
-    """Stop Serve and Ray, then end whatever of ours is left."""
+def stop_service(folder: Path) -> None:
+    """Answer what has begun, stop Serve and Ray, then end whatever of ours is left.
+
+    Args:
+        folder: private to this service; HAProxy's files are in it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if unanswered := drain(folder):
+        _logger.warning("%d requests had no answer in %.0f s and are dropped", unanswered, DRAIN_S)
     children = list_children()
     with contextlib.redirect_stdout(io.StringIO()):  # Ray tells of the actors that it ends
         stopper = threading.Thread(target=_stop_serve, daemon=True)

@@ -43,7 +43,7 @@ def run_cluster() -> Iterator[None]:
             yield
         finally:
             logging.getLogger("ray.serve").disabled = True  # it would tell that our loop rests
-            stop_service()
+            stop_service(Path(folder))
 
 
 def find_classifiers() -> list[psutil.Process]:

@@ -20,6 +20,7 @@ ALLOWED = {
     "app/settings.py": {"pydantic_settings", "app.keys"},
     "app/logs.py": set[str](),
     "app/machine.py": set[str](),
+    "app/draining.py": set[str](),
     "app/proxy.py": {"app.errors"},
     "app/routing.py": set[str](),
     "app/prediction": {

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from app.classifier.checkpoint import BUNDLED
+from app.draining import DRAIN_S
 from schemas import Problem
 from tests.api.uploads import make_upload
 from tests.serve.service import SEVEN, Service, start_service
@@ -55,14 +57,19 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @contextmanager
-def load(service: Service) -> Iterator[Outcome]:
-    """Keep clients busy, each with one request at a time."""
+def load(service: Service, *, is_stopping: bool = False) -> Iterator[Outcome]:
+    """Keep clients busy, each with one request at a time.
+
+    Of a service that is stopping a refused connection is no failure, and nothing is sent twice.
+    """
     outcome, stop, lock = Outcome(), threading.Event(), threading.Lock()
 
     def ask() -> None:
         with httpx.Client(timeout=60) as client:
             while not stop.is_set():
-                told = send(client, service.url)
+                told = send(client, service.url, tries=1 if is_stopping else 2)
+                if is_stopping and "ConnectError" in told:
+                    return
                 with lock:
                     if isinstance(told, tuple):
                         outcome.answers[told] += 1
@@ -80,7 +87,7 @@ def load(service: Service) -> Iterator[Outcome]:
             thread.join()
 
 
-def send(client: httpx.Client, url: str) -> tuple[str, str] | str:
+def send(client: httpx.Client, url: str, tries: int) -> tuple[str, str] | str:
     """Send a seven; gives the revision and the label of the answer, or what else came.
 
     HAProxy closes idle connections when its servers change; whoever sends at that moment hears
@@ -88,12 +95,10 @@ def send(client: httpx.Client, url: str) -> tuple[str, str] | str:
     """
     request = make_upload(SEVEN.read_bytes(), url=url)
     try:
-        try:
-            response = client.send(request)
-        except httpx.RemoteProtocolError:
-            response = client.send(request)
+        response = client.send(request)
     except httpx.TransportError as error:
-        return repr(error)
+        is_closed = isinstance(error, httpx.RemoteProtocolError) and tries > 1
+        return send(client, url, tries - 1) if is_closed else repr(error)
     if response.status_code == 200:
         answer = response.json()
         return answer["model"]["revision"], answer["predictions"][0]["label"]
@@ -183,3 +188,25 @@ def read_revision(service: Service) -> str:
         response = client.send(make_upload(SEVEN.read_bytes(), url=service.url))
     revision: str = response.raise_for_status().json()["model"]["revision"]
     return revision
+
+
+def test_a_stop_answers_what_has_begun(tmp_path: Path) -> None:
+    """SIGTERM under load: all in flight are answered, and what never ends is dropped in time."""
+    with start_service(tmp_path) as service:
+        service.wait_until_ready()
+        with (
+            socket.create_connection(("127.0.0.1", service.port)) as stuck,
+            load(service, is_stopping=True) as outcome,
+        ):
+            stuck.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+            time.sleep(BEFORE_S)
+            before, started = outcome.good, time.monotonic()
+            service.process.send_signal(signal.SIGTERM)
+            service.process.wait(timeout=30)
+            took_s = time.monotonic() - started
+        assert outcome.bad == []
+        assert outcome.good > before > CLIENTS
+        assert service.process.returncode == 0
+        assert [one.pid for one in service.list_processes()] == []
+        assert took_s > DRAIN_S
+        assert "1 requests had no answer in 15 s and are dropped" in service.read_log()
