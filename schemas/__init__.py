@@ -1,6 +1,6 @@
 """The wire types: what the service takes and answers, frozen, with an example each."""
 
-from schemas.health import Health, Liveness
+from schemas.health import Health, Liveness, Queue
 from schemas.labels import Label, Labels
 from schemas.model import ModelInfo
 from schemas.prediction import DEFAULT_TOP_K, ImageInfo, Prediction, PredictOptions, PredictResponse
@@ -18,4 +18,5 @@ __all__ = [
     "PredictResponse",
     "Prediction",
     "Problem",
+    "Queue",
 ]

@@ -7,6 +7,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.model import ModelInfo
 
 
+class Queue(BaseModel):
+    """What waits or is being classified in this ingress replica, and what was not."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_extra={"example": {"images": 3, "bytes": 18412, "refused": 0, "cancelled": 1}},
+    )
+
+    images: int = Field(description="Images that wait or are being classified now.")
+    bytes: int = Field(description="Bytes of request bodies held now.")
+    refused: int = Field(description="Requests refused as `overloaded` since the start.")
+    cancelled: int = Field(description="Images whose client had gone, since the start.")
+
+
 class Health(BaseModel):
     """An inference through the real path succeeded in the last few seconds."""
 
@@ -19,6 +33,7 @@ class Health(BaseModel):
                 "device": "cpu",
                 "uptime_s": 81.5,
                 "last_inference_s": 0.4,
+                "queue": {"images": 3, "bytes": 18412, "refused": 0, "cancelled": 1},
             }
         },
     )
@@ -30,6 +45,7 @@ class Health(BaseModel):
     last_inference_s: float | None = Field(
         description="Seconds since the last inference that succeeded; null before the first."
     )
+    queue: Queue
 
 
 class Liveness(BaseModel):

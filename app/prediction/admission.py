@@ -4,6 +4,7 @@ What comes beyond is refused at once. Of a body that comes the announced length 
 not held: a few slow clients could announce the whole house full.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +22,7 @@ class Admission:
         images: those in the house now.
         bytes: held now.
         refused: how often something was refused.
+        cancelled: how many images nobody waited for any more, because their client had gone.
     """
 
     def __init__(self, max_images: int, max_bytes: int) -> None:
@@ -29,6 +31,7 @@ class Admission:
         self.images = 0
         self.bytes = 0
         self.refused = 0
+        self.cancelled = 0
 
     def check(self, length: int = 0) -> None:
         """Refuse what would not fit now; takes no place.
@@ -50,6 +53,9 @@ class Admission:
         self.images += 1
         try:
             yield
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
         finally:
             self.images -= 1
 

@@ -11,7 +11,7 @@ from PIL import Image
 from app.backend import Description
 from app.errors import ModelUnavailableError, ProblemError
 from app.prediction.predictor import Predictor
-from schemas import PredictOptions
+from schemas import PredictOptions, Queue
 
 FRESH_S = 4.0
 """An inference this many seconds ago still counts as proof."""
@@ -29,6 +29,17 @@ class Probe:
         self._probing: asyncio.Task[None] | None = None
         self._image = _encode_blank_image()
         self._started = time.monotonic()
+
+    @property
+    def queue(self) -> Queue:
+        """What waits in this ingress replica, and what was refused or left."""
+        admission = self._predictor.admission
+        return Queue(
+            images=admission.images,
+            bytes=admission.bytes,
+            refused=admission.refused,
+            cancelled=admission.cancelled,
+        )
 
     @property
     def uptime_s(self) -> float:

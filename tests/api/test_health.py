@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.errors import ModelUnavailableError
-from schemas import Health
+from schemas import Health, Queue
 from tests.api.answers import read_problem
 from tests.api.door import LIMITS, URL, answer, get, open_client
 from tests.api.uploads import encode_grey, make_upload
@@ -42,6 +42,7 @@ def test_health_tells_what_is_served() -> None:
     assert (health.model.id, health.model.revision) == ("fake", "first")
     assert health.last_inference_s is not None
     assert 0 <= health.last_inference_s < 5
+    assert health.queue == Queue(images=0, bytes=0, refused=0, cancelled=0)
     assert 0 <= health.uptime_s < 60
 
 

@@ -171,6 +171,7 @@ def test_a_cancelled_request_frees_its_place() -> None:
         leaving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await leaving
+        assert (predictor.admission.images, predictor.admission.cancelled) == (1, 1)
         newcomer = start(predictor, 128)
         await asyncio.sleep(0)
         backend.resume()

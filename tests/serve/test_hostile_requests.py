@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -15,8 +15,9 @@ from app.errors import (
     UndecodableImageError,
     UnsupportedMediaTypeError,
 )
+from schemas import Health, Queue
 from tests.api.answers import read_problem
-from tests.api.uploads import make_upload
+from tests.api.uploads import encode_grey, make_upload
 from tests.prediction import bombs
 from tests.serve.processes import Growth, list_lasting
 from tests.serve.service import SEVEN, Service
@@ -149,3 +150,28 @@ def test_a_bomb_is_answered(service: Service, name: str) -> None:
     if response.status_code != 200:
         error = ImageTooLargeError if response.status_code == 413 else UndecodableImageError
         read_problem(response, error)
+
+
+def test_clients_that_leave_free_their_places(service: Service) -> None:
+    """Their images are not classified when their turn has not come, and this is counted."""
+    before = _read_queue(service)
+    data = PART + encode_grey(128, (5000, 4000), "JPEG") + b"\r\n--cut--\r\n"
+    head = make_head("POST /predict", f"Content-Length: {len(data)}", f"Content-Type: {BOUNDARY}")
+    with ExitStack() as clients:
+        for _ in range(40):
+            client = socket.create_connection(("127.0.0.1", service.port), timeout=30)
+            clients.enter_context(client).sendall(head + data)
+        while (waiting := _read_queue(service)).images < 5:
+            assert waiting.images or waiting.bytes, "all were answered already"
+    deadline = time.monotonic() + 30
+    while (
+        (queue := _read_queue(service)).images or queue.bytes or queue.cancelled == before.cancelled
+    ):
+        assert time.monotonic() < deadline, queue
+        time.sleep(0.1)
+    assert 5 <= queue.cancelled - before.cancelled <= 40
+
+
+def _read_queue(service: Service) -> Queue:
+    """Read what /health tells of the queue."""
+    return Health.model_validate(httpx.get(f"{service.url}/health", timeout=30).json()).queue

@@ -22,6 +22,7 @@ async def health(probe: ProbeDep) -> Health:
         device=description.device,
         uptime_s=round(probe.uptime_s, 1),
         last_inference_s=None if age_s is None else round(age_s, 1),
+        queue=probe.queue,
     )
 
 
