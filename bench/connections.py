@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 from bench.images import BOUNDARY, Picture
 
 ANSWER_LIMIT_S = 60.0
-HEAD_END, LENGTH = b"\r\n\r\n", b"content-length:"
+NO_CONNECTION, CUT_OFF = -1, 0
+"""In place of a status: nobody took the connection, or it broke before the answer."""
+HEAD_END, LENGTH, CLOSE = b"\r\n\r\n", b"content-length:", b"connection: close"
 
 
 class Connection(asyncio.Protocol):
@@ -43,7 +45,9 @@ class Connection(asyncio.Protocol):
         head, end, body = bytes(self._received).partition(HEAD_END)
         if not end or self._answer is None or self._answer.done():
             return
-        _, found, rest = head.lower().partition(LENGTH)
+        head = head.lower()
+        self.is_open = CLOSE not in head
+        _, found, rest = head.partition(LENGTH)
         if not found:
             self._answer.set_exception(ConnectionError("The answer announces no length."))
         elif len(body) >= int(rest.split(b"\r\n")[0]):
@@ -92,15 +96,25 @@ class Pool:
 
     async def exchange(self) -> bool:
         """Send the request once and say whether the answer was a 200."""
+        return await self.ask() == HTTPStatus.OK
+
+    async def ask(self) -> int:
+        """Send the request once and return the answer's status, NO_CONNECTION or CUT_OFF."""
         async with self._places:
             try:
                 connection = await self._take()
+            except OSError:
+                return NO_CONNECTION
+            try:
                 async with asyncio.timeout(ANSWER_LIMIT_S):
                     status = await connection.send(self._address.request)
             except (OSError, TimeoutError):  # the connection is not used again
-                return False
-            self._free.append(connection)
-            return status == HTTPStatus.OK
+                return CUT_OFF
+            if connection.is_open:
+                self._free.append(connection)
+            else:
+                connection.close()
+            return status
 
     def close(self) -> None:
         """Hang up every connection that is free."""

@@ -1,0 +1,51 @@
+"""Run ``python -m bench.chaos [--only WORDS]``: every scenario on a service of its own.
+
+Loopback only, bounded in time and requests. Prints a table; the last line of stdout is one JSON
+document, which is also kept in bench/results.
+"""
+
+import argparse
+import sys
+import time
+from datetime import UTC, datetime
+
+from bench.chaos.rows import Row
+from bench.chaos.scenarios import list_scenarios
+from bench.machine import describe_machine
+from bench.report import save
+
+
+def run() -> None:
+    """Run the scenarios and tell what was seen."""
+    parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__)
+    parser.add_argument("--only", default="", help="words of the scenarios to run")
+    only = parser.parse_args().only
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    rows: dict[str, Row] = {}
+    for name, scenario in list_scenarios().items():
+        if only not in name:
+            continue
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        begun = time.monotonic()
+        rows[name] = {**scenario(), "took_s": round(time.monotonic() - begun, 1)}
+        print_row(name, rows[name])
+    document = {
+        "benchmark": "chaos",
+        "started": started,
+        "machine": describe_machine(),
+        "scenarios": rows,
+    }
+    save(document, "chaos-part" if only else "chaos")
+
+
+def print_row(name: str, row: Row) -> None:
+    """Print one scenario as a row of a Markdown table."""
+    seen = {key: value for key, value in row.items() if key not in {"target", "reached", "took_s"}}
+    facts = ", ".join(f"{key} {value}" for key, value in seen.items() if key != "answers")
+    print(
+        f"| {name} | {row['target']} | {facts} | {'yes' if row['reached'] else 'no'} |", flush=True
+    )
+
+
+if __name__ == "__main__":
+    run()
