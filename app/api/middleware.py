@@ -23,6 +23,9 @@ from app.prediction.predictor import Predictor
 REQUEST_ID = "X-Request-ID"
 CLIENT_GONE = 499
 """What is logged for a request whose client went away before it was answered."""
+DROPPED = 1 << 20
+"""Bytes of a refused body that the server reads and drops, so that its connection serves on."""
+
 LONGEST_PATH = 1000
 """Characters of a path that are logged."""
 
@@ -84,7 +87,8 @@ class RequestMiddleware:
             deadline = choose_deadline(headers, self._timeout_s)
             self._check_announced(headers)
         except ProblemError as problem:  # the body is left unread
-            response = build_response(problem, {"Connection": "close"})
+            is_short = _read_length(headers) <= DROPPED and "transfer-encoding" not in headers
+            response = build_response(problem, {} if is_short else {"Connection": "close"})
             await response(scope, receive, exchange.send)
             return
         scope.setdefault("state", {})["deadline"] = deadline
@@ -96,8 +100,7 @@ class RequestMiddleware:
 
     def _check_announced(self, headers: Headers) -> None:
         """Refuse a body by its announced length: too large, or too much for now."""
-        announced = headers.get("content-length", "")
-        length = int(announced) if announced.isdecimal() else 0
+        length = _read_length(headers)
         if length > self._max_body:
             message = f"The body has {length} bytes; at most {self._max_body} are read."
             raise PayloadTooLargeError(message)
@@ -163,6 +166,12 @@ class Exchange:
             by = f" by {self.key_name}"
         extra = {"fields": fields}
         _logger.info("%s %s %s %.1f ms%s", method, path, status, duration_ms, by, extra=extra)
+
+
+def _read_length(headers: Headers) -> int:
+    """Read how many bytes of a body are announced; 0 when none are."""
+    announced = headers.get("content-length", "")
+    return int(announced) if announced.isdecimal() else 0
 
 
 def _choose_id(headers: Headers, *, is_echoed: bool) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from app.api.factory import create_app
 from app.api.headers import MOVED_TIMEOUT, TIMEOUT, list_middlewares
+from app.api.middleware import DROPPED
 from app.errors import DeadlineExceededError, InvalidRequestError, OverloadedError
 from app.prediction.predictor import Predictor
 from tests.api.answers import read_problem
@@ -62,7 +63,7 @@ def test_a_full_house_refuses_before_it_reads_the_body() -> None:
             request = httpx.Request("POST", f"{URL}/predict", content=tell(), headers=headers)
             refused = await client.send(request)
             read_problem(refused, OverloadedError)
-            assert refused.headers["connection"] == "close"
+            assert "connection" not in refused.headers
             assert not read
             backend.resume()
             assert (await inside).status_code == 200
@@ -171,3 +172,25 @@ def test_headers_that_serve_obeys_are_out_of_its_way() -> None:
 
     asyncio.run(scenario())
     assert seen == [(MOVED_TIMEOUT.lower().encode(), b"3"), (b"accept", b"*/*")]
+
+
+@pytest.mark.parametrize(
+    ("length", "is_kept"),
+    [(DROPPED, True), (DROPPED + 1, False), (None, False)],
+    ids=["short", "long", "unknown"],
+)
+def test_a_refusal_closes_the_connection_of_a_long_body(
+    length: int | None, *, is_kept: bool
+) -> None:
+    """A short body is read and dropped by the server, so that the connection serves on."""
+
+    async def scenario() -> None:
+        async with open_app(Predictor(FakeBackend(), LIMITS)) as client:
+            announced = {} if length is None else {"content-length": str(length)}
+            headers = {"X-Request-Timeout-Seconds": "never"} | announced
+            body = stream(b"x", 0)
+            response = await client.post("/predict", content=body, headers=headers)
+            read_problem(response, InvalidRequestError)
+            assert ("connection" not in response.headers) == is_kept
+
+    asyncio.run(scenario())

@@ -27,6 +27,7 @@ _GIGABYTE = 1_000_000_000
 _GROWTH = 100_000_000
 """Bytes by which no process may grow, whatever is sent."""
 
+_NEVER = ("X-Request-Timeout-Seconds", "never")
 _PIECE = bytes(1_000_000)
 _FIELD = b'--cut\r\nContent-Disposition: form-data; name="%s"\r\n\r\nx\r\n'
 
@@ -170,6 +171,18 @@ def test_clients_that_leave_free_their_places(service: Service) -> None:
         assert time.monotonic() < deadline, queue
         time.sleep(0.1)
     assert 5 <= queue.cancelled - before.cancelled <= 40
+
+
+def test_a_connection_serves_on_after_a_refusal(service: Service) -> None:
+    """A refused upload is read and dropped; what follows on its connection is answered."""
+    upload = make_upload(SEVEN.read_bytes(), url=service.url)
+    refused = httpx.Request(
+        "POST", upload.url, headers=[*upload.headers.items(), _NEVER], content=upload.read()
+    )
+    with httpx.Client(timeout=30) as client:
+        for _ in range(10):
+            read_problem(client.send(refused), InvalidRequestError)
+            assert client.send(upload).status_code == 200
 
 
 def _read_queue(service: Service) -> Queue:
