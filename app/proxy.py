@@ -22,6 +22,9 @@ connection that goes out, would take one of those between our choice and its use
 BUFFER = 1 << 17
 """Bytes that HAProxy passes on at once: an image of 80 kB in one piece, not in five of 16 KiB."""
 
+RETRIES = 8
+"""How often HAProxy sends a request on: each of a dead replica's idle connections costs one try."""
+
 SILENCE_S = 60
 """Seconds that a client may send nothing while it is its turn. Serve's own choice is an hour."""
 
@@ -73,6 +76,7 @@ def _list_haproxy_variables(folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(BUFFER),
         # To classify changes nothing: what a replica took and did not answer goes to another.
         "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+        "RAY_SERVE_HAPROXY_RETRIES": str(RETRIES),
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # a line to a Python process for each request
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
         "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{folder}/admin.sock",
