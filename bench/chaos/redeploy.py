@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from bench.chaos.rows import PICTURE, Row
 from bench.chaos.traffic import Tally, keep_busy
