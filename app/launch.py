@@ -5,7 +5,6 @@ Ray is imported inside functions, because Serve reads its variables when it is i
 """
 
 import contextlib
-import itertools
 import logging
 import os
 import shutil
@@ -14,10 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Never
 
+from app.draining import DRAIN_S
 from app.errors import StartupError
 from app.front import check_front, format_address, wait_until_ready
-from app.haproxy import prepare_haproxy
+from app.haproxy import check_folder, prepare_haproxy
 from app.interrupt import Interrupt
 from app.logs import forward_lines
 from app.loopback import LOOPBACK
@@ -52,6 +53,7 @@ def run_service(settings: Settings) -> None:
     with _make_run_folder() as folder, forward_lines(folder / "log") as pipe:
         variables = list_serve_variables(proxy, folder)
         if proxy == "haproxy":
+            check_folder(folder)
             variables |= prepare_haproxy(folder, front, settings.port)
         os.environ.update(variables)
         try:
@@ -59,16 +61,9 @@ def run_service(settings: Settings) -> None:
                 _tell(started, step)
                 act()
                 interrupt.catch()  # ray.init puts a handler of its own in place
+            interrupt.patience_s = OVERDUE_S + DRAIN_S
             _tell(started, f"ready at http://{front} (try http://{front}/docs; Ctrl-C stops)")
-            for generation in itertools.count(1):
-                interrupt.wait()
-                _logger.info("loading %s anew beside the one that serves", settings.model)
-                try:
-                    _deploy(settings, pipe, generation)
-                except StartupError as exc:
-                    if interrupt.came:
-                        raise
-                    _logger.error("%s What was served goes on.", exc)  # noqa: TRY400 - one line
+            _reload_when_told(settings, pipe, interrupt)
         except (KeyboardInterrupt, StartupError):
             if not interrupt.came:
                 raise
@@ -88,6 +83,21 @@ def _list_steps(
         ("Serve runs; loading the model", partial(_deploy, settings, pipe)),
         ("the model is loaded; waiting for the proxy", partial(wait_until_ready, settings)),
     ]
+
+
+def _reload_when_told(settings: Settings, pipe: Path, interrupt: Interrupt) -> Never:
+    """Load the checkpoint anew at each SIGUSR1, until KeyboardInterrupt ends it."""
+    generation = 0
+    while True:
+        interrupt.wait()
+        generation += 1
+        _logger.info("loading %s anew beside the one that serves", settings.model)
+        try:
+            _deploy(settings, pipe, generation)
+        except StartupError as exc:
+            if interrupt.came:
+                raise
+            _logger.error("%s What was served goes on.", exc)  # noqa: TRY400 - one line
 
 
 def _tell(started: float, step: str) -> None:

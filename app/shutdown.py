@@ -17,8 +17,9 @@ from app.draining import DRAIN_S, drain
 SERVE_S = 6.0
 """Seconds that Serve and Ray get to stop; what is left then is ended."""
 
-OVERDUE_S = DRAIN_S + 8.5
-"""Seconds from the signal until the process ends itself, whatever it is doing."""
+OVERDUE_S = 8.5
+"""Seconds from the signal until the process ends itself, whatever it is doing; what is in flight
+gets DRAIN_S more."""
 
 _logger = logging.getLogger("vitrine.launch")
 

@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from app.haproxy import format_refusal, prepare_haproxy
+from app.errors import DeadlineExceededError, ModelUnavailableError, StartupError
+from app.haproxy import WAIT, check_folder, format_page, prepare_haproxy
 from schemas import Problem
 
 CONFIGURATION = """\
 global
     log 127.0.0.1:514 local0 info
     log /dev/log local0
-    errorfile 503 /elsewhere/500.http
+    errorfile 504 /elsewhere/500.http
+defaults
+    timeout client 60s
 frontend prometheus
     bind :9101
 frontend http_frontend
@@ -52,7 +55,9 @@ def test_haproxy_starts_with_its_configuration_put_right(
         ("bind *:8404", "bind 127.0.0.1:8404"),
         ("bind [::]:9000", "bind 127.0.0.1:9000"),
         ("bind 127.0.0.1:8000", f"bind {place}"),
-        ("/elsewhere/500.http", f"{run}/refusal.http"),
+        ("504 /elsewhere/500.http", f"504 {run}/refusal.http\n    errorfile 408 {run}/late.http"),
+        ("frontend http_frontend", f"frontend http_frontend\n    {WAIT}"),
+        ("timeout client 60s", "timeout client 60s\n    timeout http-request 30s"),
     ):
         expected = expected.replace(before, after)
     command = [program, "-db", "-f", str(configuration), "-sf", "7"]
@@ -60,14 +65,24 @@ def test_haproxy_starts_with_its_configuration_put_right(
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert done.stdout.split() == command[1:]
         assert configuration.read_text() == expected
-    assert (run / "refusal.http").read_bytes() == format_refusal().encode()
+    assert (run / "refusal.http").read_bytes().startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert (run / "late.http").read_bytes().startswith(b"HTTP/1.1 504 Gateway Timeout\r\n")
 
 
-def test_haproxys_own_refusal_is_a_problem() -> None:
-    """It is a whole HTTP answer in the words of RFC 9457."""
-    head, body = format_refusal().split("\r\n\r\n")
+def test_a_folder_that_is_too_deep_for_sockets_is_refused() -> None:
+    """HAProxy would say so after Ray has started, and in its own log."""
+    check_folder(Path("/var/vitrine-12345678"))
+    with pytest.raises(StartupError, match="TMPDIR"):
+        check_folder(Path("/home/somebody/tmp/vitrine-12345678"))
+
+
+def test_haproxys_own_answers_are_problems() -> None:
+    """Each is a whole HTTP answer in the words of RFC 9457."""
+    head, body = format_page(ModelUnavailableError("none")).split("\r\n\r\n")
     lines = head.split("\r\n")
     assert lines[0] == "HTTP/1.1 503 Service Unavailable"
     assert f"Content-Length: {len(body)}" in lines
+    assert "Retry-After: 5" in lines
     problem = Problem.model_validate_json(body, strict=True)
     assert (problem.type, problem.status) == ("urn:vitrine:problem:model-unavailable", 503)
+    assert "Retry-After" not in format_page(DeadlineExceededError("late"))

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from app.front import format_address
-from app.haproxy import prepare_haproxy
+from app.haproxy import WAIT, prepare_haproxy
 from app.loopback import LOOPBACK
 from tests.serve.service import ROOT, find_free_port, make_environment
 
@@ -132,7 +132,10 @@ def test_serves_own_haproxy_is_put_right(tmp_path: Path, host: str) -> None:
         with start_haproxy(*command, *reload) as second:
             assert list_addresses(second) == expected
     text = configuration.read_text()
-    assert re.findall(r"errorfile \d+ (.*)", text) == [f"{tmp_path}/refusal.http"] * 3
+    assert re.findall(r"errorfile 50\d (.*)", text) == [f"{tmp_path}/refusal.http"] * 3
+    assert re.findall(r"errorfile 408 (.*)", text) == [f"{tmp_path}/late.http"]
+    assert re.findall(r"timeout http-request (.*)", text) == ["30s"]
+    assert text.count(f"frontend http_frontend\n    {WAIT}\n") == 1
     assert "127.0.0.1:514" not in text
 
 
