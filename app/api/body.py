@@ -1,13 +1,21 @@
 """A request's body as it comes in."""
 
 import asyncio
+import contextlib
 from http import HTTPStatus
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from app.errors import OverloadedError
 from app.prediction.admission import Admission
+
+DROPPED = 1 << 20
+"""Bytes of a body that is read and dropped in a full house, so that its connection serves on."""
+
+DROP_S = 1.0
+"""Seconds that it gets to come; HAProxy has mostly read a small one already."""
 
 
 class Body:
@@ -50,3 +58,21 @@ class Body:
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         self._admission.hold_bytes(length)
         self._held += length
+
+
+async def drop_body(headers: Headers, receive: Receive) -> bool:
+    """Read a short body and drop it; False where its connection has to be closed instead."""
+    if read_length(headers) > DROPPED or {"transfer-encoding", "expect"} & set(headers):
+        return False
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DROP_S):
+            while (await receive()).get("more_body"):
+                pass
+            return True
+    return False
+
+
+def read_length(headers: Headers) -> int:
+    """Read how many bytes of a body are announced; 0 when none are."""
+    announced = headers.get("content-length", "")
+    return int(announced) if announced.isdecimal() else 0

@@ -13,19 +13,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.auth import Guard
-from app.api.body import Body
+from app.api.body import Body, drop_body, read_length
 from app.api.deadline import choose_deadline
 from app.api.problems import build_internal_error, build_response
-from app.errors import PayloadTooLargeError, ProblemError
+from app.errors import OverloadedError, PayloadTooLargeError, ProblemError
 from app.logs import request_id
 from app.prediction.predictor import Predictor
 
 REQUEST_ID = "X-Request-ID"
 CLIENT_GONE = 499
 """What is logged for a request whose client went away before it was answered."""
-DROPPED = 1 << 20
-"""Bytes of a refused body that the server reads and drops, so that its connection serves on."""
-
 LONGEST_PATH = 1000
 """Characters of a path that are logged."""
 
@@ -86,9 +83,10 @@ class RequestMiddleware:
             exchange.key_name = self._guard.admit(scope, headers)
             deadline = choose_deadline(headers, self._timeout_s)
             self._check_announced(headers)
-        except ProblemError as problem:  # the body is left unread
-            is_short = _read_length(headers) <= DROPPED and "transfer-encoding" not in headers
-            response = build_response(problem, {} if is_short else {"Connection": "close"})
+        except ProblemError as problem:
+            full = isinstance(problem, OverloadedError)
+            serves_on = full and await drop_body(headers, receive)
+            response = build_response(problem, {} if serves_on else {"Connection": "close"})
             await response(scope, receive, exchange.send)
             return
         scope.setdefault("state", {})["deadline"] = deadline
@@ -100,7 +98,7 @@ class RequestMiddleware:
 
     def _check_announced(self, headers: Headers) -> None:
         """Refuse a body by its announced length: too large, or too much for now."""
-        length = _read_length(headers)
+        length = read_length(headers)
         if length > self._max_body:
             message = f"The body has {length} bytes; at most {self._max_body} are read."
             raise PayloadTooLargeError(message)
@@ -166,12 +164,6 @@ class Exchange:
             by = f" by {self.key_name}"
         extra = {"fields": fields}
         _logger.info("%s %s %s %.1f ms%s", method, path, status, duration_ms, by, extra=extra)
-
-
-def _read_length(headers: Headers) -> int:
-    """Read how many bytes of a body are announced; 0 when none are."""
-    announced = headers.get("content-length", "")
-    return int(announced) if announced.isdecimal() else 0
 
 
 def _choose_id(headers: Headers, *, is_echoed: bool) -> str:

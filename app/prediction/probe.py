@@ -9,7 +9,7 @@ import time
 from PIL import Image
 
 from app.backend import Description
-from app.errors import ModelUnavailableError, ProblemError
+from app.errors import DeadlineExceededError, ModelUnavailableError, ProblemError
 from app.prediction.predictor import Predictor
 from schemas import PredictOptions, Queue
 
@@ -70,10 +70,10 @@ class Probe:
         """
         try:
             if not self._predictor.admission.images:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(PROOF_S):
-                        await self._predictor.classify(self._image, PredictOptions())
-                        return
+                with contextlib.suppress(DeadlineExceededError):
+                    deadline = asyncio.get_running_loop().time() + PROOF_S
+                    await self._predictor.classify(self._image, PredictOptions(), deadline)
+                    return
             async with asyncio.timeout(PROOF_S):
                 await self._predictor.check()
         except (ProblemError, TimeoutError) as exc:

@@ -7,9 +7,9 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from app.api import body
 from app.api.factory import create_app
 from app.api.headers import MOVED_TIMEOUT, TIMEOUT, list_middlewares
-from app.api.middleware import DROPPED
 from app.errors import DeadlineExceededError, InvalidRequestError, OverloadedError
 from app.prediction.predictor import Predictor
 from tests.api.answers import read_problem
@@ -42,8 +42,9 @@ def open_app(predictor: Predictor) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url=URL)
 
 
-def test_a_full_house_refuses_before_it_reads_the_body() -> None:
-    """An announced body is not read when there is no place for its image."""
+def test_a_full_house_refuses_before_it_reads_the_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long body is not read when there is no place for its image."""
+    monkeypatch.setattr(body, "DROPPED", 64)
 
     async def scenario() -> None:
         backend = FakeBackend()
@@ -59,11 +60,14 @@ def test_a_full_house_refuses_before_it_reads_the_body() -> None:
                 read.append(b"x")
                 yield b"x" * 10
 
-            headers = {"content-type": "multipart/form-data; boundary=x", "content-length": "10"}
+            headers = {
+                "content-type": "multipart/form-data; boundary=x",
+                "content-length": "65",
+            }
             request = httpx.Request("POST", f"{URL}/predict", content=tell(), headers=headers)
             refused = await client.send(request)
             read_problem(refused, OverloadedError)
-            assert "connection" not in refused.headers
+            assert refused.headers["connection"] == "close"
             assert not read
             backend.resume()
             assert (await inside).status_code == 200
@@ -175,22 +179,48 @@ def test_headers_that_serve_obeys_are_out_of_its_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("length", "is_kept"),
-    [(DROPPED, True), (DROPPED + 1, False), (None, False)],
-    ids=["short", "long", "unknown"],
+    ("headers", "pause_s", "is_kept"),
+    [
+        ({"content-length": "64"}, 0, True),
+        ({"content-length": "65"}, 0, False),
+        ({"content-length": "2"}, 0.2, False),
+        ({"content-length": "2", "expect": "100-continue"}, 0, False),
+        ({"transfer-encoding": "chunked"}, 0, False),
+    ],
+    ids=["short", "long", "slow", "asked for first", "of unknown length"],
 )
-def test_a_refusal_closes_the_connection_of_a_long_body(
-    length: int | None, *, is_kept: bool
+def test_a_connection_serves_on_when_a_short_body_was_refused(
+    headers: dict[str, str], pause_s: float, *, is_kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A short body is read and dropped by the server, so that the connection serves on."""
+    """In a full house a short body is read and dropped; else its connection is closed."""
+    monkeypatch.setattr(body, "DROP_S", 0.1)
+    monkeypatch.setattr(body, "DROPPED", 64)
+
+    async def scenario() -> None:
+        backend = FakeBackend()
+        predictor = Predictor(backend, replace(LIMITS, max_queue=1))
+        async with open_app(predictor) as client:
+            await predictor.describe()
+            backend.hang()
+            inside = asyncio.create_task(client.send(make_upload(_GOOD, url=URL)))
+            await backend.wait_for_groups(1)
+            refused = await client.post("/predict", content=stream(b"xx", pause_s), headers=headers)
+            read_problem(refused, OverloadedError)
+            assert ("connection" not in refused.headers) == is_kept
+            backend.resume()
+            await inside
+
+    asyncio.run(scenario())
+
+
+def test_a_wrong_request_is_not_read() -> None:
+    """What is refused for its headers closes its connection, whatever its length."""
 
     async def scenario() -> None:
         async with open_app(Predictor(FakeBackend(), LIMITS)) as client:
-            announced = {} if length is None else {"content-length": str(length)}
-            headers = {"X-Request-Timeout-Seconds": "never"} | announced
-            body = stream(b"x", 0)
-            response = await client.post("/predict", content=body, headers=headers)
+            headers = {"X-Request-Timeout-Seconds": "never", "content-length": "1"}
+            response = await client.post("/predict", content=stream(b"x", 0), headers=headers)
             read_problem(response, InvalidRequestError)
-            assert ("connection" not in response.headers) == is_kept
+            assert response.headers["connection"] == "close"
 
     asyncio.run(scenario())

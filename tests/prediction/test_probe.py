@@ -235,3 +235,22 @@ def test_a_probe_does_not_queue_behind_users_images() -> None:
         assert (backend.checks, backend.groups) == (1, [])
 
     asyncio.run(scenario())
+
+
+def test_a_probe_that_takes_too_long_is_no_client_that_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its image is told apart from those that were cancelled."""
+    monkeypatch.setattr(probes, "PROOF_S", 0.05)
+
+    async def scenario() -> None:
+        backend = FakeBackend()
+        predictor = make_predictor(backend)
+        await predictor.describe()
+        backend.hang()
+        with pytest.raises(ModelUnavailableError):
+            await Probe(predictor).check()
+        assert len(backend.groups) == 1
+        assert (predictor.admission.images, predictor.admission.cancelled) == (0, 0)
+
+    asyncio.run(scenario())

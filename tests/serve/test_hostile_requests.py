@@ -27,7 +27,6 @@ _GIGABYTE = 1_000_000_000
 _GROWTH = 100_000_000
 """Bytes by which no process may grow, whatever is sent."""
 
-_NEVER = ("X-Request-Timeout-Seconds", "never")
 _PIECE = bytes(1_000_000)
 _FIELD = b'--cut\r\nContent-Disposition: form-data; name="%s"\r\n\r\nx\r\n'
 
@@ -162,27 +161,15 @@ def test_clients_that_leave_free_their_places(service: Service) -> None:
         for _ in range(40):
             client = socket.create_connection(("127.0.0.1", service.port), timeout=30)
             clients.enter_context(client).sendall(head + data)
-        while (waiting := _read_queue(service)).images < 5:
-            assert waiting.images or waiting.bytes, "all were answered already"
-    deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 30
+        while _read_queue(service).images < 5:
+            assert time.monotonic() < deadline
     while (
         (queue := _read_queue(service)).images or queue.bytes or queue.cancelled == before.cancelled
     ):
         assert time.monotonic() < deadline, queue
         time.sleep(0.1)
     assert 5 <= queue.cancelled - before.cancelled <= 40
-
-
-def test_a_connection_serves_on_after_a_refusal(service: Service) -> None:
-    """A refused upload is read and dropped; what follows on its connection is answered."""
-    upload = make_upload(SEVEN.read_bytes(), url=service.url)
-    refused = httpx.Request(
-        "POST", upload.url, headers=[*upload.headers.items(), _NEVER], content=upload.read()
-    )
-    with httpx.Client(timeout=30) as client:
-        for _ in range(10):
-            read_problem(client.send(refused), InvalidRequestError)
-            assert client.send(upload).status_code == 200
 
 
 def _read_queue(service: Service) -> Queue:
