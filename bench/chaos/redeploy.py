@@ -17,6 +17,8 @@ from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
 
+from app.haproxy import prepare_haproxy
+from app.proxy import list_serve_variables
 from bench.chaos.rows import PICTURE, Row
 from bench.chaos.traffic import Tally, keep_busy
 from bench.processes import find_alive, find_tree
@@ -24,15 +26,6 @@ from bench.servers import ROOT, BenchError, ask, find_port, read_environment
 
 BIN = Path(sys.executable).parent
 READY_S, END_S = 120.0, 20.0
-VARIABLES = {
-    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-    "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(1 << 30),
-    "RAY_SERVE_ENABLE_HA_PROXY": "1",
-    "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AUTH_MODE": "token",
-}
-"""What deploy/serve.yaml asks of a cluster's environment."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +62,16 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def run_cluster() -> Iterator[Cluster]:
-    """Start a head node on ports of its own, and end all that came of it."""
+def run_cluster(port: int) -> Iterator[Cluster]:
+    """Start a head node on this machine alone, as `vitrine serve` does, and end all of it."""
     with tempfile.TemporaryDirectory(prefix="vt-") as place:  # short: sockets lie in it
-        folder, port = Path(place), find_port()
-        more = {"RAY_AUTH_TOKEN": os.urandom(16).hex(), "PYTHONPATH": str(ROOT)}
-        environment = read_environment() | VARIABLES | more
+        folder, dashboard = Path(place), find_port()
+        environment = read_environment() | {"PYTHONPATH": str(ROOT)}
+        environment |= list_serve_variables("haproxy", folder)
+        environment |= prepare_haproxy(folder, f"127.0.0.1:{port}", port)
         flags = {
             "--port": find_port(),
-            "--dashboard-port": port,
+            "--dashboard-port": dashboard,
             "--node-ip-address": "127.0.0.1",
             "--num-cpus": 8,
             "--temp-dir": folder / "ray",
@@ -95,7 +89,7 @@ def run_cluster() -> Iterator[Cluster]:
             )
             try:
                 wait_for_text(folder / "log", "Ray runtime started", head)
-                yield Cluster(folder, environment, f"http://127.0.0.1:{port}")
+                yield Cluster(folder, environment, f"http://127.0.0.1:{dashboard}")
             finally:
                 end(head)
 
@@ -127,7 +121,7 @@ def redeploy_under_load(seconds: float) -> Row:
     """Deploy the application anew with another batch size: every replica is replaced."""
     port = find_port()
     url = f"http://127.0.0.1:{port}"
-    with run_cluster() as cluster:
+    with run_cluster(port) as cluster:
         cluster.deploy(port, 32)
         limit = time.monotonic() + READY_S
         while ask(f"{url}/predict", PICTURE) is None:

@@ -21,9 +21,13 @@ def name_vitrine(model: str = "digits", **settings: str) -> Server:
 
 
 class Growth:
-    """What the processes of a server have grown by at their peaks since this was made."""
+    """What the processes of a server have grown by at their peaks since this was made.
+
+    One that has begun since counts whole; one that has ended meanwhile is not seen.
+    """
 
     def __init__(self, root: int) -> None:
+        self._root = root
         self._before: dict[int, int] = {}
         for process in find_tree(root):
             with contextlib.suppress(OSError):
@@ -31,9 +35,9 @@ class Growth:
                 self._before[process.pid] = read_peak(process.pid)
 
     def read(self) -> float:
-        """Return the most that any process has grown by, MB; one that has ended does not count."""
-        peaks = {pid: read_peak(pid) for pid in self._before}
-        grown = [peak - self._before[pid] for pid, peak in peaks.items() if peak]
+        """Return the most that any process has grown by, MB."""
+        pids = [process.pid for process in find_tree(self._root)]
+        grown = [read_peak(pid) - self._before.get(pid, 0) for pid in pids]
         return round(max(0, *grown) / 1024, 1)
 
 

@@ -7,6 +7,7 @@ from bench.chaos.faults import kill_one_of_two, kill_the_only, reload_under_load
 from bench.chaos.floods import leave_in_flight, overload, send_bad_images, send_huge_bodies
 from bench.chaos.redeploy import redeploy_under_load
 from bench.chaos.rows import PICTURE, Row, name_vitrine
+from bench.images import make_picture
 from bench.models import find_checkpoint
 from bench.peers import make_litserve
 from bench.servers import Server
@@ -16,6 +17,7 @@ from tests.prediction.mutations import make_mutant
 
 Flood = Callable[[Server], Row]
 LEAVE, HUGE = 1000, 1 << 30
+PEER = "LitServe"
 
 
 def name_litserve(model: str = "digits") -> Server:
@@ -47,6 +49,9 @@ MODELS = {"10x overload": "tiny"}
 FAULTS: dict[str, Callable[[], Row]] = {
     "one of two classifiers killed": lambda: kill_one_of_two("Classifier", 20),
     "one of two ingress replicas killed": lambda: kill_one_of_two("Ingress", 20),
+    "one of two ingress replicas killed, images of 12 megapixels": lambda: kill_one_of_two(
+        "Ingress", 20, make_picture("12mp")
+    ),
     "the only classifier killed": lambda: kill_the_only("Classifier", 40),
     "the only ingress killed": lambda: kill_the_only("Ingress", 40),
     "rolling redeploy": lambda: redeploy_under_load(60),
@@ -62,7 +67,7 @@ def list_scenarios() -> dict[str, Callable[[], Row]]:
     for name, flood in FLOODS.items():
         model = MODELS.get(name, "digits")
         scenarios[name] = partial(_flood, flood, name_vitrine, model)
-        scenarios[f"{name}, LitServe"] = partial(_flood, flood, name_litserve, model)
+        scenarios[f"{name}, {PEER}"] = partial(_flood, flood, name_litserve, model)
     return scenarios | FAULTS
 
 

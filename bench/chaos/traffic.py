@@ -33,11 +33,13 @@ class Tally:
         statuses: how often each came; NO_CONNECTION or CUT_OFF where none did.
         seconds: of each answer, from when its request was due, by status.
         outage_s: longest time between two good answers.
+        late: good answers that came after the schedule's end.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: dict[int, list[float]] = field(default_factory=dict)
     outage_s: float = 0.0
+    late: int = 0
     _last_good: float = field(default_factory=time.perf_counter)
 
     def add(self, status: int, seconds: float) -> None:
@@ -92,12 +94,15 @@ async def send_once(url: str, picture: Picture) -> int:
 
 
 async def offer(url: str, picture: Picture, rate: float, seconds: float) -> Tally:
-    """Send requests on a Poisson schedule, whatever comes back."""
+    """Send requests on a Poisson schedule, whatever comes back; what comes later counts as late."""
     pool, tally = Pool(prepare_request(url, picture), 2 * CONNECTIONS), Tally()
     started = time.perf_counter()
 
     async def send(due: float) -> None:
-        tally.add(await pool.ask(), time.perf_counter() - started - due)
+        status = await pool.ask()
+        now = time.perf_counter() - started
+        tally.late += status == HTTPStatus.OK and now > seconds
+        tally.add(status, now - due)
 
     async with asyncio.TaskGroup() as requests:
         for due in draw_schedule(rate, seconds):
