@@ -13,6 +13,7 @@ from pathlib import Path
 from app.errors import (
     DeadlineExceededError,
     ModelUnavailableError,
+    OverloadedError,
     ProblemError,
     StartupError,
 )
@@ -27,7 +28,8 @@ WHOLE = 120_000
 WAIT = f"http-request wait-for-body time {HEAD_S}s if {{ req.hdr_val(content-length) lt {WHOLE} }}"
 """HAProxy sends a request to another replica only when it has all of it before the first."""
 
-_REFUSAL, _LATE = "refusal.http", "late.http"
+_REFUSAL, _LATE, _FULL = "refusal.http", "late.http", "full.json"
+_OVERLOADED = OverloadedError("Too many images are waiting already; try again in a moment.")
 _PAGES: dict[str, ProblemError] = {
     _REFUSAL: ModelUnavailableError("No replica could be reached; try again in a moment."),
     _LATE: DeadlineExceededError("The request did not come in time."),
@@ -35,6 +37,9 @@ _PAGES: dict[str, ProblemError] = {
 """What HAProxy answers when it reaches no replica, and when a request does not come."""
 
 _PROGRAM = "RAY_SERVE_HAPROXY_BINARY_PATH"
+APP_NAME = "vitrine"
+"""Of the application; Serve puts it into the name of HAProxy's backend."""
+
 LONGEST_FOLDER = 29
 """Characters: HAProxy takes 97 for the path of a socket, and Serve adds 68 to the folder's."""
 
@@ -51,13 +56,15 @@ def check_folder(folder: Path) -> None:
         raise StartupError(f"{folder} is too long a path for HAProxy. Set TMPDIR to /tmp.")
 
 
-def prepare_haproxy(folder: Path, front: str, port: int) -> dict[str, str]:
+def prepare_haproxy(folder: Path, front: str, port: int, places: int) -> dict[str, str]:
     """Write the program that Serve starts as HAProxy, and the pages that HAProxy answers itself.
 
     Args:
         folder: private to this service; all go there.
         front: the front's address with its port, as in a URL. Serve is told 127.0.0.1.
         port: the front's port.
+        places: most requests to classify that are passed on; HAProxy refuses more by itself, in a
+            twentieth of the time that an ingress replica takes.
 
     Returns:
         The variable by which Serve finds the program.
@@ -70,7 +77,9 @@ def prepare_haproxy(folder: Path, front: str, port: int) -> dict[str, str]:
     path = folder / "haproxy"
     for name, error in _PAGES.items():
         (folder / name).write_text(format_page(error), newline="")
-    options = " ".join(f"-e {shlex.quote(edit)}" for edit in _list_edits(front, port, folder))
+    (folder / _FULL).write_text(format_problem(_OVERLOADED))
+    edits = _list_edits(front, port, folder, places)
+    options = " ".join(f"-e {shlex.quote(edit)}" for edit in edits)
     path.write_text(_SCRIPT.format(edits=options, program=shlex.quote(get_haproxy_binary())))
     path.chmod(0o700)
     if not os.access(path, os.X_OK):
@@ -78,8 +87,8 @@ def prepare_haproxy(folder: Path, front: str, port: int) -> dict[str, str]:
     return {_PROGRAM: str(path)}
 
 
-def format_page(error: ProblemError) -> str:
-    """Format a problem as HAProxy answers it: as whole HTTP."""
+def format_problem(error: ProblemError) -> str:
+    """Format a problem of HAProxy's own as JSON."""
     problem = {
         "type": f"urn:vitrine:problem:{error.type}",
         "title": error.title,
@@ -87,7 +96,12 @@ def format_page(error: ProblemError) -> str:
         "detail": str(error),
         "instance": "proxy",
     }
-    body = json.dumps(problem)
+    return json.dumps(problem)
+
+
+def format_page(error: ProblemError) -> str:
+    """Format a problem as HAProxy answers it: as whole HTTP."""
+    body = format_problem(error)
     retry = [] if error.retry_after_s is None else [f"Retry-After: {error.retry_after_s}"]
     head = (
         f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
@@ -99,7 +113,16 @@ def format_page(error: ProblemError) -> str:
     return "\r\n".join((*head, "", body))
 
 
-def _list_edits(front: str, port: int, folder: Path) -> list[str]:
+def format_rule(folder: Path, places: int) -> str:
+    """Format the rule by which HAProxy refuses images when the house is full."""
+    return (
+        "http-request return status 503 content-type application/problem+json "
+        f"file {folder}/{_FULL} hdr Retry-After {_OVERLOADED.retry_after_s} "
+        f"if {{ path_beg /predict }} {{ be_conn gt {places} }}"
+    )
+
+
+def _list_edits(front: str, port: int, folder: Path, places: int) -> list[str]:
     """List what sed does to the configuration, in this order; done twice it changes nothing more.
 
     Every listener is put on 127.0.0.1, then the front's where the front is. The line that would
@@ -120,4 +143,6 @@ def _list_edits(front: str, port: int, folder: Path) -> list[str]:
         rf"s/^\( *\)timeout client .*/&\n\1timeout http-request {HEAD_S}s/",
         r"/^ *http-request wait-for-body /d",
         rf"s/^frontend http_frontend$/&\n    {WAIT}/",
+        rf"/ file .*{_FULL} hdr /d",
+        rf"s|^backend http-{APP_NAME}$|&\n    {format_rule(folder, places)}|",
     ]

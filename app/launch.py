@@ -18,10 +18,11 @@ from typing import Never
 from app.draining import DRAIN_S
 from app.errors import StartupError
 from app.front import check_front, format_address, wait_until_ready
-from app.haproxy import check_folder, prepare_haproxy
+from app.haproxy import APP_NAME, check_folder, prepare_haproxy
 from app.interrupt import Interrupt
 from app.logs import forward_lines
 from app.loopback import LOOPBACK
+from app.prediction.limits import derive_limits
 from app.proxy import Proxy, choose_proxy, list_serve_variables
 from app.settings import Settings
 from app.shutdown import (
@@ -32,8 +33,6 @@ from app.shutdown import (
     list_children,
     stop_service,
 )
-
-APP_NAME = "vitrine"
 
 _logger = logging.getLogger("vitrine.launch")
 
@@ -54,7 +53,8 @@ def run_service(settings: Settings) -> None:
         variables = list_serve_variables(proxy, folder)
         if proxy == "haproxy":
             check_folder(folder)
-            variables |= prepare_haproxy(folder, front, settings.port)
+            places = derive_limits(settings).max_queue * settings.ingress_replicas
+            variables |= prepare_haproxy(folder, front, settings.port, places)
         os.environ.update(variables)
         try:
             for step, act in _list_steps(settings, proxy, pipe, interrupt):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import DeadlineExceededError, ModelUnavailableError, StartupError
-from app.haproxy import WAIT, check_folder, format_page, prepare_haproxy
+from app.haproxy import WAIT, check_folder, format_page, format_rule, prepare_haproxy
 from schemas import Problem
 
 CONFIGURATION = """\
@@ -23,6 +23,8 @@ frontend http_frontend
     server one 127.0.0.1:8000 check
 frontend grpc_frontend
     bind [::]:9000 proto h2
+backend http-vitrine
+    http-reuse always
 listen stats
   bind *:8404
 """
@@ -48,7 +50,7 @@ def test_haproxy_starts_with_its_configuration_put_right(
     haproxy.write_text('#!/bin/sh\necho "$@"\n')
     haproxy.chmod(0o700)
     monkeypatch.setenv("RAY_SERVE_HAPROXY_BINARY_PATH", str(haproxy))
-    (program,) = prepare_haproxy(run, front, 8000).values()
+    (program,) = prepare_haproxy(run, front, 8000, 256).values()
     expected = CONFIGURATION.replace("    log 127.0.0.1:514 local0 info\n", "")
     for before, after in (
         ("bind :9101", "bind 127.0.0.1:9101"),
@@ -57,6 +59,7 @@ def test_haproxy_starts_with_its_configuration_put_right(
         ("bind 127.0.0.1:8000", f"bind {place}"),
         ("504 /elsewhere/500.http", f"504 {run}/refusal.http\n    errorfile 408 {run}/late.http"),
         ("frontend http_frontend", f"frontend http_frontend\n    {WAIT}"),
+        ("backend http-vitrine", f"backend http-vitrine\n    {format_rule(run, 256)}"),
         ("timeout client 60s", "timeout client 60s\n    timeout http-request 30s"),
     ):
         expected = expected.replace(before, after)
@@ -66,6 +69,8 @@ def test_haproxy_starts_with_its_configuration_put_right(
         assert done.stdout.split() == command[1:]
         assert configuration.read_text() == expected
     assert (run / "refusal.http").read_bytes().startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    problem = Problem.model_validate_json((run / "full.json").read_bytes(), strict=True)
+    assert (problem.type, problem.status) == ("urn:vitrine:problem:overloaded", 503)
     assert (run / "late.http").read_bytes().startswith(b"HTTP/1.1 504 Gateway Timeout\r\n")
 
 

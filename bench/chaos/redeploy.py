@@ -26,6 +26,7 @@ from bench.servers import ROOT, BenchError, ask, find_port, read_environment
 
 BIN = Path(sys.executable).parent
 READY_S, END_S = 120.0, 20.0
+PLACES = 512
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def run_cluster(port: int) -> Iterator[Cluster]:
         folder, dashboard = Path(place), find_port()
         environment = read_environment() | {"PYTHONPATH": str(ROOT)}
         environment |= list_serve_variables("haproxy", folder)
-        environment |= prepare_haproxy(folder, f"127.0.0.1:{port}", port)
+        environment |= prepare_haproxy(folder, f"127.0.0.1:{port}", port, PLACES)
         flags = {
             "--port": find_port(),
             "--dashboard-port": dashboard,

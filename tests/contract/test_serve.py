@@ -122,7 +122,7 @@ def test_serves_own_haproxy_is_put_right(tmp_path: Path, host: str) -> None:
     """One of its listeners is the front, all else is on 127.0.0.1, and a reload keeps them all."""
     front, *own = (find_free_port() for _ in range(3))
     run_script(_CONFIGURE_HAPROXY, str(tmp_path), *map(str, (front, *own)))
-    (program,) = prepare_haproxy(tmp_path, format_address(host, front), front).values()
+    (program,) = prepare_haproxy(tmp_path, format_address(host, front), front, 9).values()
     expected = sorted([(host, front), *((LOOPBACK, port) for port in own)])
     configuration = tmp_path / "haproxy.cfg"
     command = [program, "-db", "-f", str(configuration), "-dR"]

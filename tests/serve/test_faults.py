@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 from app.classifier.checkpoint import BUNDLED
 from app.draining import DRAIN_S
 from schemas import Problem
-from tests.api.uploads import make_upload
+from tests.api.uploads import encode_grey, make_upload
 from tests.serve.service import SEVEN, Service, start_service
 
 CLIENTS = 12
@@ -212,3 +213,24 @@ def test_a_stop_answers_what_has_begun(tmp_path: Path) -> None:
         assert [one.pid for one in service.list_processes()] == []
         assert took_s > DRAIN_S
         assert "1 requests had no answer in 15 s and are dropped" in service.read_log()
+
+
+def test_a_full_house_refuses_with_one_voice(tmp_path: Path) -> None:
+    """What does not fit is refused by HAProxy as by the ingress: 503, typed, and when to return."""
+    data = encode_grey(128, (5000, 4000), "JPEG")
+    with start_service(tmp_path, max_queue="2") as service:
+        service.wait_until_ready()
+
+        def send_large(_: int) -> httpx.Response:
+            with httpx.Client(timeout=60) as client:
+                return client.send(make_upload(data, url=service.url))
+
+        with ThreadPoolExecutor(24) as clients:
+            answers = list(clients.map(send_large, range(96)))
+        assert {answer.status_code for answer in answers} == {200, 503}
+        refused = [answer for answer in answers if answer.status_code == 503]
+        for answer in refused:
+            assert read_problem_alone(answer).type == "urn:vitrine:problem:overloaded"
+            assert answer.headers["retry-after"] == "1"
+        assert "proxy" in {answer.json()["instance"] for answer in refused}
+        service.assert_stops()
