@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format openapi openapi-check clients demo bench bench-quick bench-decode bench-policy fuzz chaos
+.PHONY: help serve test lint format openapi openapi-check clients demo bench bench-quick bench-decode bench-policy fuzz chaos soak
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -30,6 +30,9 @@ test: .venv/dev ## Install once and run all tests
 
 fuzz: .venv/dev ## Send 10,000 damaged images, bombs and slow uploads to a service of its own
 	$(BIN)/python -m tests.fuzz
+
+soak: .venv/bench ## Send 100,000 mixed requests to a service of its own and watch its processes
+	$(BIN)/python -m bench.soak
 
 lint: .venv/dev ## Lint, check the format and the types
 	$(BIN)/ruff check .

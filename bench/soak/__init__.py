@@ -1,0 +1,1 @@
+"""The soak: many mixed requests to one service, and what its processes hold before and after."""
