@@ -36,12 +36,13 @@ _PAGES: dict[str, ProblemError] = {
 }
 """What HAProxy answers when it reaches no replica, and when a request does not come."""
 
-_PROGRAM = "RAY_SERVE_HAPROXY_BINARY_PATH"
 APP_NAME = "vitrine"
 """Of the application; Serve puts it into the name of HAProxy's backend."""
 
 LONGEST_FOLDER = 29
 """Characters: HAProxy takes 97 for the path of a socket, and Serve adds 68 to the folder's."""
+
+_PROGRAM = "RAY_SERVE_HAPROXY_BINARY_PATH"
 
 _SCRIPT = """\
 #!/bin/sh
@@ -64,7 +65,7 @@ def prepare_haproxy(folder: Path, front: str, port: int, places: int) -> dict[st
         front: the front's address with its port, as in a URL. Serve is told 127.0.0.1.
         port: the front's port.
         places: most requests to classify that are passed on; HAProxy refuses more by itself, in a
-            twentieth of the time that an ingress replica takes.
+            fraction of the time that an ingress replica takes.
 
     Returns:
         The variable by which Serve finds the program.
@@ -127,8 +128,8 @@ def _list_edits(front: str, port: int, folder: Path, places: int) -> list[str]:
 
     Every listener is put on 127.0.0.1, then the front's where the front is. The line that would
     send each request's address, path and query to a syslog daemon is taken out; another target of
-    RAY_SERVE_HAPROXY_LOG_TARGET stays. A head that comes byte by byte gets a limit,
-    and a small body is waited for.
+    RAY_SERVE_HAPROXY_LOG_TARGET stays. A head that comes byte by byte gets a limit, a
+    small body is waited for, and images beyond the house's places are refused.
     """
     is_one_ipv6 = front.startswith("[") and front != f"[::]:{port}"
     only = " v6only" if is_one_ipv6 else ""  # else a reload would not take the socket over
