@@ -22,7 +22,10 @@ from bench.openloop import CONNECTIONS, draw_schedule
 RETRY_S = 0.1
 """Seconds until a client tries again where nobody listens."""
 
-WORDS = {NO_CONNECTION: "no connection", CUT_OFF: "cut off"}
+UNANSWERED, PATIENCE_S = -2, 15.0
+"""In place of a status: no answer so many seconds after the last request of a schedule."""
+
+WORDS = {NO_CONNECTION: "no connection", CUT_OFF: "cut off", UNANSWERED: "unanswered"}
 
 
 @dataclass
@@ -59,7 +62,7 @@ class Tally:
     @property
     def failed(self) -> dict[str, int]:
         """What else came, by status."""
-        others = {code: n for code, n in self.statuses.items() if code != HTTPStatus.OK}
+        others = {code: n for code, n in self.statuses.items() if n and code != HTTPStatus.OK}
         return {WORDS.get(code, str(code)): count for code, count in others.items()}
 
     def find_ms(self, status: int, rank: float) -> float | None:
@@ -94,7 +97,7 @@ async def send_once(url: str, picture: Picture) -> int:
 
 
 async def offer(url: str, picture: Picture, rate: float, seconds: float) -> Tally:
-    """Send requests on a Poisson schedule, whatever comes back; what comes later counts as late."""
+    """Send requests on a Poisson schedule, whatever comes back; later answers count as late."""
     pool, tally = Pool(prepare_request(url, picture), 2 * CONNECTIONS), Tally()
     started = time.perf_counter()
 
@@ -104,10 +107,15 @@ async def offer(url: str, picture: Picture, rate: float, seconds: float) -> Tall
         tally.late += status == HTTPStatus.OK and now > seconds
         tally.add(status, now - due)
 
-    async with asyncio.TaskGroup() as requests:
-        for due in draw_schedule(rate, seconds):
-            await asyncio.sleep(started + due - time.perf_counter())
-            requests.create_task(send(due))
+    requests = []
+    for due in draw_schedule(rate, seconds):
+        await asyncio.sleep(started + due - time.perf_counter())
+        requests.append(asyncio.create_task(send(due)))
+    _, unanswered = await asyncio.wait(requests, timeout=PATIENCE_S)
+    tally.statuses[UNANSWERED] += len(unanswered)
+    for request in unanswered:
+        request.cancel()
+    await asyncio.gather(*unanswered, return_exceptions=True)
     pool.close()
     return tally
 
