@@ -26,6 +26,9 @@ MORE_THREADS = 4
 MORE_PIPES = 16
 """Files that HAProxy may have more of: it keeps the pipes through which it passes bytes on."""
 
+JOINED_BY = ("RAY_AUTH_", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=")
+"""Of a Ray the variables that another process needs to join it; without the last it hangs."""
+
 Counts = dict[str, dict[str, int]]
 """Of each role how many of what."""
 
@@ -99,8 +102,8 @@ def find_ray(root: int) -> tuple[str, dict[str, str]]:
         for word in read_text(PROC / str(process.pid) / "cmdline").split("\0"):
             if word.startswith(ADDRESS):
                 variables = read_text(PROC / str(process.pid) / "environ").split("\0")
-                auth = dict(one.split("=", 1) for one in variables if one.startswith("RAY_AUTH_"))
-                return word.removeprefix(ADDRESS), auth
+                joined = dict(one.split("=", 1) for one in variables if one.startswith(JOINED_BY))
+                return word.removeprefix(ADDRESS), joined
     raise BenchError("The service has no raylet.")
 
 
@@ -109,11 +112,11 @@ def count_tasks(house: House) -> Counts:
 
     Who joins leaves a socket behind in Ray's GCS, so none joins between two rests.
     """
-    address, auth = find_ray(house.root)
+    address, variables = find_ray(house.root)
     done = subprocess.run(
         (sys.executable, "-m", "bench.soak.tasks", address),
         cwd=ROOT,
-        env=read_environment() | auth,
+        env=read_environment() | variables,
         capture_output=True,
         text=True,
         check=False,
