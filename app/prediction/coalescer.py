@@ -10,6 +10,7 @@ neither images nor models: a sender scores a stack of pixels and answers for the
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from dataclasses import dataclass
 from typing import cast
 
@@ -100,7 +101,8 @@ class Coalescer:
         futures = list(self._waiting)[: self._group_size]
         images = [self._waiting.pop(future) for future in futures]
         self._in_flight.append(len(futures))
-        task = asyncio.create_task(self._score_group(images))
+        # In no request's context: Serve cancels the calls that were made in one whose client goes.
+        task = asyncio.create_task(self._score_group(images), context=Context())
         self._tasks.add(task)  # the loop holds tasks weakly
         task.add_done_callback(lambda done: self._finish_group(futures, done))
 

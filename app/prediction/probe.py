@@ -5,6 +5,7 @@ import contextlib
 import io
 import math
 import time
+from contextvars import Context
 
 from PIL import Image
 
@@ -57,7 +58,8 @@ class Probe:
         """
         if self._measure_age() > FRESH_S:
             if self._probing is None or self._probing.done():
-                self._probing = asyncio.create_task(self._prove())
+                # In no request's context: Serve cancels the calls of one whose client hangs up.
+                self._probing = asyncio.create_task(self._prove(), context=Context())
             await asyncio.shield(self._probing)  # whoever hangs up leaves it to the others
         age_s = self._measure_age()
         return await self._predictor.describe(), None if math.isinf(age_s) else age_s

@@ -13,7 +13,13 @@ from collections import Counter
 from http import HTTPStatus
 
 from bench.chaos.rows import PICTURE, Growth, Row
-from bench.chaos.traffic import disconnect, keep_busy, offer, send_once
+from bench.chaos.traffic import (
+    disconnect,
+    keep_busy,
+    offer,
+    send_once,
+    stay_while_others_leave,
+)
 from bench.images import Picture
 from bench.lifecycle import run_server
 from bench.servers import Server
@@ -72,6 +78,21 @@ def leave_in_flight(server: Server, count: int) -> Row:
         "served_after": tally.good,
         "failed_after": tally.failed,
         "reached": is_free and not tally.failed and tally.good > 0,
+    }
+
+
+def leave_beside_others(server: Server, seconds: float) -> Row:
+    """Hang up on requests in mid-flight, beside clients that stay for their answers."""
+    with run_server(server, PICTURE) as running:
+        url = running.server.url
+        tally, left = asyncio.run(stay_while_others_leave(url, PICTURE, 8, seconds))
+    return {
+        "target": "who stays is served: 0 failed",
+        "left": left,
+        "served": tally.good,
+        "failed": tally.failed,
+        "longest_s": round(tally.outage_s, 1),
+        "reached": not tally.failed and tally.good > 0 < left,
     }
 
 

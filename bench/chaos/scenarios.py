@@ -4,7 +4,13 @@ from collections.abc import Callable
 from functools import partial
 
 from bench.chaos.faults import kill_one_of_two, kill_the_only, reload_under_load, stop_under_load
-from bench.chaos.floods import leave_in_flight, overload, send_bad_images, send_huge_bodies
+from bench.chaos.floods import (
+    leave_beside_others,
+    leave_in_flight,
+    overload,
+    send_bad_images,
+    send_huge_bodies,
+)
 from bench.chaos.redeploy import redeploy_under_load
 from bench.chaos.rows import PICTURE, Row, name_vitrine
 from bench.images import make_picture
@@ -38,6 +44,7 @@ def make_bad_images() -> dict[str, bytes]:
 FLOODS: dict[str, Flood] = {
     "10x overload": lambda server: overload(server, PICTURE, 60),
     "1,000 clients leave in mid-flight": lambda server: leave_in_flight(server, LEAVE),
+    "clients leave beside others that stay": lambda server: leave_beside_others(server, 15),
     "bodies of 1 GB": lambda server: send_huge_bodies(server, HUGE),
     "bad images": lambda server: send_bad_images(server, make_bad_images()),
 }

@@ -139,6 +139,17 @@ async def disconnect(url: str, picture: Picture, count: int, at_once: int) -> in
     return sum(await asyncio.gather(*(send_and_go(number) for number in range(count))))
 
 
+async def stay_while_others_leave(
+    url: str, picture: Picture, connections: int, seconds: float
+) -> tuple[Tally, int]:
+    """Keep connections busy while as many others hang up; return what came, and how many left."""
+    staying = asyncio.create_task(keep_busy(url, picture, connections, seconds))
+    left = 0
+    while not staying.done():
+        left += 100 - await disconnect(url, picture, 100, connections)
+    return await staying, left
+
+
 async def connect(address: Address) -> Connection:
     """Open one connection."""
     loop = asyncio.get_running_loop()

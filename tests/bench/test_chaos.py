@@ -110,5 +110,5 @@ def test_growth_is_the_peak_of_a_process() -> None:
 def test_each_flood_is_run_on_both_servers() -> None:
     """Every promise has a scenario, and floods have one for the peer."""
     names = list(list_scenarios())
-    assert [name for name in names if f"{name}, LitServe" in names] == names[:8:2]
-    assert len(names) == 17
+    assert [name for name in names if f"{name}, LitServe" in names] == names[:10:2]
+    assert len(names) == 19

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextvars import ContextVar
 
 import numpy as np
 import pytest
 
-from app.backend import Scored
+from app.backend import Pixels, Scored
 from app.errors import InternalError, ModelUnavailableError, OverloadedError
 from app.prediction.coalescer import Coalescer, ScoredImage
 from tests.prediction.senders import ManualSender, make_pixels, settle
@@ -302,3 +303,20 @@ def test_a_small_group_waits_for_the_large_one_in_flight() -> None:
         assert sender.sent == [[0], [1], [2, 3], [4, 5]]
 
     asyncio.run(scenario())
+
+
+def test_a_group_travels_in_no_requests_context() -> None:
+    """What the server keeps for a request, to cancel what that started, is not the group's."""
+    request = ContextVar("request", default="none")
+    seen: list[str] = []
+
+    async def send(pixels: Pixels, _: float) -> Scored:
+        seen.append(request.get())
+        return Scored("group", np.zeros((len(pixels), 2), np.float32), None, 1.0)
+
+    async def scenario() -> None:
+        request.set("of one client")
+        await Coalescer(send, _GROUP_SIZE).score(make_pixels(1))
+
+    asyncio.run(scenario())
+    assert seen == ["none"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextvars import ContextVar
 from dataclasses import replace
 
 import numpy as np
@@ -186,6 +187,26 @@ def test_a_check_that_is_cancelled_leaves_the_others_their_probe() -> None:
         assert len(backend.groups) == 1
 
     asyncio.run(scenario())
+
+
+def test_a_probe_belongs_to_no_check() -> None:
+    """What the server keeps for a request, to cancel what that started, is not the probe's."""
+    request = ContextVar("request", default="none")
+    seen: list[str] = []
+
+    class WatchfulBackend(FakeBackend):
+        async def check(self) -> None:
+            seen.append(request.get())
+
+    async def scenario() -> None:
+        predictor = make_predictor(WatchfulBackend())
+        await predictor.describe()
+        request.set("of one client")
+        with predictor.admission.hold_image():
+            await Probe(predictor).check()
+
+    asyncio.run(scenario())
+    assert seen == ["none"]
 
 
 def test_uptime_counts_from_the_start() -> None:

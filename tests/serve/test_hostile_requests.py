@@ -1,5 +1,6 @@
 """Requests made to exhaust: forms of 10,000 parts, floods of headers, a body of a gigabyte."""
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from app.errors import (
     UndecodableImageError,
     UnsupportedMediaTypeError,
 )
+from bench.chaos.traffic import stay_while_others_leave
+from bench.images import Picture
 from schemas import Health, Queue
 from tests.api.answers import read_problem
 from tests.api.uploads import encode_grey, make_upload
@@ -170,6 +173,15 @@ def test_clients_that_leave_free_their_places(service: Service) -> None:
         assert time.monotonic() < deadline, queue
         time.sleep(0.1)
     assert 5 <= queue.cancelled - before.cancelled <= 40
+
+
+def test_clients_that_leave_take_no_answer_from_others(service: Service) -> None:
+    """Images of different clients share a group, and it is answered whoever of them has gone."""
+    picture = Picture("seven", SEVEN.read_bytes(), "image/png")
+    tally, left = asyncio.run(stay_while_others_leave(service.url, picture, 8, 4))
+    assert left > 100
+    assert tally.good > 100
+    assert tally.failed == {}
 
 
 def _read_queue(service: Service) -> Queue:
