@@ -76,3 +76,8 @@ def read_length(headers: Headers) -> int:
     """Read how many bytes of a body are announced; 0 when none are."""
     announced = headers.get("content-length", "")
     return int(announced) if announced.isdecimal() else 0
+
+
+def has_body(headers: Headers) -> bool:
+    """Tell whether a body comes."""
+    return read_length(headers) > 0 or "transfer-encoding" in headers

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.auth import Guard
-from app.api.body import Body, drop_body, read_length
+from app.api.body import Body, drop_body, has_body, read_length
 from app.api.deadline import choose_deadline
 from app.api.problems import build_internal_error, build_response
 from app.errors import OverloadedError, PayloadTooLargeError, ProblemError
@@ -79,6 +79,8 @@ class RequestMiddleware:
         self, scope: Scope, receive: Receive, exchange: "Exchange", headers: Headers
     ) -> None:
         """Pass the request on, unless its headers tell already that it cannot be answered."""
+        if has_body(headers):
+            await self._admission.let_leave()
         try:
             exchange.key_name = self._guard.admit(scope, headers)
             deadline = choose_deadline(headers, self._timeout_s)
@@ -102,7 +104,7 @@ class RequestMiddleware:
         if length > self._max_body:
             message = f"The body has {length} bytes; at most {self._max_body} are read."
             raise PayloadTooLargeError(message)
-        if length or "transfer-encoding" in headers:
+        if has_body(headers):
             self._admission.check(length)
 
 

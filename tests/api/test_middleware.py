@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import replace
 
 import httpx
@@ -141,6 +141,34 @@ def test_a_client_that_goes_away_in_its_upload_is_logged_as_499(
     assert [(line["level"], line["status"]) for line in lines] == [("info", 499)]
 
 
+def test_the_body_of_a_client_that_has_gone_is_not_read(lines: list[dict[str, object]]) -> None:
+    """Where another has hung up, a request waits until it would be known that its client has."""
+
+    async def count_read() -> int:
+        backend, read = FakeBackend(), 0
+        backend.hang()
+        async with open_client(backend) as client:
+            app = client._transport.app  # type: ignore[attr-defined] # noqa: SLF001
+
+            async def receive() -> dict[str, object]:
+                nonlocal read
+                read += 1
+                return {"type": "http.disconnect"}
+
+            async def leave(seconds: float, request: Awaitable[object]) -> None:
+                asked = asyncio.ensure_future(request)
+                await asyncio.wait([asked], timeout=seconds)
+                asked.cancel()
+                await asyncio.wait([asked])
+
+            await leave(0.05, client.send(make_upload(encode_grey(), url=URL)))
+            await leave(0, app(_make_scope(), receive, _ignore))
+        return read
+
+    assert asyncio.run(count_read()) == 0
+    assert [line["status"] for line in lines] == [499, 499]
+
+
 def _make_scope() -> dict[str, object]:
     """Make the scope of an upload."""
     return {
@@ -148,7 +176,10 @@ def _make_scope() -> dict[str, object]:
         "method": "POST",
         "path": "/predict",
         "query_string": b"",
-        "headers": [(b"content-type", b"multipart/form-data; boundary=cut")],
+        "headers": [
+            (b"content-type", b"multipart/form-data; boundary=cut"),
+            (b"transfer-encoding", b"chunked"),
+        ],
     }
 
 

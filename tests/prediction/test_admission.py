@@ -1,5 +1,7 @@
 """What may be in the house at once, in images and in bytes."""
 
+import asyncio
+
 import pytest
 
 from app.errors import OverloadedError
@@ -43,6 +45,37 @@ def test_an_image_that_fails_gives_its_place_back() -> None:
     with pytest.raises(ZeroDivisionError), admission.hold_image():
         raise ZeroDivisionError
     assert admission.images == 0
+
+
+async def _work(admission: Admission, turns: int) -> bool:
+    """Tell whether work begins for a client that goes so many turns of the loop after it came."""
+    has_begun = False
+
+    async def answer() -> None:
+        nonlocal has_begun
+        await admission.let_leave()
+        has_begun = True
+
+    request = asyncio.create_task(answer())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    request.cancel()
+    await asyncio.wait([request])
+    return has_begun
+
+
+def test_clients_that_have_gone_cost_nothing_where_others_have_too() -> None:
+    """Their requests are counted and not begun; without hang-ups nothing waits a turn."""
+    admission = Admission(max_images=1, max_bytes=1)
+
+    async def scenario() -> list[bool]:
+        begun = [await _work(admission, 1)]
+        with pytest.raises(asyncio.CancelledError), admission.hold_image():
+            raise asyncio.CancelledError
+        return [*begun, await _work(admission, 4), await _work(admission, 10)]
+
+    assert asyncio.run(scenario()) == [True, False, True]
+    assert (admission.images, admission.cancelled) == (0, 2)
 
 
 @pytest.mark.parametrize(
