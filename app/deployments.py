@@ -25,6 +25,7 @@ from app.backend import Description, Group, Scored
 from app.errors import DeadlineExceededError, StartupError
 from app.handle import HandleBackend
 from app.prediction.limits import derive_limits
+from app.prediction.memory import give_back_large
 from app.prediction.predictor import Predictor
 from app.prediction.processes import ProcessReader
 from app.replica import prepare_replica
@@ -65,13 +66,12 @@ def bind_application(
         user_config={"generation": generation},
         **fixed,
     ).bind(settings, log_pipe)
-    application: serve.Application = Ingress.options(  # type: ignore[attr-defined] # the same
+    return Ingress.options(  # type: ignore[attr-defined] # the same
         num_replicas=settings.ingress_replicas,
         max_ongoing_requests=INGRESS_ONGOING,
         ray_actor_options={"num_cpus": 1},
         **fixed,
     ).bind(settings, classifier, log_pipe)
-    return application
 
 
 _logger = logging.getLogger("vitrine.classifier")
@@ -185,6 +185,7 @@ class Ingress:
         self, settings: Settings, classifier: DeploymentHandle, log_pipe: Path | None
     ) -> None:
         prepare_replica(settings, log_pipe)
+        give_back_large()
         limits = derive_limits(settings)
         self._create_app = partial(
             create_app,

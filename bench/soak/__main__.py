@@ -27,7 +27,7 @@ from bench.machine import describe_machine
 from bench.models import find_checkpoint
 from bench.processes import read_text
 from bench.report import save
-from bench.servers import ROOT, BenchError, Server, make_vitrine, read_environment
+from bench.servers import ROOT, BenchError, Server, make_vitrine
 from bench.soak.bodies import draw_large, list_pictures
 from bench.soak.figure import draw_memory
 from bench.soak.load import Tally, send_all
@@ -139,8 +139,7 @@ def run_soak(options: argparse.Namespace) -> Document:
     document["failures"] += [f"{running.left} processes left"] * bool(running.left)
     document["failures"] += [f"left among temporary files: {name}" for name in left]
     head = {"benchmark": "soak", "started": started.isoformat(timespec="seconds")}
-    malloc = {name: value for name, value in read_environment().items() if "MALLOC" in name}
-    return head | {"machine": machine, "malloc": malloc} | document
+    return head | {"machine": machine} | document
 
 
 def main() -> int:

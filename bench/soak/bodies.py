@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from app.haproxy import WHOLE
 from bench.images import BOUNDARY, Picture, make_picture
 from tests.prediction.mutations import list_originals, make_mutant
 
@@ -135,8 +136,11 @@ def send_hurried(generator: Rng, _: int) -> Message:
 
 
 def send_late(generator: Rng, _: int) -> Message:
-    """Send a good picture which will come too late for the time that it asks for."""
-    body = make_form(choose(generator, list_pictures()))
+    """Send a good picture which will come too late for the time that it asks for.
+
+    It is one that HAProxy does not wait for: the time of a smaller one begins when all has come.
+    """
+    body = make_form(choose(generator, list_pictures()) + bytes(WHOLE))
     return make_message("POST /predict", FORM, "X-Request-Timeout-Seconds: 0.2", body=body)
 
 

@@ -15,7 +15,7 @@ HOST = "127.0.0.1"
 PIECES = 6
 """In how many pieces a slow body comes."""
 
-BODILESS = {204, 304}
+BODILESS = {100, 204, 304}
 LOST = (ConnectionError, IncompleteReadError)
 
 

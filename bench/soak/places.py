@@ -34,7 +34,7 @@ SLACK = 1 << 16
 PIECE = 1 << 20
 FULL_S = 20.0
 PROBE_S = 0.3
-READ, REFUSED = 200, 503
+CONTINUE, READ, REFUSED = 100, 200, 503
 
 
 def fill_places(port: int, limits: Limits) -> Document:
@@ -119,13 +119,16 @@ async def _upload(port: int, size: int) -> None:
 
 
 async def _is_full(port: int) -> bool:
-    """Announce more than should fit, and see whether that is refused."""
-    head = make_message("POST /predict", FORM, f"Content-Length: {2 * SLACK}").head
+    """Ask whether more may come than should fit, and see whether that is refused."""
+    asked = ("Expect: 100-continue", f"Content-Length: {2 * SLACK}")
+    head = make_message("POST /predict", FORM, *asked).head
     reader, writer = await asyncio.open_connection(HOST, port)
     writer.write(head)
     try:
         async with asyncio.timeout(PROBE_S):
-            return (await read_answer(reader)).status == REFUSED
+            while (answer := await read_answer(reader)).status == CONTINUE:
+                pass  # HAProxy says so whatever the ingress will say
+            return answer.status == REFUSED
     except TimeoutError:
         return False
     finally:
