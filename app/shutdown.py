@@ -39,7 +39,7 @@ def stop_service(folder: Path) -> None:
         stopper = threading.Thread(target=_stop_serve, daemon=True)
         stopper.start()
         stopper.join(SERVE_S)
-    end_processes(children)
+    end_processes([*children, *list_strays(folder)])
 
 
 def end_now() -> Never:
@@ -52,6 +52,19 @@ def end_now() -> Never:
 def list_children() -> list[psutil.Process]:
     """List all processes that came of this one."""
     return psutil.Process().children(recursive=True)
+
+
+def list_strays(folder: Path) -> list[psutil.Process]:
+    """List the processes whose command line names a file of a service's private folder.
+
+    HAProxy reloads by starting another process, which is nobody's child when that comes in a stop.
+    """
+    inside = f"{folder}/"
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(inside in word for word in process.info["cmdline"] or ())
+    ]
 
 
 def end_processes(processes: list[psutil.Process]) -> None:

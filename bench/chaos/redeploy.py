@@ -19,6 +19,7 @@ import yaml  # type: ignore[import-untyped]
 
 from app.haproxy import prepare_haproxy
 from app.proxy import list_serve_variables
+from app.shutdown import end_processes, list_strays
 from bench.chaos.rows import PICTURE, Row
 from bench.chaos.traffic import Tally, keep_busy
 from bench.processes import find_alive, find_tree
@@ -93,6 +94,7 @@ def run_cluster(port: int) -> Iterator[Cluster]:
                 yield Cluster(folder, environment, f"http://127.0.0.1:{dashboard}")
             finally:
                 end(head)
+                end_processes(list_strays(folder))
 
 
 def wait_for_text(log: Path, text: str, process: subprocess.Popen[bytes]) -> None:
