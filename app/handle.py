@@ -47,8 +47,12 @@ class HandleBackend:
         """
         pauses = iter(PAUSES_S)
         while True:
+            response = self._predict.remote(group)
             try:
-                scored: Scored = await self._predict.remote(group)
+                scored: Scored = await response
+            except asyncio.CancelledError:
+                response.cancel()  # nobody waits for it: what has not begun need not be scored
+                raise
             except CALL_ERRORS as exc:
                 error, pause_s = _translate(exc), next(pauses, None)
                 if pause_s is None or not isinstance(error, ModelUnavailableError):

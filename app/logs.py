@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from select import PIPE_BUF
@@ -29,6 +29,13 @@ GATHER_S = 0.1
 """Seconds that a replica's log lines wait for others before they leave together."""
 
 _LEVELS = {"DEBUG": "DEBUG", "INFO": "INFO ", "WARNING": "WARN ", "ERROR": "ERROR"}
+
+
+def make_context() -> Context:
+    """Make an empty context but for the id of the request, which is told in the log."""
+    context = Context()
+    context.run(request_id.set, request_id.get())
+    return context
 
 
 class TextFormatter(logging.Formatter):

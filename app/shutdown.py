@@ -39,7 +39,8 @@ def stop_service(folder: Path) -> None:
         stopper = threading.Thread(target=_stop_serve, daemon=True)
         stopper.start()
         stopper.join(SERVE_S)
-    end_processes([*children, *list_strays(folder)])
+    end_processes(children)
+    end_processes(list_strays(folder))
 
 
 def end_now() -> Never:
@@ -55,15 +56,15 @@ def list_children() -> list[psutil.Process]:
 
 
 def list_strays(folder: Path) -> list[psutil.Process]:
-    """List the processes whose command line names a file of a service's private folder.
+    """List the HAProxy processes of a service's private folder, whosever children they are.
 
     HAProxy reloads by starting another process, which is nobody's child when that comes in a stop.
     """
-    inside = f"{folder}/"
     return [
         process
-        for process in psutil.process_iter(["cmdline"])
-        if any(inside in word for word in process.info["cmdline"] or ())
+        for process in psutil.process_iter(["name", "cmdline"])
+        if process.info["name"] == "haproxy"
+        and any(word.startswith(f"{folder}/") for word in process.info["cmdline"] or ())
     ]
 
 

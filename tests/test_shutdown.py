@@ -1,28 +1,48 @@
 """What a stop ends beside its children."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 from app.shutdown import end_processes, list_children, list_strays
 
+_SPAWN = """
+import subprocess, sys
+subprocess.Popen(sys.argv[1:], start_new_session=True)
+"""
 
-def test_a_process_that_is_nobodys_child_is_found_by_its_folder(tmp_path: Path) -> None:
-    """As HAProxy's next process when it reloads in a stop; another service's is left alone."""
+
+def _orphan(program: Path, folder: Path) -> None:
+    """Start a process that waits, with a file of the folder on its command line, as nobody's."""
+    folder.mkdir(exist_ok=True)
+    config = folder / "haproxy.cfg"
+    config.touch()
+    subprocess.run([sys.executable, "-c", _SPAWN, program, "-f", config], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no HAProxy elsewhere")
+def test_an_haproxy_that_is_nobodys_child_is_found_by_its_folder(tmp_path: Path) -> None:
+    """As the next one when it reloads in a stop; others, and a person's `tail`, are left alone."""
+    tail = Path(shutil.which("tail") or "tail")
+    haproxy = tmp_path / "haproxy"
+    haproxy.symlink_to(tail)  # it waits, and is called so
     mine, other = tmp_path / "mine", tmp_path / "mine2"
-    sleep = "import time; time.sleep(60)"
-    spawn = (
-        "import subprocess, sys; subprocess.Popen([sys.executable, '-c', "
-        f"{sleep!r}, *sys.argv[1:]], start_new_session=True)"
-    )
-    for folder in (mine, other):
-        subprocess.run([sys.executable, "-c", spawn, "-f", f"{folder}/haproxy.cfg"], check=True)
-    strays, others = list_strays(mine), list_strays(other)
-    assert (len(strays), len(others)) == (1, 1)
-    assert not {*strays, *others} & set(list_children())
-    end_processes(strays)
-    assert list_strays(mine) == []
-    assert psutil.pid_exists(others[0].pid)
-    end_processes(others)
+    for program, folder in ((haproxy, mine), (tail, mine), (haproxy, other)):
+        _orphan(program, folder)
+    waiting = [one for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in _join(one)]
+    try:
+        (stray,) = list_strays(mine)
+        assert stray not in list_children()
+        end_processes([stray])
+        assert list_strays(mine) == []
+        assert [one.is_running() for one in waiting if one != stray] == [True, True]
+    finally:
+        end_processes(waiting)
+
+
+def _join(process: psutil.Process) -> str:
+    return " ".join(process.info["cmdline"] or ())

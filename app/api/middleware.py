@@ -79,8 +79,6 @@ class RequestMiddleware:
         self, scope: Scope, receive: Receive, exchange: "Exchange", headers: Headers
     ) -> None:
         """Pass the request on, unless its headers tell already that it cannot be answered."""
-        if has_body(headers):
-            await self._admission.let_leave()
         try:
             exchange.key_name = self._guard.admit(scope, headers)
             deadline = choose_deadline(headers, self._timeout_s)
@@ -91,6 +89,8 @@ class RequestMiddleware:
             response = build_response(problem, {} if serves_on else {"Connection": "close"})
             await response(scope, receive, exchange.send)
             return
+        if has_body(headers):
+            await self._admission.let_leave()
         scope.setdefault("state", {})["deadline"] = deadline
         body = Body(self._admission, self._max_body, deadline)
         try:

@@ -16,8 +16,8 @@ ALERT_S = 1.0
 """Seconds after a client has hung up in which others are expected to have."""
 
 TURNS = 5
-"""Turns of the event loop in which uvicorn reads that a client has gone and Serve cancels: two
-were too few, four enough. They are not for every request: they took 5% from 8 clients."""
+"""Turns of the event loop in which uvicorn reads that a client has gone and Serve cancels. Two were
+too few, four enough; each is a wait, so they are for such seconds alone."""
 
 
 class Admission:

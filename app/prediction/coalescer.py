@@ -10,7 +10,6 @@ neither images nor models: a sender scores a stack of pixels and answers for the
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from contextvars import Context
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from app.backend import Logits, Pixels, Scored
 from app.errors import ModelUnavailableError
+from app.logs import make_context
 
 Sender = Callable[[Pixels, float], Awaitable[Scored]]
 """Scores pixels `[n, height, width, 3]` within seconds, after which nobody waits any more; what it
@@ -67,7 +67,8 @@ class Coalescer:
     async def score(self, pixels: Pixels, deadline: float = math.inf) -> ScoredImage:
         """Score one image's pixels `[height, width, 3]`; raises what the sender raises.
 
-        An image whose caller is cancelled before its group has left is not sent.
+        An image whose caller is cancelled before its group has left is not sent, and the sending
+        of a group whose callers are all cancelled is cancelled too.
 
         Args:
             pixels: of one image.
@@ -102,9 +103,11 @@ class Coalescer:
         images = [self._waiting.pop(future) for future in futures]
         self._in_flight.append(len(futures))
         # In no request's context: Serve cancels the calls that were made in one whose client goes.
-        task = asyncio.create_task(self._score_group(images), context=Context())
+        task = asyncio.create_task(self._score_group(images), context=make_context())
         self._tasks.add(task)  # the loop holds tasks weakly
         task.add_done_callback(lambda done: self._finish_group(futures, done))
+        for future in futures:
+            future.add_done_callback(lambda _: _cancel_for_nobody(task, futures))
 
     async def _score_group(self, images: list[tuple[Pixels, float]]) -> list[ScoredImage]:
         """Score one group; gives one answer an image, in order."""
@@ -131,3 +134,9 @@ class Coalescer:
             else:
                 future.set_result(task.result()[index])
         self._send_due()
+
+
+def _cancel_for_nobody(task: asyncio.Task[list[ScoredImage]], futures: list[Waiter]) -> None:
+    """Cancel the sending of a group that nobody waits for any more."""
+    if all(future.cancelled() for future in futures):
+        task.cancel()

@@ -62,6 +62,8 @@ def give_back_large() -> None:
     glibc raises that size to the largest block that was freed, up to 32 MiB: then smaller blocks
     settle between the bodies of uploads, and the heap does not shrink any more.
     """
-    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-    if sys.platform == "linux" and set_option is not None:
+    if sys.platform != "linux":
+        return
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    if set_option is not None:
         set_option(_MMAP_THRESHOLD, LARGE_BYTES)

@@ -5,12 +5,12 @@ import contextlib
 import io
 import math
 import time
-from contextvars import Context
 
 from PIL import Image
 
 from app.backend import Description
 from app.errors import DeadlineExceededError, ModelUnavailableError, ProblemError
+from app.logs import make_context
 from app.prediction.predictor import Predictor
 from schemas import PredictOptions, Queue
 
@@ -59,7 +59,7 @@ class Probe:
         if self._measure_age() > FRESH_S:
             if self._probing is None or self._probing.done():
                 # In no request's context: Serve cancels the calls of one whose client hangs up.
-                self._probing = asyncio.create_task(self._prove(), context=Context())
+                self._probing = asyncio.create_task(self._prove(), context=make_context())
             await asyncio.shield(self._probing)  # whoever hangs up leaves it to the others
         age_s = self._measure_age()
         return await self._predictor.describe(), None if math.isinf(age_s) else age_s

@@ -26,6 +26,7 @@ ALLOWED = {
     "app/prediction": {
         "app.backend",
         "app.errors",
+        "app.logs",
         "app.machine",
         "app.prediction",
         "app.settings",

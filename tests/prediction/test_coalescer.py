@@ -191,9 +191,8 @@ def test_a_cancelled_image_in_flight_harms_nobody() -> None:
         for index in (0, 2):
             tasks[index].cancel()
         await settle()
-        assert sender.in_flight == [0, 1]
+        assert sender.in_flight == [1]  # the first was alone in its group
         sender.finish(1)
-        sender.finish(0)
         await settle()
         assert [read_id(tasks[index].result()) for index in (1, 3, 4)] == [1, 3, 4]
         assert sender.sent[2:] == [[5]]
@@ -320,3 +319,28 @@ def test_a_group_travels_in_no_requests_context() -> None:
 
     asyncio.run(scenario())
     assert seen == ["none"]
+
+
+@pytest.mark.parametrize(("members", "leaving"), [(1, 1), (3, 2), (3, 3)])
+def test_a_group_that_nobody_waits_for_is_cancelled(members: int, leaving: int) -> None:
+    """While one of its members stays it is scored; its place is free either way."""
+
+    async def scenario() -> None:
+        sender = ManualSender()
+        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+        await arrive(coalescer, [0])
+        tasks = await arrive(coalescer, range(1, 1 + members))
+        sender.finish(0)
+        await settle()
+        for task in tasks[:leaving]:
+            task.cancel()
+        await settle()
+        assert sender.in_flight == [1] * (leaving < members)
+        await arrive(coalescer, [9])
+        if leaving < members:
+            sender.finish(1)
+            await settle()
+            assert read_id(tasks[-1].result()) == members
+        assert sender.sent[-1] == [9]
+
+    asyncio.run(scenario())

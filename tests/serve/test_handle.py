@@ -28,12 +28,27 @@ class Method:
     def __init__(self, words):
         self.words, self.calls = words, 0
 
-    async def remote(self, *_):
+    def remote(self, *_):
         self.calls += 1
-        word = self.words.pop(0)
-        if word in ERRORS:
-            raise ERRORS[word]
-        return word
+        return Response(self.words.pop(0))
+
+class Response:
+    cancelled = 0
+
+    def __init__(self, word):
+        self.word = word
+
+    def __await__(self):
+        return self.answer().__await__()
+
+    async def answer(self):
+        if self.word in ERRORS:
+            raise ERRORS[self.word]
+        await asyncio.sleep(60 if self.word == "slow" else 0)
+        return self.word
+
+    def cancel(self):
+        Response.cancelled += 1
 
 class Handle:
     def __init__(self, words):
@@ -43,9 +58,12 @@ async def predict(words):
     double = Handle(words.split())
     group = Group(np.zeros((1, 1, 1, 3), np.uint8), "r", Geometry((1, 1), None, 2, crop=False))
     try:
-        told = await handle.HandleBackend(double).predict(group)
+        async with asyncio.timeout(0.5):
+            told = await handle.HandleBackend(double).predict(group)
     except VitrineError as error:
         told = type(error).__name__
+    except TimeoutError:
+        told = f"{Response.cancelled} cancelled"
     return [told, double.predict.calls]
 
 print(json.dumps([asyncio.run(predict(words)) for words in sys.argv[1:]]))
@@ -56,7 +74,7 @@ print(json.dumps([asyncio.run(predict(words)) for words in sys.argv[1:]]))
 def told() -> dict[str, list[object]]:
     """What comes of a group, and how often it was sent, by what each call meets."""
     cases = ["scored", "gone scored", "gone gone scored", "gone gone gone", "device scored"]
-    cases += ["late", "gone late", "defect"]
+    cases += ["late", "gone late", "defect", "slow", "gone slow"]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *cases],
         cwd=ROOT,
@@ -87,3 +105,11 @@ def test_only_a_replica_that_is_gone_is_worth_another_try(
 ) -> None:
     """And not for ever."""
     assert told[case] == [answer, calls]
+
+
+@pytest.mark.parametrize(("case", "cancelled", "calls"), [("slow", 1, 1), ("gone slow", 2, 2)])
+def test_a_call_that_nobody_waits_for_is_cancelled(
+    told: dict[str, list[object]], case: str, cancelled: int, calls: int
+) -> None:
+    """So that a classifier need not score what it has not begun; one for each case until then."""
+    assert told[case] == [f"{cancelled} cancelled", calls]
