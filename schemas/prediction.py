@@ -1,9 +1,10 @@
 """What `POST /predict` takes beside the image, and what it answers."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
+from pydantic.json_schema import SkipJsonSchema
 
 from schemas.model import ModelInfo
 
@@ -13,13 +14,20 @@ _PREDICTION: JsonDict = {"label": "7", "label_id": 7, "score": 0.9987}
 _IMAGE: JsonDict = {"width": 64, "height": 64, "format": "PNG"}
 
 
+def _is_missing(value: object) -> bool:
+    """Tell whether a field was not asked for, and stays out of the answer."""
+    return value is None
+
+
 class PredictOptions(BaseModel):
     """Which of the scored labels to answer."""
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        json_schema_extra={"example": {"top_k": 3, "threshold": 0.1}},
+        json_schema_extra={
+            "example": {"top_k": 3, "threshold": 0.1, "scores": "all", "logits": True}
+        },
     )
 
     top_k: Annotated[
@@ -43,6 +51,14 @@ class PredictOptions(BaseModel):
             examples=[0.1],
         ),
     ] = 0.0
+    scores: Annotated[
+        Literal["top", "all"],
+        Field(description="`all` adds the scores of all labels, by label id.", examples=["all"]),
+    ] = "top"
+    logits: Annotated[
+        bool,
+        Field(description="Add what the model gave for each label, by id.", examples=[True]),
+    ] = False
 
 
 class ImageInfo(BaseModel):
@@ -75,6 +91,8 @@ class PredictResponse(BaseModel):
                 "model": {"id": "vitrine-digits", "revision": "3f9a1c0b7d21"},
                 "image": _IMAGE,
                 "predictions": [_PREDICTION, {"label": "1", "label_id": 1, "score": 0.0006}],
+                "scores": [0.0001, 0.0006],
+                "logits": [-2.5, -0.75],
             }
         },
     )
@@ -82,3 +100,13 @@ class PredictResponse(BaseModel):
     model: ModelInfo
     image: ImageInfo
     predictions: list[Prediction] = Field(description="By falling score.")
+    scores: list[float] | SkipJsonSchema[None] = Field(
+        default=None,
+        exclude_if=_is_missing,
+        description="Of every label, by label id, where `scores=all` asked for them.",
+    )
+    logits: list[float] | SkipJsonSchema[None] = Field(
+        default=None,
+        exclude_if=_is_missing,
+        description="What the model gave, float32, by label id, where `logits=true` asked for it.",
+    )

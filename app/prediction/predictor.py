@@ -15,7 +15,7 @@ from app.prediction.admission import Admission
 from app.prediction.coalescer import Coalescer, ScoredImage
 from app.prediction.limits import Limits
 from app.prediction.reader import Reader, Reading, ThreadReader
-from app.prediction.scores import rank_predictions
+from app.prediction.scores import compute_scores, rank_predictions
 from schemas import ImageInfo, ModelInfo, PredictOptions, PredictResponse
 
 PREPARE_TRIES = 3
@@ -142,10 +142,13 @@ class Predictor:
         waited_ms = (time.perf_counter() - prepared.decoded) * 1000
         inference_ms = scored.group.inference_ms
         width, height = prepared.reading.size
+        scores = compute_scores(scored.logits, description.activation)
         response = PredictResponse(
             model=ModelInfo(id=description.model_id, revision=description.revision),
             image=ImageInfo(width=width, height=height, format=prepared.reading.format),
-            predictions=rank_predictions(scored.logits, description, options),
+            predictions=rank_predictions(scores, description.labels, options),
+            scores=scores.tolist() if options.scores == "all" else None,
+            logits=scored.logits.tolist() if options.logits else None,
         )
         self.last_success = time.monotonic()  # not before the scores were found to be numbers
         decode_ms = (prepared.decoded - prepared.started) * 1000

@@ -1,14 +1,18 @@
 """Logits become predictions, as transformers' image-classification pipeline does it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from app.backend import Activation, Description, Logits
+from app.backend import Activation, Logits
 from app.errors import InternalError, InvalidRequestError
 from schemas import DEFAULT_TOP_K, Prediction, PredictOptions
 
+Scores = NDArray[np.float32]
 
-def compute_scores(logits: Logits, activation: Activation) -> NDArray[np.float32]:
+
+def compute_scores(logits: Logits, activation: Activation) -> Scores:
     """Compute the scores `[labels]` of logits `[labels]`, float32.
 
     Raises:
@@ -26,9 +30,9 @@ def compute_scores(logits: Logits, activation: Activation) -> NDArray[np.float32
 
 
 def rank_predictions(
-    logits: Logits, description: Description, options: PredictOptions
+    scores: Scores, labels: Sequence[str], options: PredictOptions
 ) -> list[Prediction]:
-    """List the best labels by falling score; equal scores by rising label id.
+    """List the best of `labels` by falling score `[labels]`; equal ones by rising label id.
 
     A threshold of 0 leaves nothing out: a regression may answer below zero.
 
@@ -36,11 +40,9 @@ def rank_predictions(
         InvalidRequestError: `top_k` is more than the number of labels. The default is let
             through, because generated clients send it, and gives all labels where they are fewer.
     """
-    labels = description.labels
     if options.top_k > len(labels) and options.top_k != DEFAULT_TOP_K:
         message = f"query top_k: must be 1 to {len(labels)}, the number of labels of this model."
         raise InvalidRequestError(message)
-    scores = compute_scores(logits, description.activation)
     best = np.argsort(-scores, kind="stable")[: options.top_k]
     least = options.threshold or -np.inf
     return [

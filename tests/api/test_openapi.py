@@ -18,6 +18,7 @@ from app.errors import (
     ProblemError,
     UnauthorizedError,
 )
+from schemas import PredictOptions
 from tests.api.door import answer, get
 
 _ROOT = Path(__file__).parents[2]
@@ -162,7 +163,7 @@ def test_every_component_is_one_of_ours() -> None:
 def test_options_are_documented_with_their_bounds() -> None:
     """The options of /predict have a description, bounds, a default and an example."""
     parameters = {one["name"]: one for one in list_operations()["post", "/predict"]["parameters"]}
-    assert set(parameters) == {"top_k", "threshold", "X-Request-Timeout-Seconds"}
+    assert set(parameters) == {*PredictOptions.model_fields, "X-Request-Timeout-Seconds"}
     assert parameters["top_k"]["schema"]["minimum"] == 1
     bounds = parameters["threshold"]["schema"]
     assert (bounds["minimum"], bounds["maximum"]) == (0, 1)

@@ -30,7 +30,8 @@ def rank(
     """Rank logits; gives label ids and scores."""
     description = make_description(activation, len(scores))
     chosen = PredictOptions.model_validate(options)
-    predictions = rank_predictions(np.array(scores, np.float32), description, chosen)
+    computed = compute_scores(np.array(scores, np.float32), activation)
+    predictions = rank_predictions(computed, description.labels, chosen)
     assert all(item.label == f"L{item.label_id}" for item in predictions)
     return [(item.label_id, item.score) for item in predictions]
 
