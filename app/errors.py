@@ -76,7 +76,7 @@ class MethodNotAllowedError(ProblemError):
 
 
 class UnsupportedMediaTypeError(ProblemError):
-    """The content is not an image format that is served."""
+    """The content is not an image format that is served, or does not come as the route takes it."""
 
     status, type, title = 415, "unsupported-media-type", "Unsupported media type"
 

@@ -123,8 +123,8 @@ class Settings(BaseSettings):
     def _check_max_bytes(cls, max_bytes: int, info: ValidationInfo) -> int:
         """Refuse a bound on all uploads that one of the largest would not fit in, with its form."""
         queue_bytes = info.data.get("max_queue_bytes")
-        if queue_bytes is not None and queue_bytes < max_bytes + (1 << 20):
-            message = f"VITRINE_MAX_QUEUE_BYTES={queue_bytes} must be 1 MiB larger, to hold one"
+        if queue_bytes is not None and queue_bytes < 1.5 * max_bytes + (1 << 20):
+            message = f"VITRINE_MAX_QUEUE_BYTES={queue_bytes} must be 1.5 times it, and 1 MiB"
             raise ValueError(message)
         return max_bytes
 

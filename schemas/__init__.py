@@ -1,13 +1,22 @@
 """The wire types: what the service takes and answers, frozen, with an example each."""
 
+from schemas.encoded import EncodedImage
 from schemas.health import Health, Liveness, Queue
 from schemas.labels import Label, Labels
 from schemas.model import ModelInfo
-from schemas.prediction import DEFAULT_TOP_K, ImageInfo, Prediction, PredictOptions, PredictResponse
+from schemas.prediction import (
+    DEFAULT_TOP_K,
+    ImageInfo,
+    Prediction,
+    PredictOptions,
+    PredictResponse,
+    Scores,
+)
 from schemas.problem import Problem
 
 __all__ = [
     "DEFAULT_TOP_K",
+    "EncodedImage",
     "Health",
     "ImageInfo",
     "Label",
@@ -19,4 +28,5 @@ __all__ = [
     "Prediction",
     "Problem",
     "Queue",
+    "Scores",
 ]

@@ -1,6 +1,7 @@
 """What `POST /predict` takes beside the image, and what it answers."""
 
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -17,6 +18,13 @@ _IMAGE: JsonDict = {"width": 64, "height": 64, "format": "PNG"}
 def _is_missing(value: object) -> bool:
     """Tell whether a field was not asked for, and stays out of the answer."""
     return value is None
+
+
+class Scores(StrEnum):
+    """Which scores to answer: those of the predictions, or also of every label, by its id."""
+
+    TOP = "top"
+    ALL = "all"
 
 
 class PredictOptions(BaseModel):
@@ -52,9 +60,8 @@ class PredictOptions(BaseModel):
         ),
     ] = 0.0
     scores: Annotated[
-        Literal["top", "all"],
-        Field(description="`all` adds the scores of all labels, by label id.", examples=["all"]),
-    ] = "top"
+        Scores, Field(description="Whether to add the scores of all labels.", examples=["all"])
+    ] = Scores.TOP
     logits: Annotated[
         bool,
         Field(description="Add what the model gave for each label, by id.", examples=[True]),

@@ -1,6 +1,8 @@
 """The FastAPI app: routers, middleware, errors and docs, over a predictor that is handed in."""
 
+from functools import partial
 from importlib.metadata import version
+from math import ceil
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -10,7 +12,7 @@ from app.api.headers import TIMEOUT
 from app.api.middleware import REQUEST_ID, RequestMiddleware
 from app.api.openapi import build_document
 from app.api.problems import add_handlers
-from app.api.routes import docs, health, labels, predict
+from app.api.routes import docs, encoded, health, labels, predict, raw
 from app.keys import Key
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe
@@ -49,20 +51,26 @@ def create_app(
     )
     app.state.predictor = predictor
     app.state.probe = Probe(predictor)
-    for resource in (predict, labels, health, docs):
+    for resource in (predict, raw, encoded, labels, health, docs):
         app.include_router(resource.router)
     add_handlers(app)
     app.add_middleware(
         RequestMiddleware,
         guard=Guard(keys),
         predictor=predictor,
-        max_body=predictor.limits.max_bytes + FORM_OVERHEAD,
+        find_max_body=partial(_find_max_body, predictor.limits.max_bytes),
         answers_request_id=answers_request_id,
     )
     if cors_origins:
         _allow_origins(app, cors_origins)
     app.openapi = lambda: build_document(app)  # type: ignore[method-assign] # FastAPI's own way
     return app
+
+
+def _find_max_body(max_bytes: int, path: str) -> int:
+    """Find how large the body may be that brings an image of at most `max_bytes` to a path."""
+    share = encoded.LARGER if path.endswith(encoded.PATH) else 1
+    return ceil(share * max_bytes) + FORM_OVERHEAD
 
 
 def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:

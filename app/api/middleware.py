@@ -7,6 +7,7 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Callable
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -37,7 +38,7 @@ class RequestMiddleware:
         app: what answers.
         guard: who may come in; asked before anything else is looked at.
         predictor: its admission is asked before a body is read; its limits are the requests' too.
-        max_body: largest body in bytes.
+        find_max_body: finds the largest body of a path, in bytes.
         answers_request_id: put the id on answers; False where the server does it already.
     """
 
@@ -46,7 +47,7 @@ class RequestMiddleware:
         app: ASGIApp,
         guard: Guard,
         predictor: Predictor,
-        max_body: int,
+        find_max_body: Callable[[str], int],
         *,
         answers_request_id: bool,
     ) -> None:
@@ -54,7 +55,7 @@ class RequestMiddleware:
         self._guard = guard
         self._admission = predictor.admission
         self._timeout_s = predictor.limits.timeout_s
-        self._max_body = max_body
+        self._find_max_body = find_max_body
         self._answers_request_id = answers_request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,7 +83,8 @@ class RequestMiddleware:
         try:
             exchange.key_name = self._guard.admit(scope, headers)
             deadline = choose_deadline(headers, self._timeout_s)
-            self._check_announced(headers)
+            max_body = self._find_max_body(scope["path"])
+            self._check_announced(headers, max_body)
         except ProblemError as problem:
             full = isinstance(problem, OverloadedError)
             serves_on = full and await drop_body(headers, receive)
@@ -92,17 +94,17 @@ class RequestMiddleware:
         if has_body(headers):
             await self._admission.let_leave()
         scope.setdefault("state", {})["deadline"] = deadline
-        body = Body(self._admission, self._max_body, deadline)
+        body = Body(self._admission, max_body, deadline)
         try:
             await self._app(scope, body.limit(receive), exchange.send)
         finally:
             body.free()
 
-    def _check_announced(self, headers: Headers) -> None:
+    def _check_announced(self, headers: Headers, max_body: int) -> None:
         """Refuse a body by its announced length: too large, or too much for now."""
         length = read_length(headers)
-        if length > self._max_body:
-            message = f"The body has {length} bytes; at most {self._max_body} are read."
+        if length > max_body:
+            message = f"The body has {length} bytes; at most {max_body} are read."
             raise PayloadTooLargeError(message)
         if has_body(headers):
             self._admission.check(length)

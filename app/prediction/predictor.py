@@ -16,7 +16,7 @@ from app.prediction.coalescer import Coalescer, ScoredImage
 from app.prediction.limits import Limits
 from app.prediction.reader import Reader, Reading, ThreadReader
 from app.prediction.scores import compute_scores, rank_predictions
-from schemas import ImageInfo, ModelInfo, PredictOptions, PredictResponse
+from schemas import ImageInfo, ModelInfo, PredictOptions, PredictResponse, Scores
 
 PREPARE_TRIES = 3
 """How often an image is prepared anew when the model changes under it."""
@@ -147,7 +147,7 @@ class Predictor:
             model=ModelInfo(id=description.model_id, revision=description.revision),
             image=ImageInfo(width=width, height=height, format=prepared.reading.format),
             predictions=rank_predictions(scores, description.labels, options),
-            scores=scores.tolist() if options.scores == "all" else None,
+            scores=scores.tolist() if options.scores is Scores.ALL else None,
             logits=scored.logits.tolist() if options.logits else None,
         )
         self.last_success = time.monotonic()  # not before the scores were found to be numbers

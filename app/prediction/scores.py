@@ -9,10 +9,8 @@ from app.backend import Activation, Logits
 from app.errors import InternalError, InvalidRequestError
 from schemas import DEFAULT_TOP_K, Prediction, PredictOptions
 
-Scores = NDArray[np.float32]
 
-
-def compute_scores(logits: Logits, activation: Activation) -> Scores:
+def compute_scores(logits: Logits, activation: Activation) -> NDArray[np.float32]:
     """Compute the scores `[labels]` of logits `[labels]`, float32.
 
     Raises:
@@ -30,7 +28,7 @@ def compute_scores(logits: Logits, activation: Activation) -> Scores:
 
 
 def rank_predictions(
-    scores: Scores, labels: Sequence[str], options: PredictOptions
+    scores: NDArray[np.float32], labels: Sequence[str], options: PredictOptions
 ) -> list[Prediction]:
     """List the best of `labels` by falling score `[labels]`; equal ones by rising label id.
 

@@ -6,7 +6,7 @@ import time
 import httpx
 import pytest
 
-from app.api.forms import check_content_type
+from app.api.content import check_form
 from app.errors import InvalidRequestError
 from tests.api.answers import read_problem
 from tests.api.door import URL, answer
@@ -59,7 +59,7 @@ def test_a_long_content_type_is_not_taken_apart() -> None:
     assert "100019 characters" in problem.detail
     started = time.perf_counter()
     with pytest.raises(InvalidRequestError):
-        check_content_type(content_type)
+        check_form(content_type)
     assert time.perf_counter() - started < 0.01
 
 

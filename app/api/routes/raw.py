@@ -1,0 +1,37 @@
+"""POST /predict/raw: the image is the body, and nothing around it."""
+
+from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
+
+from app.api.classify import ERRORS, Options, classify_image
+from app.api.content import RawRoute
+from app.api.dependencies import Deadline
+from app.errors import InvalidRequestError
+from schemas import PredictResponse
+
+router = APIRouter(tags=["prediction"], route_class=RawRoute)
+
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "The bytes of the image; `image/*` does as well as a Content-Type.",
+        "content": {"application/octet-stream": _FILE},
+    }
+}
+
+
+@router.post(
+    "/predict/raw",
+    operation_id="predict_raw",
+    response_model=PredictResponse,
+    responses=ERRORS,
+    openapi_extra=_BODY,
+)
+async def predict_raw(request: Request, options: Options, deadline: Deadline) -> Response:
+    """Classify an image that is sent as the body itself, as `curl --data-binary @x.jpg` does."""
+    try:
+        data = await request.body()
+    except ClientDisconnect as exc:
+        raise InvalidRequestError("The body has ended early.") from exc
+    return await classify_image(request, data, options, deadline)
