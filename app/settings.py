@@ -97,6 +97,7 @@ class Settings(BaseSettings):
             "Most bytes of uploads in an ingress replica at once; default: 1 MiB for each image."
         ),
     )
+    max_bulk: int = Field(default=64, ge=1, le=1024, description="Most images in one bulk request.")
     max_bytes: int = Field(default=20_000_000, ge=1, description="Largest upload, in bytes.")
     max_pixels: int = Field(default=50_000_000, ge=1, description="Largest image, in pixels.")
     decode: Literal["exact", "scaled"] = Field(

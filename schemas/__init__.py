@@ -1,5 +1,6 @@
 """The wire types: what the service takes and answers, frozen, with an example each."""
 
+from schemas.bulk import BulkItem, BulkResponse, EncodedImages
 from schemas.encoded import EncodedImage
 from schemas.health import Health, Liveness, Queue
 from schemas.labels import Label, Labels
@@ -16,7 +17,10 @@ from schemas.problem import Problem
 
 __all__ = [
     "DEFAULT_TOP_K",
+    "BulkItem",
+    "BulkResponse",
     "EncodedImage",
+    "EncodedImages",
     "Health",
     "ImageInfo",
     "Label",

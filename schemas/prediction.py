@@ -13,11 +13,11 @@ DEFAULT_TOP_K = 5
 
 _PREDICTION: JsonDict = {"label": "7", "label_id": 7, "score": 0.9987}
 _IMAGE: JsonDict = {"width": 64, "height": 64, "format": "PNG"}
-
-
-def _is_missing(value: object) -> bool:
-    """Tell whether a field was not asked for, and stays out of the answer."""
-    return value is None
+PREDICTED: JsonDict = {
+    "model": {"id": "vitrine-digits", "revision": "3f9a1c0b7d21"},
+    "image": _IMAGE,
+    "predictions": [_PREDICTION, {"label": "1", "label_id": 1, "score": 0.0006}],
+}
 
 
 class Scores(StrEnum):
@@ -94,13 +94,7 @@ class PredictResponse(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         json_schema_extra={
-            "example": {
-                "model": {"id": "vitrine-digits", "revision": "3f9a1c0b7d21"},
-                "image": _IMAGE,
-                "predictions": [_PREDICTION, {"label": "1", "label_id": 1, "score": 0.0006}],
-                "scores": [0.0001, 0.0006],
-                "logits": [-2.5, -0.75],
-            }
+            "example": {**PREDICTED, "scores": [0.0001, 0.0006], "logits": [-2.5, -0.75]}
         },
     )
 
@@ -109,11 +103,11 @@ class PredictResponse(BaseModel):
     predictions: list[Prediction] = Field(description="By falling score.")
     scores: list[float] | SkipJsonSchema[None] = Field(
         default=None,
-        exclude_if=_is_missing,
+        exclude_if=lambda scores: scores is None,
         description="Of every label, by label id, where `scores=all` asked for them.",
     )
     logits: list[float] | SkipJsonSchema[None] = Field(
         default=None,
-        exclude_if=_is_missing,
+        exclude_if=lambda logits: logits is None,
         description="What the model gave, float32, by label id, where `logits=true` asked for it.",
     )

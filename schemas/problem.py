@@ -1,6 +1,15 @@
 """How every error is answered (RFC 9457, application/problem+json)."""
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+PROBLEM: JsonDict = {
+    "type": "urn:vitrine:problem:invalid-request",
+    "title": "Invalid request",
+    "status": 422,
+    "detail": "query top_k: Input should be greater than or equal to 1",
+    "instance": "0b7c2f2e9a5c4a53b2a1f3f0a8d1c9ee",
+}
 
 
 class Problem(BaseModel):
@@ -8,15 +17,7 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(
         frozen=True,
-        json_schema_extra={
-            "example": {
-                "type": "urn:vitrine:problem:invalid-request",
-                "title": "Invalid request",
-                "status": 422,
-                "detail": "query top_k: Input should be greater than or equal to 1",
-                "instance": "0b7c2f2e9a5c4a53b2a1f3f0a8d1c9ee",
-            }
-        },
+        json_schema_extra={"example": PROBLEM},
     )
 
     type: str = Field(description="Stable name of the kind of problem.")

@@ -41,8 +41,7 @@ class Guard:
         Raises:
             UnauthorizedError: it brings no key, or a wrong one.
         """
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if not self._keys or is_open(path):
+        if not self._keys or is_open(find_path(scope)):
             return None
         given = _read_key(headers)
         if given is None:
@@ -52,6 +51,12 @@ class Guard:
         if key is None:
             raise UnauthorizedError("The key is not one of this service's.")
         return key.name
+
+
+def find_path(scope: Scope) -> str:
+    """Find a request's path below where the app is mounted."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def is_open(path: str) -> bool:

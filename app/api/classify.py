@@ -33,6 +33,17 @@ ERRORS = document(
 )
 """Errors that an image can get, for the OpenAPI document."""
 
+BULK_ERRORS = document(
+    UnauthorizedError,
+    InvalidRequestError,
+    UnsupportedMediaTypeError,
+    PayloadTooLargeError,
+    OverloadedError,
+    ModelUnavailableError,
+    DeadlineExceededError,
+)
+"""Errors that a whole bulk request can get."""
+
 Options = Annotated[PredictOptions, Query()]
 
 

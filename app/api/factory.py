@@ -12,8 +12,9 @@ from app.api.headers import TIMEOUT
 from app.api.middleware import REQUEST_ID, RequestMiddleware
 from app.api.openapi import build_document
 from app.api.problems import add_handlers
-from app.api.routes import docs, encoded, health, labels, predict, raw
+from app.api.routes import batch, docs, encoded, health, labels, predict, raw
 from app.keys import Key
+from app.prediction.limits import IMAGE_BYTES, Limits
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe
 
@@ -51,14 +52,15 @@ def create_app(
     )
     app.state.predictor = predictor
     app.state.probe = Probe(predictor)
-    for resource in (predict, raw, encoded, labels, health, docs):
-        app.include_router(resource.router)
+    resources = (predict, raw, encoded, labels, health, docs)
+    for router in (*(resource.router for resource in resources), batch.forms, batch.documents):
+        app.include_router(router)
     add_handlers(app)
     app.add_middleware(
         RequestMiddleware,
         guard=Guard(keys),
         predictor=predictor,
-        find_max_body=partial(_find_max_body, predictor.limits.max_bytes),
+        find_max_body=partial(_find_max_body, predictor.limits),
         answers_request_id=answers_request_id,
     )
     if cors_origins:
@@ -67,10 +69,15 @@ def create_app(
     return app
 
 
-def _find_max_body(max_bytes: int, path: str) -> int:
-    """Find how large the body may be that brings an image of at most `max_bytes` to a path."""
-    share = encoded.LARGER if path.endswith(encoded.PATH) else 1
-    return ceil(share * max_bytes) + FORM_OVERHEAD
+def _find_max_body(limits: Limits, path: str) -> int:
+    """Find how large the body may be that a path takes: one image in its form, or many."""
+    largest = limits.max_bytes
+    if path == encoded.PATH:
+        largest = ceil(encoded.LARGER * limits.max_bytes)
+    elif path in {batch.PATH, batch.JSON_PATH}:
+        many = max(ceil(encoded.LARGER * limits.max_bytes), limits.max_bulk * IMAGE_BYTES)
+        largest = min(many, limits.max_queue_bytes - FORM_OVERHEAD)  # more would never fit
+    return largest + FORM_OVERHEAD
 
 
 def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:

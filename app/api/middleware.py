@@ -13,7 +13,7 @@ from urllib.parse import quote
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.auth import Guard
+from app.api.auth import Guard, find_path
 from app.api.body import Body, drop_body, has_body, read_length
 from app.api.deadline import choose_deadline
 from app.api.problems import build_internal_error, build_response
@@ -83,7 +83,7 @@ class RequestMiddleware:
         try:
             exchange.key_name = self._guard.admit(scope, headers)
             deadline = choose_deadline(headers, self._timeout_s)
-            max_body = self._find_max_body(scope["path"])
+            max_body = self._find_max_body(find_path(scope))
             self._check_announced(headers, max_body)
         except ProblemError as problem:
             full = isinstance(problem, OverloadedError)

@@ -148,7 +148,7 @@ def _summarize(errors: Sequence[Any]) -> str:
     for error in errors:
         place = " ".join(str(step) for step in error["loc"])
         message = error["msg"]
-        if error["loc"] == ("body", "file"):
+        if error["loc"][:2] in {("body", "file"), ("body", "files")}:
             is_missing = error["type"] == "missing"
             message = f"{'is missing' if is_missing else 'is no file'}: {_SEND}"
         parts.append(f"{place}: {message}")

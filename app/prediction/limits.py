@@ -23,6 +23,7 @@ class Limits:
         gap: how many times larger than needed a JPEG is decoded at least; None for exactly.
         readers: how many images are read at once.
         decode_timeout_s: seconds that one may take to be read.
+        max_bulk: most images in one request.
     """
 
     max_bytes: int
@@ -35,6 +36,7 @@ class Limits:
     readers: int = 2
     decode_timeout_s: float = 10.0
     max_queue_bytes: int = 1 << 28
+    max_bulk: int = 64
 
 
 QUEUED_BATCHES = 8
@@ -58,6 +60,7 @@ def derive_limits(settings: Settings) -> Limits:
         max_pixels=settings.max_pixels,
         max_queue=images,
         max_queue_bytes=size,
+        max_bulk=settings.max_bulk,
         timeout_s=settings.timeout_s,
         batch_size=settings.batch_size,
         classifier_replicas=settings.classifier_replicas,

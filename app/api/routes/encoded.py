@@ -30,11 +30,14 @@ async def predict_json(
     request: Request, body: EncodedImage, options: Options, deadline: Deadline
 ) -> Response:
     """Classify an image that is sent as base64, alone or in a data URI."""
-    if len(body.image) <= SHORT:
-        data = decode_base64(body.image)
-    else:
-        data = await asyncio.to_thread(decode_base64, body.image)
-    return await classify_image(request, data, options, deadline)
+    return await classify_image(request, await read_base64(body.image), options, deadline)
+
+
+async def read_base64(text: str) -> bytes:
+    """Decode base64 or a data URI of it, a long one in a thread; raises InvalidRequestError."""
+    if len(text) <= SHORT:
+        return decode_base64(text)
+    return await asyncio.to_thread(decode_base64, text)
 
 
 def decode_base64(text: str) -> bytes:

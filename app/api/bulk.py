@@ -1,0 +1,88 @@
+"""Many images in one request: each gets its predictions or its problem, whatever the others do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+
+from app.api.dependencies import get_predictor
+from app.api.problems import describe_problem
+from app.errors import InvalidRequestError, ProblemError
+from app.prediction.predictor import Predictor
+from schemas import BulkItem, BulkResponse, PredictOptions
+
+NDJSON = "application/x-ndjson"
+
+Read = Callable[[], Awaitable[bytes]]
+"""Reads one image of the request when it is its turn; raises ProblemError."""
+
+
+async def answer_bulk(
+    request: Request, reads: Sequence[Read], options: PredictOptions, deadline: float
+) -> Response:
+    """Classify the images of one request.
+
+    Answers a `BulkResponse`, or `BulkItem`s as they finish where the client accepts NDJSON.
+
+    Raises:
+        InvalidRequestError: there are too many of them, or none.
+    """
+    predictor = await get_predictor(request)
+    most = predictor.limits.max_bulk
+    if not 1 <= len(reads) <= most:
+        raise InvalidRequestError(f"body: {len(reads)} images; send 1 to {most} in one request.")
+    bulk = Bulk(predictor, options, deadline)
+    if _accepts_stream(request.headers.get("accept", "")):
+        return StreamingResponse(bulk.stream(reads), media_type=NDJSON)
+    results = await bulk.classify_all(reads)
+    body = BulkResponse(results=results).model_dump_json()
+    return Response(body, media_type="application/json")
+
+
+def _accepts_stream(accept: str) -> bool:
+    """Tell whether the client asks for items as they finish."""
+    return any(part.partition(";")[0].strip() == NDJSON for part in accept.lower().split(","))
+
+
+class Bulk:
+    """Classifies the images of one request, as many at once as a batch has.
+
+    Args:
+        predictor: the core.
+        options: of every image.
+        deadline: time of the event loop until which; later images get that problem.
+    """
+
+    def __init__(self, predictor: Predictor, options: PredictOptions, deadline: float) -> None:
+        self._predictor = predictor
+        self._options = options
+        self._deadline = deadline
+        limits = predictor.limits
+        self._places = asyncio.Semaphore(min(limits.batch_size, limits.max_queue))
+
+    async def classify_all(self, reads: Sequence[Read]) -> list[BulkItem]:
+        """Classify all images; gives an item for each, in their order."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._classify(*item)) for item in enumerate(reads)]
+        return [task.result() for task in tasks]
+
+    async def stream(self, reads: Sequence[Read]) -> AsyncIterator[str]:
+        """Classify all images; gives a line for each as it finishes."""
+        tasks = [asyncio.create_task(self._classify(*item)) for item in enumerate(reads)]
+        try:
+            for finished in asyncio.as_completed(tasks):
+                yield (await finished).model_dump_json() + "\n"
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _classify(self, index: int, read: Read) -> BulkItem:
+        """Classify one image when there is a place; the image itself is held no longer."""
+        async with self._places:
+            try:
+                data = await read()
+                classified = await self._predictor.classify(data, self._options, self._deadline)
+            except ProblemError as problem:
+                return BulkItem(index=index, problem=describe_problem(problem))
+        return BulkItem(index=index, result=classified.response)

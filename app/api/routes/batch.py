@@ -1,0 +1,54 @@
+"""POST /predict/batch: many images in, for each its best labels or its problem out."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, File, Request, Response, UploadFile
+
+from app.api.bulk import NDJSON, answer_bulk
+from app.api.classify import BULK_ERRORS, Options
+from app.api.content import FormRoute, JsonRoute
+from app.api.dependencies import Deadline
+from app.api.routes.encoded import read_base64
+from schemas import BulkResponse, EncodedImages
+
+forms = APIRouter(tags=["prediction"], route_class=FormRoute)
+documents = APIRouter(tags=["prediction"], route_class=JsonRoute)
+
+PATH, JSON_PATH = "/predict/batch", "/predict/batch/json"
+MOST_PARTS = 1025
+"""One more than `VITRINE_MAX_BULK` may be."""
+
+_RESPONSES = BULK_ERRORS | {
+    200: {
+        "description": "For each image a result or a problem, in order; as NDJSON as they finish.",
+        "content": {NDJSON: {"schema": {"$ref": "#/components/schemas/BulkItem"}}},
+    }
+}
+
+Uploads = Annotated[list[UploadFile], File(description="The images, each a part of this name.")]
+
+
+@forms.post(
+    PATH,
+    operation_id="predict_batch",
+    response_model=BulkResponse,
+    responses=_RESPONSES,
+    form_limits={"max_files": MOST_PARTS, "max_fields": 16, "max_part_size": 16 * 1024},
+)
+async def predict_batch(
+    request: Request, files: Uploads, options: Options, deadline: Deadline
+) -> Response:
+    """Classify many images. `Accept: application/x-ndjson` streams the items as they finish."""
+    return await answer_bulk(request, [file.read for file in files], options, deadline)
+
+
+@documents.post(
+    JSON_PATH, operation_id="predict_batch_json", response_model=BulkResponse, responses=_RESPONSES
+)
+async def predict_batch_json(
+    request: Request, body: EncodedImages, options: Options, deadline: Deadline
+) -> Response:
+    """Classify many images that are sent as base64, alone or in data URIs."""
+    reads = [partial(read_base64, image) for image in body.images]
+    return await answer_bulk(request, reads, options, deadline)
