@@ -157,8 +157,7 @@ class Classifier:
         Raises:
             DeadlineExceededError: nobody waited for it any more when its turn came.
         """
-        waiting = Waiting(group, time.monotonic() + group.within_s)
-        scored: Scored | None = await self._score(waiting)
+        scored: Scored | None = await self._score(Waiting(group, time.monotonic() + group.within_s))
         if scored is None:
             raise DeadlineExceededError("The images were not scored in time.")
         return scored
@@ -192,6 +191,7 @@ class Ingress:
             Predictor(HandleBackend(classifier), limits, ProcessReader(limits)),
             keys=settings.list_keys(),
             cors_origins=settings.list_cors_origins(),
+            host_rules=settings.make_host_rules(),
             answers_request_id=False,
         )
 

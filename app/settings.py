@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.hosts import PATTERN, HostRules, parse_hosts
 from app.keys import Key, format_keys, parse_keys
 
 
@@ -64,6 +65,19 @@ class Settings(BaseSettings):
             "Origins whose pages may call from a browser, such as https://app.example, several "
             "with commas, or *; default: none."
         ),
+    )
+    allow_urls: str | None = Field(
+        default=None,
+        pattern=PATTERN,
+        description=(
+            "Hosts whose images are fetched by URL, such as cdn.example or *.cdn.example, several "
+            "with commas, or *; default: none."
+        ),
+    )
+    deny_urls: str | None = Field(
+        default=None,
+        pattern=PATTERN,
+        description="Hosts of those whose images are not fetched, several with commas.",
     )
     proxy: Literal["auto", "haproxy", "python"] = Field(
         default="auto",
@@ -154,3 +168,9 @@ class Settings(BaseSettings):
     def list_cors_origins(self) -> tuple[str, ...]:
         """List the origins whose pages may call."""
         return tuple(self.cors_origins.split(",")) if self.cors_origins else ()
+
+    def make_host_rules(self) -> HostRules | None:
+        """Make the rules for URLs; None where nothing is fetched."""
+        if self.allow_urls is None:
+            return None
+        return HostRules(parse_hosts(self.allow_urls), parse_hosts(self.deny_urls))

@@ -1,7 +1,6 @@
 """The wire types: what the service takes and answers, frozen, with an example each."""
 
-from schemas.bulk import BulkItem, BulkResponse, EncodedImages
-from schemas.encoded import EncodedImage
+from schemas.bulk import BulkItem, BulkResponse
 from schemas.health import Health, Liveness, Queue
 from schemas.labels import Label, Labels
 from schemas.model import ModelInfo
@@ -14,15 +13,16 @@ from schemas.prediction import (
     Scores,
 )
 from schemas.problem import Problem
+from schemas.source import ImageSource, ImageSources
 
 __all__ = [
     "DEFAULT_TOP_K",
     "BulkItem",
     "BulkResponse",
-    "EncodedImage",
-    "EncodedImages",
     "Health",
     "ImageInfo",
+    "ImageSource",
+    "ImageSources",
     "Label",
     "Labels",
     "Liveness",

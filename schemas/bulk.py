@@ -1,25 +1,14 @@
-"""What the bulk routes take and answer."""
+"""What the bulk routes answer."""
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema
 
-from schemas.encoded import ENCODED
 from schemas.prediction import PREDICTED, PredictResponse
 from schemas.problem import PROBLEM, Problem
 
 _ITEM: JsonDict = {"index": 0, "result": PREDICTED}
 _FAILED: JsonDict = {"index": 1, "problem": PROBLEM}
-
-
-class EncodedImages(BaseModel):
-    """Images as text."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", json_schema_extra={"example": {"images": [ENCODED, ENCODED]}}
-    )
-
-    images: list[str] = Field(description="Each image as base64, or a data URI of it.")
 
 
 class BulkItem(BaseModel):

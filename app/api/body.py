@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
-from app.errors import OverloadedError
+from app.errors import OverloadedError, PayloadTooLargeError
 from app.prediction.admission import Admission
 
 DROPPED = 1 << 20
@@ -19,10 +19,7 @@ DROP_S = 1.0
 
 
 class Body:
-    """A body as it comes in: within its size, the house's space and the request's time.
-
-    What it raises is of Starlette's kind, which FastAPI lets through.
-    """
+    """A body as it comes in: within its size, the house's space and the request's time."""
 
     def __init__(self, admission: Admission, max_body: int, deadline: float) -> None:
         self._deadline = deadline
@@ -31,17 +28,17 @@ class Body:
         self._held = 0
 
     def limit(self, receive: Receive) -> Receive:
-        """Refuse to receive what does not fit."""
+        """Refuse to receive what does not fit, by Starlette's errors: FastAPI lets them through."""
 
         async def limited() -> Message:
             try:
                 async with asyncio.timeout_at(self._deadline):
                     message = await receive()
-                self._hold(len(message.get("body", b"")))
+                self.hold(len(message.get("body", b"")))
             except TimeoutError as exc:
                 raise HTTPException(HTTPStatus.GATEWAY_TIMEOUT) from exc
-            except OverloadedError as exc:
-                raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE) from exc
+            except (PayloadTooLargeError, OverloadedError) as exc:
+                raise HTTPException(exc.status) from exc
             return message
 
         return limited
@@ -50,12 +47,18 @@ class Body:
         """Give back the space that it took."""
         self._admission.free_bytes(self._held)
 
-    def _hold(self, length: int) -> None:
-        """Count what has come."""
+    def hold(self, length: int) -> None:
+        """Count what has come, or was fetched.
+
+        Raises:
+            PayloadTooLargeError: all together is too much for one request.
+            OverloadedError: the house has no room for it.
+        """
         if not length:
             return
         if self._held + length > self._max_body:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            message = f"All together has more than the {self._max_body} bytes that are read."
+            raise PayloadTooLargeError(message)
         self._admission.hold_bytes(length)
         self._held += length
 

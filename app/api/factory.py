@@ -12,7 +12,10 @@ from app.api.headers import TIMEOUT
 from app.api.middleware import REQUEST_ID, RequestMiddleware
 from app.api.openapi import build_document
 from app.api.problems import add_handlers
-from app.api.routes import batch, docs, encoded, health, labels, predict, raw
+from app.api.routes import batch, docs, document, health, labels, predict, raw
+from app.api.sources import LARGER
+from app.fetching import Fetcher
+from app.hosts import HostRules
 from app.keys import Key
 from app.prediction.limits import IMAGE_BYTES, Limits
 from app.prediction.predictor import Predictor
@@ -20,6 +23,17 @@ from app.prediction.probe import Probe
 
 FORM_OVERHEAD = 64 * 1024
 """Bytes that a multipart form may add to the image: boundaries, part headers, other fields."""
+
+_ROUTERS = (
+    predict.router,
+    raw.router,
+    document.router,
+    batch.forms,
+    batch.documents,
+    labels.router,
+    health.router,
+    docs.router,
+)
 
 _DESCRIPTION = (
     "Classifies images with a fine-tuned Vision Transformer. "
@@ -32,6 +46,7 @@ def create_app(
     *,
     keys: tuple[Key, ...] = (),
     cors_origins: tuple[str, ...] = (),
+    host_rules: HostRules | None = None,
     answers_request_id: bool = True,
 ) -> FastAPI:
     """Create the app.
@@ -40,6 +55,7 @@ def create_app(
         predictor: the core that every route enters; its limits are the requests' too.
         keys: what opens the door; none for everybody.
         cors_origins: origins whose pages may call from a browser; `*` for all.
+        host_rules: hosts whose images are fetched by URL; None where nothing is fetched.
         answers_request_id: put X-Request-ID on answers; False where the server does it already.
     """
     app = FastAPI(
@@ -50,10 +66,9 @@ def create_app(
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
-    app.state.predictor = predictor
-    app.state.probe = Probe(predictor)
-    resources = (predict, raw, encoded, labels, health, docs)
-    for router in (*(resource.router for resource in resources), batch.forms, batch.documents):
+    app.state.predictor, app.state.probe = predictor, Probe(predictor)
+    app.state.fetcher = Fetcher(host_rules, predictor.limits.max_bytes) if host_rules else None
+    for router in _ROUTERS:
         app.include_router(router)
     add_handlers(app)
     app.add_middleware(
@@ -63,8 +78,7 @@ def create_app(
         find_max_body=partial(_find_max_body, predictor.limits),
         answers_request_id=answers_request_id,
     )
-    if cors_origins:
-        _allow_origins(app, cors_origins)
+    _allow_origins(app, cors_origins)
     app.openapi = lambda: build_document(app)  # type: ignore[method-assign] # FastAPI's own way
     return app
 
@@ -72,16 +86,18 @@ def create_app(
 def _find_max_body(limits: Limits, path: str) -> int:
     """Find how large the body may be that a path takes: one image in its form, or many."""
     largest = limits.max_bytes
-    if path == encoded.PATH:
-        largest = ceil(encoded.LARGER * limits.max_bytes)
+    if path == document.PATH:
+        largest = ceil(LARGER * limits.max_bytes)
     elif path in {batch.PATH, batch.JSON_PATH}:
-        many = max(ceil(encoded.LARGER * limits.max_bytes), limits.max_bulk * IMAGE_BYTES)
+        many = max(ceil(LARGER * limits.max_bytes), limits.max_bulk * IMAGE_BYTES)
         largest = min(many, limits.max_queue_bytes - FORM_OVERHEAD)  # more would never fit
     return largest + FORM_OVERHEAD
 
 
 def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
     """Let pages of other origins call; no cookies, and around everything: errors too."""
+    if not origins:
+        return
     app.add_middleware(
         CORSMiddleware,
         allow_origins=origins,

@@ -93,8 +93,8 @@ class RequestMiddleware:
             return
         if has_body(headers):
             await self._admission.let_leave()
-        scope.setdefault("state", {})["deadline"] = deadline
         body = Body(self._admission, max_body, deadline)
+        scope.setdefault("state", {}).update(deadline=deadline, body=body)
         try:
             await self._app(scope, body.limit(receive), exchange.send)
         finally:

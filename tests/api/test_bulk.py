@@ -44,7 +44,7 @@ def send_json(
     images: Sequence[bytes], query: str = "", headers: dict[str, str] | None = None
 ) -> httpx.Request:
     """Send the images as a list of base64."""
-    body = {"images": [base64.b64encode(data).decode() for data in images]}
+    body = {"images": [{"image": base64.b64encode(data).decode()} for data in images]}
     url = f"{URL}/predict/batch/json?{query}"
     return httpx.Request("POST", url, json=body, headers=headers)
 
@@ -190,7 +190,7 @@ def test_a_bad_option_is_no_well_formed_request(door: Door, query: str) -> None:
 
 def test_base64_that_is_none_fails_alone() -> None:
     """As any other bad image."""
-    body = {"images": [base64.b64encode(encode_grey()).decode(), "no!"]}
+    body = {"images": [{"image": base64.b64encode(encode_grey()).decode()}, {"image": "no!"}]}
     request = httpx.Request("POST", f"{URL}/predict/batch/json", json=body)
     good, bad = read_results(answer(request))
     assert good.result is not None
@@ -198,7 +198,7 @@ def test_base64_that_is_none_fails_alone() -> None:
     assert "base64" in bad.problem.detail
 
 
-@pytest.mark.parametrize("body", [{}, {"images": "a"}, {"images": [1]}, ["a"], {"image": "a"}])
+@pytest.mark.parametrize("body", [{}, {"images": "a"}, {"images": ["a"]}, ["a"], {"image": "a"}])
 def test_json_of_another_shape_is_an_invalid_request(body: object) -> None:
     """The whole request is refused."""
     request = httpx.Request("POST", f"{URL}/predict/batch/json", json=body)

@@ -8,7 +8,7 @@ from typing import Final
 import httpx
 import pytest
 
-from app.api.routes.encoded import SHORT
+from app.api.sources import SHORT
 from app.errors import (
     InvalidRequestError,
     PayloadTooLargeError,
@@ -129,7 +129,10 @@ def test_json_does_not_come_as_something_else(content_type: str) -> None:
 @pytest.mark.parametrize(
     ("body", "word"),
     [
-        (b"{}", "body image"),
+        (b"{}", "one of them"),
+        (b'{"image": "", "url": "http://cdn.example/"}', "one of them"),
+        (b'{"url": "http://cdn.example/"}', "VITRINE_ALLOW_URLS"),
+        (b'{"url": 7}', "body url"),
         (b"[]", "body"),
         (b'{"image": ', "body"),
         (b"\xff", "body"),

@@ -9,8 +9,8 @@ from app.api.bulk import NDJSON, answer_bulk
 from app.api.classify import BULK_ERRORS, Options
 from app.api.content import FormRoute, JsonRoute
 from app.api.dependencies import Deadline
-from app.api.routes.encoded import read_base64
-from schemas import BulkResponse, EncodedImages
+from app.api.sources import read_source
+from schemas import BulkResponse, ImageSources
 
 forms = APIRouter(tags=["prediction"], route_class=FormRoute)
 documents = APIRouter(tags=["prediction"], route_class=JsonRoute)
@@ -47,8 +47,8 @@ async def predict_batch(
     JSON_PATH, operation_id="predict_batch_json", response_model=BulkResponse, responses=_RESPONSES
 )
 async def predict_batch_json(
-    request: Request, body: EncodedImages, options: Options, deadline: Deadline
+    request: Request, body: ImageSources, options: Options, deadline: Deadline
 ) -> Response:
-    """Classify many images that are sent as base64, alone or in data URIs."""
-    reads = [partial(read_base64, image) for image in body.images]
+    """Classify many images that are sent as base64, alone or in data URIs, or that URLs name."""
+    reads = [partial(read_source, request, source) for source in body.images]
     return await answer_bulk(request, reads, options, deadline)

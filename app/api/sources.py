@@ -1,21 +1,15 @@
-"""POST /predict/json: the image is base64 in a JSON document."""
+"""Images of JSON documents: base64 is decoded, a URL is fetched where the service does that."""
 
 import asyncio
 import base64
 import binascii
 import re
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request
 
-from app.api.classify import ERRORS, Options, classify_image
-from app.api.content import JsonRoute
-from app.api.dependencies import Deadline
 from app.errors import InvalidRequestError
-from schemas import EncodedImage, PredictResponse
+from schemas import ImageSource
 
-router = APIRouter(tags=["prediction"], route_class=JsonRoute)
-
-PATH = "/predict/json"
 LARGER = 1.4
 """Bytes of base64, with line breaks, for each byte of the image."""
 
@@ -25,19 +19,25 @@ SHORT = 1 << 16
 _DATA_URI = re.compile(r"\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 
 
-@router.post(PATH, operation_id="predict_json", response_model=PredictResponse, responses=ERRORS)
-async def predict_json(
-    request: Request, body: EncodedImage, options: Options, deadline: Deadline
-) -> Response:
-    """Classify an image that is sent as base64, alone or in a data URI."""
-    return await classify_image(request, await read_base64(body.image), options, deadline)
-
-
-async def read_base64(text: str) -> bytes:
-    """Decode base64 or a data URI of it, a long one in a thread; raises InvalidRequestError."""
+async def read_source(request: Request, source: ImageSource) -> bytes:
+    """Read the image that a source names; raises ProblemError."""
+    if source.url is not None:
+        return await _fetch(request, source.url)
+    text = source.image or ""
     if len(text) <= SHORT:
         return decode_base64(text)
     return await asyncio.to_thread(decode_base64, text)
+
+
+async def _fetch(request: Request, url: str) -> bytes:
+    """Fetch an image; what it takes counts as if it had come with the request."""
+    fetcher = request.app.state.fetcher
+    if fetcher is None:
+        message = "body url: this service fetches nothing (VITRINE_ALLOW_URLS). Send `image`."
+        raise InvalidRequestError(message)
+    data: bytes = await fetcher.fetch(url)
+    request.state.body.hold(len(data))
+    return data
 
 
 def decode_base64(text: str) -> bytes:

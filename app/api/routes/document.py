@@ -1,0 +1,21 @@
+"""POST /predict/json: the image is base64 in a JSON document, or its URL is."""
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.classify import ERRORS, Options, classify_image
+from app.api.content import JsonRoute
+from app.api.dependencies import Deadline
+from app.api.sources import read_source
+from schemas import ImageSource, PredictResponse
+
+router = APIRouter(tags=["prediction"], route_class=JsonRoute)
+
+PATH = "/predict/json"
+
+
+@router.post(PATH, operation_id="predict_json", response_model=PredictResponse, responses=ERRORS)
+async def predict_json(
+    request: Request, body: ImageSource, options: Options, deadline: Deadline
+) -> Response:
+    """Classify an image that is sent as base64, alone or in a data URI, or that a URL names."""
+    return await classify_image(request, await read_source(request, body), options, deadline)

@@ -1,0 +1,50 @@
+"""What the JSON routes take: an image as text, or where it is."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+from pydantic.json_schema import SkipJsonSchema
+
+_WHITE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFX"
+    "AAAAEElEQVR42mP8zwABTAwUMQBJQQEPkWFcdwAAAABJRU5ErkJggg=="
+)
+"""A PNG of 8 x 8 pixels."""
+
+SOURCE: JsonDict = {"image": f"data:image/png;base64,{_WHITE}"}
+
+
+class ImageSource(BaseModel):
+    """One image: its bytes as text, or its URL."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"example": SOURCE})
+
+    image: str | SkipJsonSchema[None] = Field(
+        default=None,
+        exclude_if=lambda image: image is None,
+        description="The bytes of the image as base64, or a data URI of them.",
+    )
+    url: str | SkipJsonSchema[None] = Field(
+        default=None,
+        exclude_if=lambda url: url is None,
+        description="Where the image is, for a service that fetches it (VITRINE_ALLOW_URLS).",
+    )
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        """Refuse both, and neither."""
+        if (self.image is None) == (self.url is None):
+            message = "send `image` or `url`, one of them"
+            raise ValueError(message)
+        return self
+
+
+class ImageSources(BaseModel):
+    """Many images."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"example": {"images": [SOURCE, SOURCE]}}
+    )
+
+    images: list[ImageSource] = Field(description="Each its bytes as text, or its URL.")

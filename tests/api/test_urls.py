@@ -1,0 +1,74 @@
+"""Images by URL: they count as if they had come with the request."""
+
+import asyncio
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from app.errors import OverloadedError, PayloadTooLargeError, UnsupportedMediaTypeError
+from app.fetching import Fetcher
+from app.hosts import HostRules
+from schemas import BulkResponse
+from tests.api.answers import read_problem
+from tests.api.door import LIMITS, MAX_BYTES, URL, answer, open_client
+from tests.api.uploads import encode_grey, make_upload
+from tests.fakes import FakeBackend
+from tests.test_fetching import PUBLIC, make_answer, open_internet, resolve_to
+
+FILES = {
+    "/image": make_answer(200, encode_grey()),
+    "/page": make_answer(200, b"<!doctype html>"),
+    "/large": make_answer(200, bytes(MAX_BYTES + 1)),
+}
+
+
+def ask(path: str, body: object, max_queue_bytes: int = 1 << 20) -> httpx.Response:
+    """Send JSON to a service that fetches."""
+
+    async def send() -> httpx.Response:
+        limits = replace(LIMITS, max_queue_bytes=max_queue_bytes)
+        async with open_internet(FILES) as internet, open_client(FakeBackend(), limits) as client:
+            app = client._transport.app  # type: ignore[attr-defined] # noqa: SLF001
+            addresses = resolve_to(*[PUBLIC] * 9)
+            fetcher = Fetcher(HostRules(("cdn.example",)), MAX_BYTES, addresses, internet)
+            app.state.fetcher = fetcher
+            answered = await client.post(f"{URL}{path}", json=body)
+            assert app.state.predictor.admission.bytes == 0
+            return answered
+
+    return asyncio.run(send())
+
+
+def test_an_image_by_url_gets_the_answer_of_the_form() -> None:
+    """Byte by byte the same."""
+    response = ask("/predict/json?top_k=2", {"url": "http://cdn.example/image"})
+    assert response.status_code == 200, response.text
+    assert response.json() == answer(make_upload(encode_grey(), "top_k=2", url=URL)).json()
+
+
+def test_what_a_url_names_is_refused_as_an_upload_is() -> None:
+    """A page is no image, and a large file is too large."""
+    page = ask("/predict/json", {"url": "http://cdn.example/page"})
+    assert "text/html" in read_problem(page, UnsupportedMediaTypeError).detail
+    read_problem(ask("/predict/json", {"url": "http://cdn.example/large"}), PayloadTooLargeError)
+
+
+@pytest.mark.parametrize(("room", "fits"), [(10_000, True), (len(encode_grey()), False)])
+def test_what_is_fetched_takes_room_in_the_house(room: int, *, fits: bool) -> None:
+    """As uploads do, beside the request itself; it is given back."""
+    response = ask("/predict/json", {"url": "http://cdn.example/image"}, room)
+    if fits:
+        assert response.status_code == 200
+    else:
+        read_problem(response, OverloadedError)
+
+
+def test_each_url_of_a_list_has_its_own_answer() -> None:
+    """One that is refused fails alone."""
+    urls = ("cdn.example/image", "other.example/image", "cdn.example/page", "cdn.example/image")
+    body = {"images": [{"url": f"http://{url}"} for url in urls]}
+    response = ask("/predict/batch/json", body)
+    items = BulkResponse.model_validate_json(response.content).results
+    statuses = [200 if item.problem is None else item.problem.status for item in items]
+    assert statuses == [200, 422, 415, 200]
