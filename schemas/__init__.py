@@ -14,6 +14,7 @@ from schemas.prediction import (
 )
 from schemas.problem import Problem
 from schemas.source import ImageSource, ImageSources
+from schemas.task import ScoredLabel, TaskParameters, TaskRequest
 
 __all__ = [
     "DEFAULT_TOP_K",
@@ -32,5 +33,8 @@ __all__ = [
     "Prediction",
     "Problem",
     "Queue",
+    "ScoredLabel",
     "Scores",
+    "TaskParameters",
+    "TaskRequest",
 ]

@@ -6,13 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema
 
-_WHITE = (
+WHITE = (
     "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFX"
     "AAAAEElEQVR42mP8zwABTAwUMQBJQQEPkWFcdwAAAABJRU5ErkJggg=="
 )
 """A PNG of 8 x 8 pixels."""
 
-SOURCE: JsonDict = {"image": f"data:image/png;base64,{_WHITE}"}
+SOURCE: JsonDict = {"image": f"data:image/png;base64,{WHITE}"}
 
 
 class ImageSource(BaseModel):

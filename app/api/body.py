@@ -6,9 +6,10 @@ from http import HTTPStatus
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
-from app.errors import OverloadedError, PayloadTooLargeError
+from app.errors import InvalidRequestError, OverloadedError, PayloadTooLargeError
 from app.prediction.admission import Admission
 
 DROPPED = 1 << 20
@@ -61,6 +62,14 @@ class Body:
             raise PayloadTooLargeError(message)
         self._admission.hold_bytes(length)
         self._held += length
+
+
+async def read_body(request: Request) -> bytes:
+    """Read a whole body; raises InvalidRequestError where its client hangs up."""
+    try:
+        return await request.body()
+    except ClientDisconnect as exc:
+        raise InvalidRequestError("The body has ended early.") from exc
 
 
 async def drop_body(headers: Headers, receive: Receive) -> bool:

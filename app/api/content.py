@@ -15,6 +15,7 @@ LONGEST = 500
 _CHARSET = re.compile(r"charset=([^;]*)")
 _NOISE = str.maketrans("", "", ' \t"\\')
 _UTF_8 = {"utf-8", "utf8"}
+JSON = "application/json"
 _RAW = {"", "application/octet-stream", "application/x-www-form-urlencoded"}
 """The last is what curl says of any `--data-binary`."""
 
@@ -37,7 +38,7 @@ def check_form(value: str) -> None:
 
 def check_raw(value: str) -> None:
     """Refuse a Content-Type that says that the body is no image; raises a ProblemError."""
-    name = _read_name(value)
+    name = read_name(value)
     if name not in _RAW and not name.startswith("image/"):
         message = "header Content-Type: must be image/* or application/octet-stream here."
         raise UnsupportedMediaTypeError(message)
@@ -45,11 +46,11 @@ def check_raw(value: str) -> None:
 
 def check_json(value: str) -> None:
     """Refuse a Content-Type other than JSON's; raises a ProblemError."""
-    if _read_name(value) != "application/json":
-        raise UnsupportedMediaTypeError("header Content-Type: must be application/json here.")
+    if read_name(value) != JSON:
+        raise UnsupportedMediaTypeError(f"header Content-Type: must be {JSON} here.")
 
 
-def _read_name(value: str) -> str:
+def read_name(value: str) -> str:
     """Read the name of a Content-Type, without its parameters."""
     return value.partition(";")[0].strip().lower()
 

@@ -12,7 +12,7 @@ from app.api.headers import TIMEOUT
 from app.api.middleware import REQUEST_ID, RequestMiddleware
 from app.api.openapi import build_document
 from app.api.problems import add_handlers
-from app.api.routes import batch, docs, document, health, labels, predict, raw
+from app.api.routes import batch, docs, document, health, labels, predict, raw, task
 from app.api.sources import LARGER
 from app.fetching import Fetcher
 from app.hosts import HostRules
@@ -30,6 +30,7 @@ _ROUTERS = (
     document.router,
     batch.forms,
     batch.documents,
+    task.router,
     labels.router,
     health.router,
     docs.router,
@@ -86,7 +87,7 @@ def create_app(
 def _find_max_body(limits: Limits, path: str) -> int:
     """Find how large the body may be that a path takes: one image in its form, or many."""
     largest = limits.max_bytes
-    if path == document.PATH:
+    if path in {document.PATH, task.PATH}:
         largest = ceil(LARGER * limits.max_bytes)
     elif path in {batch.PATH, batch.JSON_PATH}:
         many = max(ceil(LARGER * limits.max_bytes), limits.max_bulk * IMAGE_BYTES)

@@ -4,9 +4,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from app.api.auth import SCHEMES, is_open
 from app.api.problems import MEDIA_TYPE
+from schemas import TaskRequest
 
 _METHODS = ("get", "post")
 
@@ -26,12 +28,19 @@ def build_document(app: FastAPI) -> dict[str, Any]:
                 if not is_open(path):
                     operation["security"] = [{name: []} for name in SCHEMES] + [{}]
         document["components"]["securitySchemes"] = SCHEMES
+        document["components"]["schemas"] |= _describe(TaskRequest)
         for name in ("HTTPValidationError", "ValidationError"):
             document["components"]["schemas"].pop(name, None)  # never answered: see problems.py
         for schema in document["components"]["schemas"].values():
             _mark_files(schema)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _describe(model: type[BaseModel]) -> dict[str, Any]:
+    """Describe a body that its route reads itself, and the schemas that it refers to."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs", {}), model.__name__: schema}
 
 
 def _mark_problems(responses: dict[str, Any]) -> None:

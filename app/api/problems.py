@@ -78,7 +78,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def answer_invalid(_: Request, exc: RequestValidationError) -> JSONResponse:
-        return build_response(InvalidRequestError(_summarize(exc.errors())))
+        return build_response(InvalidRequestError(summarize(exc.errors())))
 
     @app.exception_handler(HTTPException)
     async def answer_http(request: Request, exc: HTTPException) -> JSONResponse:
@@ -142,7 +142,7 @@ def _translate(request: Request, exc: HTTPException) -> ProblemError:
 _SEND = "send the image as a multipart/form-data part of this name, with a file name"
 
 
-def _summarize(errors: Sequence[Any]) -> str:
+def summarize(errors: Sequence[Any]) -> str:
     """Say which parts are wrong and what is allowed, in one line."""
     parts = []
     for error in errors:

@@ -23,10 +23,14 @@ async def read_source(request: Request, source: ImageSource) -> bytes:
     """Read the image that a source names; raises ProblemError."""
     if source.url is not None:
         return await _fetch(request, source.url)
-    text = source.image or ""
+    return await read_base64(source.image or "", "image")
+
+
+async def read_base64(text: str, field: str) -> bytes:
+    """Decode base64 of a field of the body, a long one in a thread; raises InvalidRequestError."""
     if len(text) <= SHORT:
-        return decode_base64(text)
-    return await asyncio.to_thread(decode_base64, text)
+        return decode_base64(text, field)
+    return await asyncio.to_thread(decode_base64, text, field)
 
 
 async def _fetch(request: Request, url: str) -> bytes:
@@ -40,7 +44,7 @@ async def _fetch(request: Request, url: str) -> bytes:
     return data
 
 
-def decode_base64(text: str) -> bytes:
+def decode_base64(text: str, field: str) -> bytes:
     """Decode base64 (RFC 4648), or a data URI of it (RFC 2397); line breaks may be in it.
 
     Raises:
@@ -51,5 +55,5 @@ def decode_base64(text: str) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as exc:
-        message = f"body image: is no base64, nor a data URI of it: {exc}."
+        message = f"body {field}: is no base64, nor a data URI of it: {exc}."
         raise InvalidRequestError(message) from exc

@@ -9,7 +9,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from app.backend import Backend, Description, Group, Pixels, Scored
+from app.backend import Backend, Description, Group, Logits, Pixels, Scored
 from app.errors import DeadlineExceededError, ModelUnavailableError
 from app.prediction.admission import Admission
 from app.prediction.coalescer import Coalescer, ScoredImage
@@ -33,10 +33,19 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """The answer to one image and where its time went."""
+    """The answer to one image, what it was made of, and where its time went.
+
+    Attributes:
+        response: the predictions.
+        timing: where the time went.
+        logits: `[labels]` float32, finite.
+        description: of the revision that scored them.
+    """
 
     response: PredictResponse
     timing: Timing
+    logits: Logits
+    description: Description
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +161,8 @@ class Predictor:
         )
         self.last_success = time.monotonic()  # not before the scores were found to be numbers
         decode_ms = (prepared.decoded - prepared.started) * 1000
-        return Classified(
-            response, Timing(decode_ms, max(0.0, waited_ms - inference_ms), inference_ms)
-        )
+        timing = Timing(decode_ms, max(0.0, waited_ms - inference_ms), inference_ms)
+        return Classified(response, timing, scored.logits, description)
 
     async def _prepare(self) -> Preparation:
         """Get ready for the revision that is served; asks the classifier the first time."""

@@ -30,6 +30,7 @@ _ROUTES = {
     ("post", "/predict/json"): "predict_json",
     ("post", "/predict/batch"): "predict_batch",
     ("post", "/predict/batch/json"): "predict_batch_json",
+    ("post", "/hf"): "classify_task",
     ("get", "/labels"): "labels",
     ("get", "/health"): "health",
     ("get", "/livez"): "livez",

@@ -1,12 +1,11 @@
 """POST /predict/raw: the image is the body, and nothing around it."""
 
 from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
 
+from app.api.body import read_body
 from app.api.classify import ERRORS, Options, classify_image
 from app.api.content import RawRoute
 from app.api.dependencies import Deadline
-from app.errors import InvalidRequestError
 from schemas import PredictResponse
 
 router = APIRouter(tags=["prediction"], route_class=RawRoute)
@@ -30,8 +29,4 @@ _BODY = {
 )
 async def predict_raw(request: Request, options: Options, deadline: Deadline) -> Response:
     """Classify an image that is sent as the body itself, as `curl --data-binary @x.jpg` does."""
-    try:
-        data = await request.body()
-    except ClientDisconnect as exc:
-        raise InvalidRequestError("The body has ended early.") from exc
-    return await classify_image(request, data, options, deadline)
+    return await classify_image(request, await read_body(request), options, deadline)

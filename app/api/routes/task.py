@@ -1,0 +1,66 @@
+"""POST /hf: the image-classification task as Hugging Face's clients ask for it.
+
+They send the bytes, or JSON where there are parameters, and read a bare list
+(huggingface.co/docs/inference-providers/tasks/image-classification).
+"""
+
+from fastapi import APIRouter, Request, Response
+from pydantic import TypeAdapter, ValidationError
+
+from app.api.body import read_body
+from app.api.classify import ERRORS
+from app.api.content import JSON, check_raw, read_name
+from app.api.dependencies import Deadline, get_predictor
+from app.api.problems import summarize
+from app.api.sources import read_base64
+from app.errors import InvalidRequestError
+from app.prediction.scores import compute_scores, rank_predictions
+from schemas import PredictOptions, ScoredLabel, TaskParameters, TaskRequest
+
+router = APIRouter(tags=["prediction"])
+
+PATH = "/hf"
+
+_SCORED = TypeAdapter(list[ScoredLabel])
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "Or the bytes of the image, as `POST /predict/raw` takes them.",
+        "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{TaskRequest.__name__}"}}},
+    }
+}
+
+
+@router.post(
+    PATH,
+    operation_id="classify_task",
+    response_model=list[ScoredLabel],
+    responses=ERRORS,
+    openapi_extra=_BODY,
+)
+async def classify_task(request: Request, deadline: Deadline) -> Response:
+    """Classify an image for `huggingface_hub.InferenceClient(model="http://HOST/hf")`."""
+    data, parameters = await _read_task(request)
+    predictor = await get_predictor(request)
+    classified = await predictor.classify(data, PredictOptions(), deadline)
+    description = classified.description
+    function = parameters.function_to_apply or description.activation
+    options = PredictOptions(top_k=min(parameters.top_k, len(description.labels)))
+    scores = compute_scores(classified.logits, function)
+    best = rank_predictions(scores, description.labels, options)
+    scored = [ScoredLabel(label=one.label, score=one.score) for one in best]
+    return Response(_SCORED.dump_json(scored), media_type="application/json")
+
+
+async def _read_task(request: Request) -> tuple[bytes, TaskParameters]:
+    """Read the image and its parameters; raises ProblemError."""
+    content_type = request.headers.get("content-type", "")
+    if read_name(content_type) != JSON:
+        check_raw(content_type)
+        return await read_body(request), TaskParameters()
+    try:
+        task = TaskRequest.model_validate_json(await read_body(request))
+    except ValidationError as exc:
+        errors = [{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]
+        raise InvalidRequestError(summarize(errors)) from exc
+    return await read_base64(task.inputs, "inputs"), task.parameters
