@@ -49,8 +49,9 @@ openapi: .venv/bin/vitrine ## Rewrite openapi/openapi.json
 openapi-check: .venv/bin/vitrine ## Fail when openapi/openapi.json is out of date
 	$(BIN)/vitrine openapi | diff openapi/openapi.json -
 
-clients: .venv/dev ## Generate the Python client into openapi/clients/
-	$(BIN)/openapi-python-client generate --path openapi/openapi.json --config openapi/python-client.yaml --output-path openapi/clients/python --overwrite
+clients: .venv/dev ## Generate the Python and TypeScript clients into openapi/clients/ (needs Node 20)
+	$(BIN)/openapi-python-client generate --path openapi/openapi.json --config openapi/python/config.yaml --output-path openapi/clients/python --overwrite
+	cd openapi/typescript && npm install --no-package-lock --silent && npm run --silent generate
 
 demo: .venv/dev ## Train the bundled checkpoint anew
 	$(BIN)/python -m app.demo.train

@@ -56,5 +56,6 @@ def _mark_problems(responses: dict[str, Any]) -> None:
 def _mark_files(schema: dict[str, Any]) -> None:
     """Add `format: binary` to uploads; with contentMediaType alone generators send text."""
     for field in schema.get("properties", {}).values():
-        if "contentMediaType" in field:
-            field["format"] = "binary"
+        for part in (field, field.get("items", {})):
+            if "contentMediaType" in part:
+                part["format"] = "binary"

@@ -97,6 +97,13 @@ def test_an_upload_is_a_file() -> None:
     assert body["properties"]["file"]["contentMediaType"] == "application/octet-stream"
 
 
+def test_many_uploads_are_files() -> None:
+    """Each part `files` is binary, too."""
+    body = read_document()["components"]["schemas"]["Body_predict_batch"]
+    assert body["required"] == ["files"]
+    assert body["properties"]["files"]["items"]["format"] == "binary"
+
+
 def test_every_error_is_a_problem() -> None:
     """No route documents an error in another shape or media type."""
     for operation in list_operations().values():

@@ -24,13 +24,22 @@ class Visit:
     strangers: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
-    def try_out(self, status: int) -> str:
-        """Send a sample through the form of POST /predict; gives the JSON that the page shows."""
-        block = self.page.locator("#operations-prediction-predict")
-        if not block.locator('input[type="file"]').is_visible():
+    def try_out(self, operation: str, status: int) -> str:
+        """Send a route's form as it is filled in, with a sample where it takes a file.
+
+        Gives the JSON that the page shows.
+        """
+        block = self.page.locator(f'.opblock[id$="-{operation}"]')
+        execute = block.get_by_role("button", name="Execute")
+        if not execute.is_visible():
             block.locator(".opblock-summary-control").click()
-        block.locator('input[type="file"]').set_input_files(SEVEN)
-        block.get_by_role("button", name="Execute").click()
+        expect(execute).to_be_visible()
+        add = block.get_by_role("button", name="Add string item")
+        if add.count():
+            add.click()
+        if block.locator('input[type="file"]').count():
+            block.locator('input[type="file"]').set_input_files(SEVEN)
+        execute.click()
         answer = block.locator(".live-responses-table tbody tr").first
         expect(answer.locator(".response-col_status")).to_contain_text(str(status), timeout=15_000)
         return answer.locator(".highlight-code pre").first.inner_text()

@@ -1,86 +1,104 @@
-"""A Python client generated from openapi/openapi.json, against the running service."""
+"""Clients generated from openapi/openapi.json, as `make clients` does, against the service."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from textwrap import dedent
+from typing import Any
 
 import pytest
 
-from tests.serve.service import ROOT, SEVEN, Service
+from tests.serve.service import ANN, ROOT, SEVEN, Service
 
-_SCRIPT = dedent(
-    """
-    import json
-    import pathlib
-    import sys
-
-    from vitrine_client import Client
-    from vitrine_client.api.health import health
-    from vitrine_client.api.prediction import labels, predict
-    from vitrine_client.models import BodyPredict, Problem
-    from vitrine_client.types import File
-
-    client = Client(base_url=sys.argv[1], raise_on_unexpected_status=True)
+BIN = Path(sys.executable).parent
+ENVIRONMENT = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+Answers = dict[str, Any]
 
 
-    def send(path):
-        path = pathlib.Path(path)
-        with path.open("rb") as payload:
-            file = File(payload=payload, file_name=path.name)
-            return predict.sync(client=client, body=BodyPredict(file=file), top_k=2)
-
-
-    refused = send(sys.argv[3])
-    assert isinstance(refused, Problem), refused
-    values = {
-        "predict": send(sys.argv[2]),
-        "labels": labels.sync(client=client),
-        "health": health.sync(client=client),
-        "refused": refused,
-    }
-    print(json.dumps({name: value.to_dict() for name, value in values.items()}))
-    """
-)
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Generate the client, with nothing to complain of; gives the folder to import it from."""
-    folder = tmp_path_factory.mktemp("client")
-    source, config = ROOT / "openapi" / "openapi.json", ROOT / "openapi" / "python-client.yaml"
-    command = [str(Path(sys.executable).with_name("openapi-python-client")), "generate"]
-    command += ["--path", str(source), "--config", str(config)]
-    command += ["--output-path", str(folder / "python"), "--fail-on-warning"]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+def run(command: list[str | Path], folder: Path, **variables: str) -> str:
+    """Run a command, which must succeed; gives what it prints."""
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | {"PATH": path}
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "python"
-
-
-def test_a_generated_client_speaks_to_the_service(
-    client: Path, service: Service, tmp_path: Path
-) -> None:
-    """It sends a picture as a file, and reads predictions, labels, health and problems as types."""
-    text = tmp_path / "note.jpg"
-    text.write_text("I am no picture.")
-    done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, service.url, SEVEN, text],
-        env=os.environ | {"PYTHONPATH": str(client)},
+        command,
+        cwd=folder,
+        env=ENVIRONMENT | variables,
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
-    assert done.returncode == 0, done.stderr
-    values = json.loads(done.stdout)
-    assert values["predict"]["predictions"][0]["label"] == "7"
-    assert len(values["predict"]["predictions"]) == 2
-    assert [one["label"] for one in values["labels"]["labels"]] == list("0123456789")
-    assert values["health"]["status"] == "ok"
-    assert values["refused"]["status"] == 415
-    assert values["refused"]["type"] == "urn:vitrine:problem:unsupported-media-type"
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def openapi(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy openapi/, so that what is generated lands elsewhere."""
+    folder = tmp_path_factory.mktemp("clients") / "openapi"
+    shutil.copytree(
+        ROOT / "openapi", folder, ignore=shutil.ignore_patterns("clients", "node_modules")
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def python(openapi: Path) -> list[str | Path]:
+    """Generate the Python client, with nothing to complain of, and check its types and ours."""
+    command = ["openapi-python-client", "generate", "--path", "openapi.json"]
+    command += ["--config", "python/config.yaml", "--output-path", "clients/python"]
+    run([*command, "--fail-on-warning"], openapi)
+    path = str(openapi / "clients" / "python")
+    example = openapi / "python" / "example.py"
+    run([sys.executable, "-m", "mypy", "--strict", example], openapi / "python", MYPYPATH=path)
+    return ["env", f"PYTHONPATH={path}", sys.executable, example]
+
+
+@pytest.fixture(scope="module")
+def typescript(openapi: Path) -> list[str | Path]:
+    """Generate the TypeScript client, and check its types and those of what uses it."""
+    folder = openapi / "typescript"
+    run(["npm", "install", "--no-package-lock", "--silent"], folder)
+    run(["npm", "run", "--silent", "generate"], folder)
+    run(["npm", "run", "--silent", "check"], folder)
+    return [folder / "node_modules" / ".bin" / "tsx", folder / "example.ts"]
+
+
+@pytest.fixture(params=["python", "typescript"])
+def ask(request: pytest.FixtureRequest, openapi: Path, tmp_path: Path) -> Callable[..., Answers]:
+    """Ask a service everything with one of the clients."""
+    command = request.getfixturevalue(request.param)
+    text = tmp_path / "note.jpg"
+    text.write_text("I am no picture.")
+
+    def ask_all(url: str, *key: str) -> Answers:
+        answers: Answers = json.loads(run([*command, url, SEVEN, text, *key], openapi))
+        return answers
+
+    return ask_all
+
+
+def test_a_generated_client_speaks_to_the_service(
+    ask: Callable[..., Answers], service: Service
+) -> None:
+    """Each of its functions sends an image, and reads the same prediction as types."""
+    answers = ask(service.url)
+    one = answers["predict"]
+    assert one["predictions"][0]["label"] == "7"
+    assert (len(one["predictions"]), len(one["scores"])) == (2, 10)
+    assert answers["raw"] == answers["json"] == one
+    assert [item["result"] for item in answers["batch"]["results"]] == [one, one]
+    assert answers["batchJson"]["results"][0]["result"]["predictions"][:2] == one["predictions"]
+    scored = [{name: each[name] for name in ("label", "score")} for each in one["predictions"]]
+    assert answers["task"] == scored
+    assert [one["label"] for one in answers["labels"]["labels"]] == list("0123456789")
+    assert answers["health"]["status"] == "ok"
+    assert answers["refused"]["status"] == 415
+    assert answers["refused"]["type"] == "urn:vitrine:problem:unsupported-media-type"
+
+
+def test_a_generated_client_sends_a_key(ask: Callable[..., Answers], closed: Service) -> None:
+    """Without one it reads a problem of its type."""
+    assert ask(closed.url, ANN)["predict"]["predictions"][0]["label"] == "7"
+    assert ask(closed.url)["refused"]["type"] == "urn:vitrine:problem:unauthorized"

@@ -21,6 +21,10 @@ EXAMPLES = [
 ]
 """Commands with the answer that follows them."""
 
+_CLIENTS = (ROOT / "docs" / "clients.md").read_text("utf-8")
+DOORS = re.findall(r"^curl .*$", _CLIENTS, re.MULTILINE)
+"""Commands of docs/clients.md."""
+
 
 def run(command: str, service: Service) -> str:
     """Run a command of the README against the service of the tests."""
@@ -50,7 +54,7 @@ def round_scores(value: object) -> object:
 
 def test_the_readme_shows_answers() -> None:
     """There is something to hold the README to."""
-    assert len(EXAMPLES) == 4
+    assert (len(EXAMPLES), len(DOORS)) == (4, 6)
 
 
 @pytest.mark.parametrize(("command", "answer"), EXAMPLES, ids=[one for one, _ in EXAMPLES])
@@ -63,6 +67,14 @@ def test_a_command_of_the_readme_answers_as_shown(
         assert json.loads(given) == round_scores(json.loads(answer))
     else:
         assert given == answer
+
+
+@pytest.mark.parametrize("command", DOORS)
+def test_each_door_of_the_docs_opens(service: Service, command: str) -> None:
+    """As docs/clients.md shows it; a URL is not fetched by a service that was not told to."""
+    status = 422 if '"url"' in command else 200
+    quiet = command.replace("curl", "curl -s -o /dev/null -w '%{http_code}'", 1)
+    assert run(quiet, service) == str(status)
 
 
 def test_the_readme_names_only_targets_that_there_are() -> None:
