@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format openapi openapi-check clients demo bench bench-quick bench-decode bench-policy fuzz chaos soak
+.PHONY: help serve test lint format openapi openapi-check clients demo bench bench-quick bench-decode bench-policy bench-doors fuzz chaos soak
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -67,6 +67,9 @@ bench-decode: .venv/bench ## Compare scaled and exact decoding of large JPEGs
 
 bench-policy: .venv/bench ## Compare batch policies on a simulated GPU, and scale it
 	$(BIN)/python -m bench.policy
+
+bench-doors: .venv/bench ## Compare the ways to send an image
+	$(BIN)/python -m bench.doors
 
 chaos: .venv/bench ## Overload, kill, hang up on and stop real services; see docs/reliability.md
 	$(BIN)/python -m bench.chaos

@@ -17,7 +17,8 @@ import pytest
 from app.front import format_address
 from app.haproxy import WAIT, prepare_haproxy
 from app.loopback import LOOPBACK
-from tests.serve.service import ROOT, find_free_port, make_environment
+from bench.servers import find_port
+from tests.serve.service import ROOT, make_environment
 
 BIND = "add_port_to_grpc_server"
 
@@ -120,7 +121,7 @@ def list_addresses(process: psutil.Process) -> list[tuple[str, int]]:
 @pytest.mark.parametrize("host", ["0.0.0.0", LOOPBACK, "::", "::1"])  # noqa: S104
 def test_serves_own_haproxy_is_put_right(tmp_path: Path, host: str) -> None:
     """One of its listeners is the front, all else is on 127.0.0.1, and a reload keeps them all."""
-    front, *own = (find_free_port() for _ in range(3))
+    front, *own = (find_port() for _ in range(3))
     run_script(_CONFIGURE_HAPROXY, str(tmp_path), *map(str, (front, *own)))
     (program,) = prepare_haproxy(tmp_path, format_address(host, front), front, 9).values()
     expected = sorted([(host, front), *((LOOPBACK, port) for port in own)])

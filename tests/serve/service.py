@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import httpx
 import psutil
+
+from bench.servers import find_port
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "app" / "demo" / "samples"
@@ -130,7 +131,7 @@ def start_service(folder: Path, **settings: str) -> Iterator[Service]:
         folder: where its output goes.
         **settings: such as `proxy="python"`.
     """
-    port = settings.setdefault("port", str(find_free_port()))
+    port = settings.setdefault("port", str(find_port()))
     command = [sys.executable, "-m", "app.cli", "serve"]
     with start_process(folder, command, int(port), make_environment(**settings)) as service:
         yield service
@@ -177,10 +178,3 @@ def make_environment(**settings: str) -> dict[str, str]:
     """Make an environment with these settings alone, whatever is set where the tests run."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VITRINE_")}
     return kept | {f"VITRINE_{name.upper()}": value for name, value in settings.items()}
-
-
-def find_free_port() -> int:
-    """Find a port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

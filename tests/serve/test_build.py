@@ -9,8 +9,9 @@ from textwrap import dedent
 
 import httpx
 
+from bench.servers import find_port
 from tests.api.uploads import make_upload
-from tests.serve.service import ROOT, SEVEN, find_free_port, make_environment, start_process
+from tests.serve.service import ROOT, SEVEN, make_environment, start_process
 
 _SERVE = str(Path(sys.executable).with_name("serve"))
 _READ_SETTINGS = dedent(
@@ -39,7 +40,7 @@ def write_config(folder: Path, port: int) -> Path:
 
 def test_serve_runs_the_config_file(tmp_path: Path) -> None:
     """`serve run` with the config file in the repository serves, and Ctrl-C ends it."""
-    port = find_free_port()
+    port = find_port()
     config = str(write_config(tmp_path, port))
     command = [_SERVE, "run", "--address", "local", config]
     with start_process(tmp_path, command, port, make_environment(device="cpu")) as service:
