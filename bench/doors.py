@@ -22,7 +22,7 @@ from bench.machine import describe_machine
 from bench.report import save
 from bench.summary import Document
 
-ROUNDS, SECONDS = 7, 4.0
+ROUNDS, SECONDS = 5, 3.0
 MANY = 32
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 JSON = "application/json"
