@@ -87,10 +87,10 @@ def create_app(
 def _find_max_body(limits: Limits, path: str) -> int:
     """Find how large the body may be that a path takes: one image in its form, or many."""
     largest = limits.max_bytes
-    if path in {document.PATH, task.PATH}:
+    if path in {document.PATH, batch.JSON_PATH, task.PATH}:  # parsed while all else waits
         largest = ceil(LARGER * limits.max_bytes)
-    elif path in {batch.PATH, batch.JSON_PATH}:
-        many = max(ceil(LARGER * limits.max_bytes), limits.max_bulk * IMAGE_BYTES)
+    elif path == batch.PATH:
+        many = max(limits.max_bytes, limits.max_bulk * IMAGE_BYTES)
         largest = min(many, limits.max_queue_bytes - FORM_OVERHEAD)  # more would never fit
     return largest + FORM_OVERHEAD
 

@@ -8,7 +8,7 @@ from typing import Final
 import httpx
 import pytest
 
-from app.api.sources import SHORT
+from app.api.sources import PIECE, SHORT, decode_base64
 from app.errors import (
     InvalidRequestError,
     PayloadTooLargeError,
@@ -141,6 +141,7 @@ def test_json_does_not_come_as_something_else(content_type: str) -> None:
         (b'{"image": "a!!c"}', "base64"),
         (b'{"image": "\xc3\xa4bcd"}', "base64"),
         (b'{"image": "data:image/png,abc"}', "base64"),
+        (b'{"image": "YQ==YQ=="}', "base64"),
         (b'{"image": "", "picture": ""}', "body picture"),
     ],
 )
@@ -149,6 +150,18 @@ def test_json_that_is_wrong_is_an_invalid_request(body: bytes, word: str) -> Non
     headers = {"Content-Type": "application/json"}
     request = httpx.Request("POST", f"{URL}/predict/json", content=body, headers=headers)
     assert word in read_problem(answer(request), InvalidRequestError).detail
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, PIECE, 3 * PIECE // 4 - 1, 3 * PIECE // 4, 3 * PIECE])
+def test_long_base64_is_decoded_in_pieces(size: int) -> None:
+    """Nothing is lost or taken for good where they meet."""
+    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    text = base64.b64encode(data).decode()
+    assert decode_base64(text, "image") == data
+    assert decode_base64(base64.encodebytes(data).decode(), "image") == data
+    padded = "A" * (PIECE - 4) + "YQ==" + "AAAA"
+    with pytest.raises(InvalidRequestError, match="padding"):
+        decode_base64(padded, "image")
 
 
 @ANY

@@ -6,7 +6,12 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from app.errors import OverloadedError, PayloadTooLargeError, UnsupportedMediaTypeError
+from app.errors import (
+    DeadlineExceededError,
+    OverloadedError,
+    PayloadTooLargeError,
+    UnsupportedMediaTypeError,
+)
 from app.fetching import Fetcher
 from app.hosts import HostRules
 from schemas import BulkResponse
@@ -19,11 +24,14 @@ from tests.test_fetching import PUBLIC, make_answer, open_internet, resolve_to
 FILES = {
     "/image": make_answer(200, encode_grey()),
     "/page": make_answer(200, b"<!doctype html>"),
+    "/slow": b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nhalf",
     "/large": make_answer(200, bytes(MAX_BYTES + 1)),
 }
 
 
-def ask(path: str, body: object, max_queue_bytes: int = 1 << 20) -> httpx.Response:
+def ask(
+    path: str, body: object, max_queue_bytes: int = 1 << 20, timeout_s: float = 20
+) -> httpx.Response:
     """Send JSON to a service that fetches."""
 
     async def send() -> httpx.Response:
@@ -33,7 +41,8 @@ def ask(path: str, body: object, max_queue_bytes: int = 1 << 20) -> httpx.Respon
             addresses = resolve_to(*[PUBLIC] * 9)
             fetcher = Fetcher(HostRules(("cdn.example",)), MAX_BYTES, addresses, internet)
             app.state.fetcher = fetcher
-            answered = await client.post(f"{URL}{path}", json=body)
+            headers = {"X-Request-Timeout-Seconds": str(timeout_s)}
+            answered = await client.post(f"{URL}{path}", json=body, headers=headers)
             assert app.state.predictor.admission.bytes == 0
             return answered
 
@@ -62,6 +71,12 @@ def test_what_is_fetched_takes_room_in_the_house(room: int, *, fits: bool) -> No
         assert response.status_code == 200
     else:
         read_problem(response, OverloadedError)
+
+
+def test_a_fetch_has_the_time_of_its_request() -> None:
+    """And not its own 10 s where the client has less."""
+    answered = ask("/predict/json", {"url": "http://cdn.example/slow"}, timeout_s=0.2)
+    read_problem(answered, DeadlineExceededError)
 
 
 def test_each_url_of_a_list_has_its_own_answer() -> None:
