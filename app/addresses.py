@@ -3,6 +3,8 @@
 import asyncio
 import ipaddress
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 """IPv4 addresses behind NAT64 (RFC 6052)."""
@@ -10,12 +12,25 @@ _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 _UNICAST = ipaddress.ip_network("2000::/3")
 """What is given out as global so far (RFC 4291); the rest is not for us, whatever it becomes."""
 
+_KEPT = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.88.99.0/24", "3fff::/20")))
+"""Azure's own host, the old 6to4 relays, documents (RFC 9637): not private to Python."""
 
-async def resolve_host(host: str, port: int) -> list[str]:
-    """Resolve a host as the system does, numbers in any spelling too."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[4][0]) for address in found]
+
+class Resolver:
+    """Finds the addresses of hosts as the system does, numbers in any spelling too.
+
+    Args:
+        threads: how many at once; they are its own, because a look-up cannot be given up.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        """Find the addresses of a host and port; raises OSError or UnicodeError."""
+        look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        return [str(address[4][0]) for address in found]
 
 
 def is_public(text: str) -> bool:
@@ -33,4 +48,5 @@ def is_public(text: str) -> bool:
             return is_public(str(carried))
         if address not in _UNICAST:
             return False
-    return address.is_global and not address.is_multicast
+    is_kept = any(address in network for network in _KEPT)
+    return address.is_global and not address.is_multicast and not is_kept

@@ -13,7 +13,7 @@ from typing import Any
 import httpcore2
 from httpx2 import URL, InvalidURL
 
-from app.addresses import is_public, resolve_host
+from app.addresses import Resolver, is_public
 from app.errors import InvalidRequestError, PayloadTooLargeError
 from app.hosts import HostRules
 
@@ -22,6 +22,9 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 FETCH_S = 10.0
 """Seconds in which the image must have come, redirects and all."""
+
+CONNECT_S = 2.0
+"""Seconds after which the next address of a host is tried, where it has one."""
 
 REDIRECTS = 3
 FETCHES = 8
@@ -34,6 +37,7 @@ _MOVED = {
     HTTPStatus.TEMPORARY_REDIRECT,
     HTTPStatus.PERMANENT_REDIRECT,
 }
+_PORTS = {None, 80, 443}
 _HEADERS: Mapping[bytes | str, bytes | str] = {
     "User-Agent": "vitrine",
     "Accept": "image/*",
@@ -60,11 +64,13 @@ class Fetcher:
     ) -> None:
         self._rules = rules
         self._max_bytes = max_bytes
+        self._places = asyncio.Semaphore(FETCHES)
         self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=httpcore2.default_ssl_context(),
             max_connections=FETCHES,
             max_keepalive_connections=0,
             network_backend=PublicBackend(
-                resolve or resolve_host, backend or httpcore2.AnyIOBackend()
+                resolve or Resolver(FETCHES), backend or httpcore2.AnyIOBackend()
             ),
         )
 
@@ -76,11 +82,11 @@ class Fetcher:
             PayloadTooLargeError: it has too many bytes.
         """
         try:
-            async with asyncio.timeout(FETCH_S):
+            async with self._places, asyncio.timeout(FETCH_S):
                 return await self._follow(text)
         except (TimeoutError, httpcore2.TimeoutException) as exc:
             raise _refuse(f"did not give an image within {FETCH_S:.0f} s.") from exc
-        except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as exc:
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError, UnicodeError) as exc:
             raise _refuse("could not be fetched: its host does not answer.") from exc
 
     async def _follow(self, text: str) -> bytes:
@@ -108,7 +114,9 @@ class Fetcher:
             raise _refuse("must begin with https:// or http:// and name a host.")
         if url.userinfo:
             raise _refuse("must not hold a name and password.")
-        if not self._rules.allow(url.host):
+        if url.port not in _PORTS:
+            raise _refuse("must not name another port than 80 or 443.")
+        if not self._rules.allow(url.raw_host.decode("ascii")):
             raise _refuse("names a host that this service does not ask.")
         return url
 
@@ -145,9 +153,9 @@ class PublicBackend(httpcore2.AsyncNetworkBackend):
         for address in addresses[:-1]:
             try:
                 return await self._backend.connect_tcp(
-                    address, port, timeout, local_address, socket_options
+                    address, port, CONNECT_S, local_address, socket_options
                 )
-            except httpcore2.ConnectError:
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 continue
         return await self._backend.connect_tcp(
             addresses[-1], port, timeout, local_address, socket_options

@@ -1,8 +1,8 @@
 """What the JSON routes take: an image as text, or where it is."""
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema
 
@@ -15,7 +15,29 @@ WHITE = (
 SOURCE: JsonDict = {"image": f"data:image/png;base64,{WHITE}"}
 
 
-class ImageSource(BaseModel):
+FIELDS = 8
+"""Fields of a document that are looked at: each that is unknown would be an error of its own."""
+
+MOST = 1024
+"""Images of a list, whatever `VITRINE_MAX_BULK` says."""
+
+
+class Document(BaseModel):
+    """A JSON document of a few fields, and of no others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_size(cls, value: object) -> object:
+        """Refuse many fields before each of them is."""
+        if isinstance(value, dict) and len(value) > FIELDS:
+            message = f"has {len(value)} fields"
+            raise ValueError(message)
+        return value
+
+
+class ImageSource(Document):
     """One image: its bytes as text, or its URL."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"example": SOURCE})
@@ -40,11 +62,13 @@ class ImageSource(BaseModel):
         return self
 
 
-class ImageSources(BaseModel):
+class ImageSources(Document):
     """Many images."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", json_schema_extra={"example": {"images": [SOURCE, SOURCE]}}
     )
 
-    images: list[ImageSource] = Field(description="Each its bytes as text, or its URL.")
+    images: Annotated[list[ImageSource], FailFast()] = Field(
+        max_length=MOST, description="Each its bytes as text, or its URL."
+    )

@@ -9,7 +9,7 @@ import httpcore2
 import pytest
 
 from app import fetching
-from app.addresses import is_public, resolve_host
+from app.addresses import Resolver, is_public
 from app.errors import InvalidRequestError, PayloadTooLargeError, ProblemError
 from app.fetching import FETCHES, Fetcher
 from app.hosts import HostRules
@@ -197,6 +197,9 @@ INSIDE: Final = (
     "224.0.0.1",
     "240.0.0.1",
     "255.255.255.255",
+    "168.63.129.16",
+    "192.88.99.1",
+    "3fff::1",
     "::",
     "::1",
     "::ffff:127.0.0.1",
@@ -254,7 +257,7 @@ def test_loopback_is_not_asked_however_it_is_spelled(host: str) -> None:
 
     async def scenario() -> tuple[str, list[str]]:
         async with open_internet({"/image": make_answer()}) as internet:
-            fetcher = Fetcher(ALL, 1000, resolve_host, internet)
+            fetcher = Fetcher(ALL, 1000, Resolver(1), internet)
             with pytest.raises(InvalidRequestError) as raised:
                 await fetcher.fetch(f"http://{host}/image")
             return str(raised.value), internet.connected
@@ -349,6 +352,44 @@ def test_a_slow_host_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "FETCH_S", 0.2)
     answers = {"/slow": b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nhalf"}
     refuse("http://cdn.example/slow", "within 0 s", answers=answers)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://cdn.example:8080/",
+        "http://cdn.example:99999/",
+        "http://cdn.example:" + "9" * 30 + "/",
+        "http://cdn.example:22/",
+        "https://cdn.example:0/",
+    ],
+)
+def test_other_ports_are_not_asked(url: str) -> None:
+    """A browser's own alone."""
+    assert refuse(url, "body url:").connected == []
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example", "." * 9, "xn--", "-"])
+def test_a_name_that_is_none_is_refused(host: str) -> None:
+    """Whatever the system's resolver makes of it."""
+
+    async def scenario() -> None:
+        async with open_internet({}) as internet:
+            with pytest.raises(InvalidRequestError, match="body url"):
+                await Fetcher(ALL, 1000, Resolver(1), internet).fetch(f"http://{host}/")
+            assert internet.connected == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "url", ["http://m\u00fcnchen.example/image", "http://xn--mnchen-3ya.example/image"]
+)
+def test_a_name_is_matched_as_dns_has_it(url: str) -> None:
+    """In letters of other alphabets or not."""
+    name = "xn--mnchen-3ya.example"
+    assert fetch(url, rules=HostRules((name,)))[0] == IMAGE
+    refuse(url, "does not ask", rules=HostRules(("*",), (name,)))
 
 
 def test_a_host_that_is_not_found_is_refused() -> None:

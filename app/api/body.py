@@ -27,11 +27,14 @@ class Body:
         self._admission = admission
         self._max_body = max_body
         self._held = 0
+        self._is_whole = False
 
     def limit(self, receive: Receive) -> Receive:
         """Refuse to receive what does not fit, by Starlette's errors: FastAPI lets them through."""
 
         async def limited() -> Message:
+            if self._is_whole:
+                return await receive()  # whether the client goes
             try:
                 async with asyncio.timeout_at(self._deadline):
                     message = await receive()
@@ -40,6 +43,7 @@ class Body:
                 raise HTTPException(HTTPStatus.GATEWAY_TIMEOUT) from exc
             except (PayloadTooLargeError, OverloadedError) as exc:
                 raise HTTPException(exc.status) from exc
+            self._is_whole = not message.get("more_body", False)
             return message
 
         return limited

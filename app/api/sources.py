@@ -58,13 +58,13 @@ def decode_base64(text: str, field: str) -> bytes:
     """
     if prefix := _DATA_URI.match(text):
         text = text[prefix.end() :]
-    text = "".join(text.split())
-    pieces = (text[start : start + PIECE] for start in range(0, len(text), PIECE))
     try:
+        encoded = text.encode("ascii").translate(None, b" \t\r\n")
+        pieces = (encoded[start : start + PIECE] for start in range(0, len(encoded), PIECE))
         data = b"".join(binascii.a2b_base64(piece, strict_mode=True) for piece in pieces)
     except ValueError as exc:
         raise _refuse(field, str(exc)) from exc
-    if "=" in text[:-2]:  # at the end of a piece
+    if b"=" in encoded[:-2]:  # at the end of a piece
         raise _refuse(field, "padding before its end")
     return data
 

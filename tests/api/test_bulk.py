@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -160,6 +161,47 @@ def test_what_is_not_scored_in_time_gets_that_problem() -> None:
         DeadlineExceededError.status,
         UndecodableImageError.status,
     ]
+
+
+def test_a_stream_goes_on_to_its_end_when_time_is_up() -> None:
+    """What is not scored by then gets that problem; the server meanwhile listens for a hang-up."""
+
+    async def scenario() -> list[bytes]:
+        backend = FakeBackend()
+        async with open_client(backend) as client:
+            await client.get("/labels")
+            backend.hang()
+            headers = {**NDJSON, "X-Request-Timeout-Seconds": "0.2"}
+            request = send_files([encode_grey(), b""], "", headers)
+            app = client._transport.app  # type: ignore[attr-defined] # noqa: SLF001
+            lines: asyncio.Queue[bytes] = asyncio.Queue()
+            await _ask(app, request, lines)
+            return [lines.get_nowait() for _ in range(lines.qsize())]
+
+    items = [BulkItem.model_validate_json(line) for line in asyncio.run(scenario())]
+    statuses = {item.index: item.problem and item.problem.status for item in items}
+    assert statuses == {0: DeadlineExceededError.status, 1: UndecodableImageError.status}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"images":[' + b"0," * 200_000 + b"0]}",
+        b'{"images":[' + b'{"x":0},' * 60_000 + b"0]}",
+        b"{" + b",".join(b'"a%d":0' % number for number in range(80_000)) + b"}",
+    ],
+    ids=["numbers", "objects", "fields"],
+)
+def test_many_errors_are_told_in_few_words(body: bytes) -> None:
+    """A short request costs neither time nor a long answer."""
+    headers = {"Content-Type": "application/json"}
+    limits = replace(LIMITS, max_bytes=1_000_000)
+    started = time.process_time()
+    for path in ("/predict/batch/json", "/predict/json"):
+        request = httpx.Request("POST", URL + path, content=body, headers=headers)
+        response = answer(request, limits=limits)
+        assert len(read_problem(response, InvalidRequestError).detail) <= 1000
+    assert time.process_time() - started < 2
 
 
 @ANY
