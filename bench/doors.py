@@ -88,7 +88,8 @@ async def measure(address: Address, connections: int) -> float:
     async def ask_again_and_again() -> None:
         nonlocal good
         while time.perf_counter() < end:
-            good += await pool.ask() == HTTPStatus.OK
+            status = await pool.ask()
+            good += status == HTTPStatus.OK
 
     started = time.perf_counter()
     await asyncio.gather(*(ask_again_and_again() for _ in range(connections)))

@@ -141,7 +141,9 @@ def test_a_gigabyte_is_told_its_limit_at_once(service: Service) -> None:
     head = make_head("POST /predict", f"Content-Length: {_GIGABYTE}", f"Content-Type: {BOUNDARY}")
     with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
         connection.sendall(head)
-        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        answer = b""
+        while b"}" not in answer:  # head and body may come apart, and the connection stays open
+            answer += connection.recv(65536) or b"}"
     assert answer.split(b" ")[1] == b"413"
     assert b"urn:vitrine:problem:payload-too-large" in answer
 
