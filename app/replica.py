@@ -9,6 +9,9 @@ from app.logs import choose_format, configure_logging
 from app.loopback import LOOPBACK, is_loopback
 from app.settings import Settings
 
+STOP_S = 20.0
+"""Seconds that a replica gets to answer what it has begun."""
+
 _BIND = "add_port_to_grpc_server"
 
 

@@ -58,7 +58,7 @@ ALLOWED = {
 
 ONLY_IN = {
     "ray": {
-        "app/deployments.py",
+        "app/deployments",
         "app/handle.py",
         "app/launch.py",
         "app/replica.py",
@@ -66,7 +66,7 @@ ONLY_IN = {
         "app/routing.py",
         "app/shutdown.py",
     },
-    "fastapi": {"app/api", "app/deployments.py"},
+    "fastapi": {"app/api", "app/deployments"},
     "starlette": {"app/api"},
     "torch": {"app/classifier", "app/demo"},
     "transformers": {"app/classifier", "app/demo", "app/prediction/processor.py"},

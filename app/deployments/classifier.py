@@ -1,78 +1,19 @@
-"""Where the parts are put together: two Ray Serve deployments, and `build`, which binds them.
-
-    serve run app.deployments:build model=./my-vit      (or a Serve config file, or `vitrine serve`)
-
-Only Ray is known here. `Ingress` is the HTTP door and the core; `Classifier` is a shell around
-`Model`. Settings come in as one value and leave as plain ones.
-"""
+"""The classifier: a shell around `Model` on Ray Serve, which merges the groups that wait."""
 
 import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from fastapi import FastAPI
 from ray import serve
-from ray.serve.config import RequestRouterConfig
-from ray.serve.handle import DeploymentHandle
 
-from app.api.factory import create_app
 from app.backend import Description, Group, Scored
 from app.errors import DeadlineExceededError, StartupError
-from app.handle import HandleBackend
-from app.prediction.limits import derive_limits
-from app.prediction.memory import give_back_large
-from app.prediction.predictor import Predictor
-from app.prediction.processes import ProcessReader
-from app.replica import prepare_replica
-from app.resources import count_gpus
-from app.routing import GroupRouter
+from app.replica import STOP_S, prepare_replica
 from app.settings import Settings
-
-INGRESS_ONGOING = 100_000
-"""Requests that Serve lets into an ingress replica: more than HAProxy lets through, so that none
-waits unseen and all that is refused is refused by us, typed."""
-
-STOP_S = 20.0
-"""Seconds that a replica gets to answer what it has begun."""
-
-
-def build(args: Settings) -> serve.Application:
-    """Build the application from settings; those not given come from the environment."""
-    return bind_application(args)
-
-
-def bind_application(
-    settings: Settings, log_pipe: Path | None = None, generation: int = 0
-) -> serve.Application:
-    """Bind both deployments.
-
-    Args:
-        settings: all of them.
-        log_pipe: named pipe for log lines; None for standard error.
-        generation: of the checkpoint; bound again with another, classifiers load it anew. The
-            version is fixed, or Serve would start new replicas instead.
-    """
-    fixed = {"version": version("vitrine"), "_internal": True}
-    classifier = Classifier.options(  # type: ignore[attr-defined] # a serve.Deployment by now
-        num_replicas=settings.classifier_replicas,
-        request_router_config=RequestRouterConfig(request_router_class=GroupRouter),
-        max_ongoing_requests=max(64, 4 * settings.batch_size),
-        ray_actor_options={"num_cpus": 1, "num_gpus": count_gpus(settings)},
-        user_config={"generation": generation},
-        **fixed,
-    ).bind(settings, log_pipe)
-    return Ingress.options(  # type: ignore[attr-defined] # the same
-        num_replicas=settings.ingress_replicas,
-        max_ongoing_requests=INGRESS_ONGOING,
-        ray_actor_options={"num_cpus": 1},
-        **fixed,
-    ).bind(settings, classifier, log_pipe)
-
 
 _logger = logging.getLogger("vitrine.classifier")
 
@@ -169,32 +110,3 @@ class Classifier:
         scored = await loop.run_in_executor(self._threads, self._model.score, groups)
         answers = iter(scored)
         return [next(answers) if waiting.until > now else None for waiting in batch]
-
-
-@serve.deployment(
-    health_check_period_s=5,
-    graceful_shutdown_timeout_s=STOP_S,
-    graceful_shutdown_wait_loop_s=0.1,
-)
-@serve.ingress()
-class Ingress:
-    """The HTTP door over the core. No torch in this process."""
-
-    def __init__(
-        self, settings: Settings, classifier: DeploymentHandle, log_pipe: Path | None
-    ) -> None:
-        prepare_replica(settings, log_pipe)
-        give_back_large()
-        limits = derive_limits(settings)
-        self._create_app = partial(
-            create_app,
-            Predictor(HandleBackend(classifier), limits, ProcessReader(limits)),
-            keys=settings.list_keys(),
-            cors_origins=settings.list_cors_origins(),
-            host_rules=settings.make_host_rules(),
-            answers_request_id=False,
-        )
-
-    def __serve_build_asgi_app__(self) -> FastAPI:
-        """Build the app on the replica; Serve's server puts X-Request-ID on answers."""
-        return self._create_app()
