@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format openapi openapi-check clients demo bench bench-quick bench-decode bench-policy bench-doors fuzz chaos soak
+.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-doors fuzz chaos soak
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -48,6 +48,9 @@ openapi: .venv/bin/vitrine ## Rewrite openapi/openapi.json
 
 openapi-check: .venv/bin/vitrine ## Fail when openapi/openapi.json is out of date
 	$(BIN)/vitrine openapi | diff openapi/openapi.json -
+
+protos: .venv/dev ## Generate the gRPC messages and stubs in schemas/rpc/
+	$(BIN)/python -m grpc_tools.protoc -I. -I$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') --python_out=. --pyi_out=. --grpc_python_out=. schemas/rpc/classifier.proto schemas/rpc/inference.proto
 
 clients: .venv/dev ## Generate the Python and TypeScript clients into openapi/clients/ (needs Node 20)
 	$(BIN)/openapi-python-client generate --path openapi/openapi.json --config openapi/python/config.yaml --output-path openapi/clients/python --overwrite

@@ -71,7 +71,8 @@ class _Admin:
 
     def count_requests(self) -> int:
         """Count the requests that have begun; a connection that waits for one has none."""
-        return self._ask("show sess").count(" fe=http_frontend ")
+        sessions = self._ask("show sess")
+        return sum(sessions.count(f" fe={name}_frontend ") for name in ("http", "grpc"))
 
     def _ask(self, command: str) -> str:
         """Give a command and return the answer."""

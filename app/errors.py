@@ -4,19 +4,19 @@ VitrineError
 ├── StartupError                  the service cannot start: one line, exit code 2
 │   ├── SettingsError             a setting is wrong
 │   └── CheckpointError           the checkpoint is missing, incomplete or unsafe
-└── ProblemError                  a request cannot be answered: one problem+json
-    ├── InvalidRequestError       422
-    ├── UnauthorizedError         401, WWW-Authenticate
-    ├── NotFoundError             404
-    ├── MethodNotAllowedError     405
-    ├── UnsupportedMediaTypeError 415
-    ├── UndecodableImageError     422
-    ├── ImageTooLargeError        413
-    ├── PayloadTooLargeError      413
-    ├── OverloadedError           503, Retry-After
-    ├── DeadlineExceededError     504
-    ├── ModelUnavailableError     503, Retry-After
-    └── InternalError             500
+└── ProblemError                  a request cannot be answered: one problem+json, or gRPC status
+    ├── InvalidRequestError       422 INVALID_ARGUMENT
+    ├── UnauthorizedError         401 UNAUTHENTICATED, WWW-Authenticate
+    ├── NotFoundError             404 NOT_FOUND
+    ├── MethodNotAllowedError     405 UNIMPLEMENTED
+    ├── UnsupportedMediaTypeError 415 INVALID_ARGUMENT
+    ├── UndecodableImageError     422 INVALID_ARGUMENT
+    ├── ImageTooLargeError        413 INVALID_ARGUMENT
+    ├── PayloadTooLargeError      413 RESOURCE_EXHAUSTED
+    ├── OverloadedError           503 UNAVAILABLE, Retry-After
+    ├── DeadlineExceededError     504 DEADLINE_EXCEEDED
+    ├── ModelUnavailableError     503 UNAVAILABLE, Retry-After
+    └── InternalError             500 INTERNAL
 
 A constructor takes one message, so that errors survive pickling between processes.
 """
@@ -46,6 +46,7 @@ class ProblemError(VitrineError):
     status: ClassVar[int]
     type: ClassVar[str]
     title: ClassVar[str]
+    grpc_code: ClassVar[str]
     retry_after_s: ClassVar[int | None] = None
     challenge: ClassVar[str | None] = None
 
@@ -54,12 +55,14 @@ class InvalidRequestError(ProblemError):
     """A part is missing or an option is out of range."""
 
     status, type, title = 422, "invalid-request", "Invalid request"
+    grpc_code = "INVALID_ARGUMENT"
 
 
 class UnauthorizedError(ProblemError):
     """The service has keys, and the request brings none of them."""
 
     status, type, title = 401, "unauthorized", "Unauthorized"
+    grpc_code = "UNAUTHENTICATED"
     challenge = 'Bearer realm="vitrine"'
 
 
@@ -67,42 +70,49 @@ class NotFoundError(ProblemError):
     """No such route."""
 
     status, type, title = 404, "not-found", "Not found"
+    grpc_code = "NOT_FOUND"
 
 
 class MethodNotAllowedError(ProblemError):
     """The route exists, but not with this method."""
 
     status, type, title = 405, "method-not-allowed", "Method not allowed"
+    grpc_code = "UNIMPLEMENTED"
 
 
 class UnsupportedMediaTypeError(ProblemError):
     """The content is not an image format that is served, or does not come as the route takes it."""
 
     status, type, title = 415, "unsupported-media-type", "Unsupported media type"
+    grpc_code = "INVALID_ARGUMENT"
 
 
 class UndecodableImageError(ProblemError):
     """The image is empty, truncated or corrupt."""
 
     status, type, title = 422, "undecodable-image", "Undecodable image"
+    grpc_code = "INVALID_ARGUMENT"
 
 
 class ImageTooLargeError(ProblemError):
     """The image has more pixels than the limit."""
 
     status, type, title = 413, "image-too-large", "Image too large"
+    grpc_code = "INVALID_ARGUMENT"
 
 
 class PayloadTooLargeError(ProblemError):
     """The body has more bytes than the limit."""
 
     status, type, title = 413, "payload-too-large", "Payload too large"
+    grpc_code = "RESOURCE_EXHAUSTED"
 
 
 class OverloadedError(ProblemError):
     """The queue is full."""
 
     status, type, title = 503, "overloaded", "Overloaded"
+    grpc_code = "UNAVAILABLE"
     retry_after_s = 1
 
 
@@ -110,12 +120,14 @@ class DeadlineExceededError(ProblemError):
     """The request's time is up."""
 
     status, type, title = 504, "deadline-exceeded", "Deadline exceeded"
+    grpc_code = "DEADLINE_EXCEEDED"
 
 
 class ModelUnavailableError(ProblemError):
     """No classifier replica can answer: loading, failed or gone."""
 
     status, type, title = 503, "model-unavailable", "Model unavailable"
+    grpc_code = "UNAVAILABLE"
     retry_after_s = 5
 
 
@@ -123,3 +135,4 @@ class InternalError(ProblemError):
     """Anything else: the detail is an id to quote, never a traceback."""
 
     status, type, title = 500, "internal", "Internal error"
+    grpc_code = "INTERNAL"

@@ -14,6 +14,8 @@ from app.settings import Settings
 READY_S = 60.0
 """Seconds from deployed to the first answer through the proxy."""
 
+_NAMES = ("VITRINE_PORT", "VITRINE_GRPC_PORT")
+
 _HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 """Where this machine reaches what listens everywhere."""
 
@@ -25,32 +27,41 @@ def format_address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def list_ports(settings: Settings) -> list[int]:
+    """List the front's ports: HTTP's, and gRPC's where it is served."""
+    return [settings.port] + ([settings.grpc_port] if settings.grpc_port else [])
+
+
 def check_front(settings: Settings) -> None:
     """Refuse an address that cannot be had, before anything heavy starts; warn of an open door.
 
     Raises:
-        SettingsError: the port is taken, or the host is not this machine's.
+        SettingsError: a port is taken, or the host is not this machine's.
     """
+    for port, name in zip(list_ports(settings), _NAMES, strict=False):
+        _check_port(settings.host, port, name)
     address = format_address(settings.host, settings.port)
-    is_ipv6 = ":" in settings.host
-    family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
-    try:
-        socket.create_server(
-            (settings.host, settings.port), family=family, dualstack_ipv6=is_ipv6
-        ).close()
-    except OSError as exc:
-        reason = str(exc.strerror).partition(" (while")[0]  # without the address once more
-        message = (
-            f"Cannot listen on {address}: {reason}. "
-            "Set VITRINE_PORT (and VITRINE_HOST) to a free one."
-        )
-        raise SettingsError(message) from exc
     if not (settings.api_keys or is_loopback(settings.host)):
         _logger.warning(
             "Whoever reaches %s may use the model: VITRINE_HOST is not this machine alone and "
             "VITRINE_API_KEYS is not set (docs/security.md)",
             address,
         )
+
+
+def _check_port(host: str, port: int, name: str) -> None:
+    """Refuse a port that cannot be listened on; raises SettingsError."""
+    is_ipv6 = ":" in host
+    family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family, dualstack_ipv6=is_ipv6).close()
+    except OSError as exc:
+        reason = str(exc.strerror).partition(" (while")[0]  # without the address once more
+        message = (
+            f"Cannot listen on {format_address(host, port)}: {reason}. "
+            f"Set {name} (and VITRINE_HOST) to a free one."
+        )
+        raise SettingsError(message) from exc
 
 
 def wait_until_ready(settings: Settings) -> None:

@@ -7,6 +7,7 @@ So it is told that HAProxy is a program of ours, which edits the file and become
 import json
 import os
 import shlex
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 
@@ -57,15 +58,15 @@ def check_folder(folder: Path) -> None:
         raise StartupError(f"{folder} is too long a path for HAProxy. Set TMPDIR to /tmp.")
 
 
-def prepare_haproxy(folder: Path, front: str, port: int, places: int) -> dict[str, str]:
+def prepare_haproxy(folder: Path, fronts: Mapping[int, str], places: int) -> dict[str, str]:
     """Write the program that Serve starts as HAProxy, and the pages that HAProxy answers itself.
 
     Args:
         folder: private to this service; all go there.
-        front: the front's address with its port, as in a URL. Serve is told 127.0.0.1.
-        port: the front's port.
-        places: most requests to classify that are passed on; HAProxy refuses more by itself, in a
-            fraction of the time that an ingress replica takes.
+        fronts: addresses of the front with their port, as in a URL, by port. Serve is told
+            127.0.0.1.
+        places: most requests to classify, and most calls of gRPC, that are passed on; HAProxy
+            refuses more by itself, in a fraction of the time that an ingress replica takes.
 
     Returns:
         The variable by which Serve finds the program.
@@ -79,7 +80,7 @@ def prepare_haproxy(folder: Path, front: str, port: int, places: int) -> dict[st
     for name, error in _PAGES.items():
         (folder / name).write_text(format_page(error), newline="")
     (folder / _FULL).write_text(format_problem(_OVERLOADED))
-    edits = _list_edits(front, port, folder, places)
+    edits = _list_edits(fronts, folder, places)
     options = " ".join(f"-e {shlex.quote(edit)}" for edit in edits)
     path.write_text(_SCRIPT.format(edits=options, program=shlex.quote(get_haproxy_binary())))
     path.chmod(0o700)
@@ -123,7 +124,15 @@ def format_rule(folder: Path, places: int) -> str:
     )
 
 
-def _list_edits(front: str, port: int, folder: Path, places: int) -> list[str]:
+def format_grpc_rule(places: int) -> str:
+    """Format the same rule for gRPC: the status of a call is in headers, its HTTP status 200."""
+    return (
+        "http-request return status 200 hdr content-type application/grpc hdr grpc-status 14 "
+        f'hdr grpc-message "{_OVERLOADED}" if {{ be_conn gt {places} }}'
+    )
+
+
+def _list_edits(fronts: Mapping[int, str], folder: Path, places: int) -> list[str]:
     """List what sed does to the configuration, in this order; done twice it changes nothing more.
 
     Every listener is put on 127.0.0.1, then the front's where the front is. The line that would
@@ -131,11 +140,9 @@ def _list_edits(front: str, port: int, folder: Path, places: int) -> list[str]:
     RAY_SERVE_HAPROXY_LOG_TARGET stays. A head that comes byte by byte gets a limit, a
     small body is waited for, and images beyond the house's places are refused.
     """
-    is_one_ipv6 = front.startswith("[") and front != f"[::]:{port}"
-    only = " v6only" if is_one_ipv6 else ""  # else a reload would not take the socket over
     return [
         rf"s/^\( *bind\) [^ ]*:\([0-9]*\)/\1 {LOOPBACK}:\2/",
-        rf"s/^\( *bind\) {LOOPBACK}:{port}\( v6only\)*$/\1 {front}{only}/",
+        *(_place_front(port, front) for port, front in fronts.items()),
         r"/^ *log 127\.0\.0\.1:514 /d",
         r"/^ *errorfile 408 /d",
         rf"s|^\( *errorfile 50[234]\) .*|\1 {folder}/{_REFUSAL}|",
@@ -146,4 +153,13 @@ def _list_edits(front: str, port: int, folder: Path, places: int) -> list[str]:
         rf"s/^frontend http_frontend$/&\n    {WAIT}/",
         rf"/ file .*{_FULL} hdr /d",
         rf"s|^backend http-{APP_NAME}$|&\n    {format_rule(folder, places)}|",
+        rf"/ hdr grpc-message \"{_OVERLOADED}\" /d",
+        rf"s|^backend grpc-{APP_NAME}$|&\n    {format_grpc_rule(places)}|",
     ]
+
+
+def _place_front(port: int, front: str) -> str:
+    """Write the edit that puts one listener, of HTTP or gRPC, where the front is."""
+    is_one_ipv6 = front.startswith("[") and front != f"[::]:{port}"
+    only = " v6only" if is_one_ipv6 else ""  # else a reload would not take the socket over
+    return rf"s/^\( *bind\) {LOOPBACK}:{port}\( v6only\)*\( proto h2\)*$/\1 {front}{only}\3/"

@@ -17,7 +17,7 @@ from typing import Never
 
 from app.draining import DRAIN_S
 from app.errors import StartupError
-from app.front import check_front, format_address, wait_until_ready
+from app.front import check_front, format_address, list_ports, wait_until_ready
 from app.haproxy import APP_NAME, check_folder, prepare_haproxy
 from app.interrupt import Interrupt
 from app.logs import forward_lines
@@ -34,6 +34,9 @@ from app.shutdown import (
     stop_service,
 )
 
+ENVELOPE = 64 * 1024
+"""Bytes that a gRPC message may have beside the image."""
+
 _logger = logging.getLogger("vitrine.launch")
 
 
@@ -46,15 +49,16 @@ def run_service(settings: Settings) -> None:
     started = time.monotonic()
     proxy = choose_proxy(settings.proxy)
     check_front(settings)
-    front = format_address(settings.host, settings.port)
+    fronts = {port: format_address(settings.host, port) for port in list_ports(settings)}
+    front = fronts[settings.port]
     interrupt = Interrupt(OVERDUE_S, end_now)
     interrupt.start()
     with _make_run_folder() as folder, forward_lines(folder / "log") as pipe:
-        variables = list_serve_variables(proxy, folder)
+        variables = list_serve_variables(proxy, folder, settings.max_bytes + ENVELOPE)
         if proxy == "haproxy":
             check_folder(folder)
             places = derive_limits(settings).max_queue * settings.ingress_replicas
-            variables |= prepare_haproxy(folder, front, settings.port, places)
+            variables |= prepare_haproxy(folder, fronts, places)
         os.environ.update(variables)
         try:
             for step, act in _list_steps(settings, proxy, pipe, interrupt):
@@ -62,7 +66,10 @@ def run_service(settings: Settings) -> None:
                 act()
                 interrupt.catch()  # ray.init puts a handler of its own in place
             interrupt.patience_s = OVERDUE_S + DRAIN_S
-            _tell(started, f"ready at http://{front} (try http://{front}/docs; Ctrl-C stops)")
+            beside = f", gRPC at {fronts[settings.grpc_port]}" if settings.grpc_port else ""
+            _tell(
+                started, f"ready at http://{front}{beside} (try http://{front}/docs; Ctrl-C stops)"
+            )
             _reload_when_told(settings, pipe, interrupt)
         except (KeyboardInterrupt, StartupError):
             if not interrupt.came:
@@ -141,12 +148,18 @@ def _start_serve(settings: Settings, proxy: Proxy) -> None:
     """Start Serve's controller and proxy; behind HAProxy, Serve itself stays on this machine."""
     from ray import serve  # noqa: PLC0415
 
+    from app.rpc.door import SERVICERS  # noqa: PLC0415
+
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(
         proxy_location="HeadOnly",
         http_options={
             "host": LOOPBACK if proxy == "haproxy" else settings.host,
             "port": settings.port,
+        },
+        grpc_options={
+            "port": settings.grpc_port or 0,
+            "grpc_servicer_functions": SERVICERS if settings.grpc_port else [],
         },
         logging_config={"enable_access_log": False, "log_level": "WARNING"},
     )

@@ -15,7 +15,7 @@ from app.errors import SettingsError, StartupError
 
 Proxy = Literal["haproxy", "python"]
 
-BLOCKS = range(20_000, 30_000, 50)
+BLOCKS = range(20_000, 30_000, 100)
 """Where blocks of ports begin, below those that the system hands out: another process, or just a
 connection that goes out, would take one of those between our choice and its use."""
 
@@ -45,19 +45,23 @@ def choose_proxy(wanted: Literal["auto", "haproxy", "python"]) -> Proxy:
     return "haproxy" if has_haproxy and wanted != "python" else "python"
 
 
-def list_serve_variables(proxy: Proxy, folder: Path) -> dict[str, str]:
+def list_serve_variables(
+    proxy: Proxy, folder: Path, largest: int = LARGEST_GROUP
+) -> dict[str, str]:
     """List the environment variables that put Serve on its fast path.
 
     Args:
         proxy: `haproxy` or `python`.
         folder: private to this service; HAProxy's files and sockets go there.
+        largest: bytes of the largest gRPC message that is read from a client.
     """
     variables = _list_ray_variables() | {
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",  # gRPC transport, one event loop a replica
         "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(LARGEST_GROUP),
+        "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(largest),
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
         "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
-        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "app.api.headers:list_middlewares",
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "app.servers:prepare_server",
     }
     return variables | (_list_haproxy_variables(folder) if proxy == "haproxy" else {})
 
@@ -65,12 +69,15 @@ def list_serve_variables(proxy: Proxy, folder: Path) -> dict[str, str]:
 def _list_haproxy_variables(folder: Path) -> dict[str, str]:
     """List those that HAProxy needs beside."""
     *replicas, fallback_http, fallback_grpc, metrics, stats = _find_free_block()
+    http, grpc = replicas[: len(replicas) // 2], replicas[len(replicas) // 2 :]
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.5",
-        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replicas[0]),
-        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replicas[-1]),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(http[0]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(http[-1]),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(grpc[0]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(grpc[-1]),
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "20",
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": str(SILENCE_S),
         "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(BUFFER),

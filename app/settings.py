@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
+    grpc_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Port to serve gRPC on, beside HTTP's; default: none, no gRPC.",
+    )
     api_keys: SecretStr | None = Field(
         default=None,
         description=(
@@ -132,6 +138,14 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least important log line to write."
     )
+
+    @field_validator("grpc_port")
+    @classmethod
+    def _check_grpc_port(cls, grpc_port: int | None, info: ValidationInfo) -> int | None:
+        """Refuse HTTP's own port."""
+        if grpc_port is not None and grpc_port == info.data.get("port"):
+            raise ValueError("is VITRINE_PORT, which HTTP has; choose another")
+        return grpc_port
 
     @field_validator("max_bytes")
     @classmethod

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 import pytest
 
 from app.keys import hash_key
+from bench.servers import find_port
 from tests.serve.service import ANN, BOB, EVERYWHERE, ORIGIN, Service, start_service
 
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The service with its defaults, once for all; at the end it stops as it must."""
-    with start_service(tmp_path_factory.mktemp("service")) as running:
+    """The service with its defaults and gRPC, once for all; at the end it stops as it must."""
+    folder = tmp_path_factory.mktemp("service")
+    with start_service(folder, grpc_port=str(find_port())) as running:
         running.wait_until_ready()
         yield running
         running.assert_stops()
@@ -23,7 +25,13 @@ def closed(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     assert service.is_ready()  # two starts at once are slow ones
     folder = tmp_path_factory.mktemp("closed")
     keys = f"ann:{ANN},bob:{hash_key(BOB)}"
-    with start_service(folder, host=EVERYWHERE, api_keys=keys, cors_origins=ORIGIN) as running:
+    with start_service(
+        folder,
+        host=EVERYWHERE,
+        api_keys=keys,
+        cors_origins=ORIGIN,
+        grpc_port=str(find_port()),
+    ) as running:
         running.wait_until_ready()
         yield running
         running.assert_stops()

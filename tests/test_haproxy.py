@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from app.errors import DeadlineExceededError, ModelUnavailableError, StartupError
-from app.haproxy import WAIT, check_folder, format_page, format_rule, prepare_haproxy
+from app.haproxy import (
+    WAIT,
+    check_folder,
+    format_grpc_rule,
+    format_page,
+    format_rule,
+    prepare_haproxy,
+)
 from schemas import Problem
 
 CONFIGURATION = """\
@@ -24,6 +31,8 @@ frontend http_frontend
 frontend grpc_frontend
     bind [::]:9000 proto h2
 backend http-vitrine
+    http-reuse always
+backend grpc-vitrine
     http-reuse always
 listen stats
   bind *:8404
@@ -50,16 +59,19 @@ def test_haproxy_starts_with_its_configuration_put_right(
     haproxy.write_text('#!/bin/sh\necho "$@"\n')
     haproxy.chmod(0o700)
     monkeypatch.setenv("RAY_SERVE_HAPROXY_BINARY_PATH", str(haproxy))
-    (program,) = prepare_haproxy(run, front, 8000, 256).values()
+    (program,) = prepare_haproxy(
+        run, {8000: front, 9000: front.replace("8000", "9000")}, 256
+    ).values()
     expected = CONFIGURATION.replace("    log 127.0.0.1:514 local0 info\n", "")
     for before, after in (
         ("bind :9101", "bind 127.0.0.1:9101"),
         ("bind *:8404", "bind 127.0.0.1:8404"),
-        ("bind [::]:9000", "bind 127.0.0.1:9000"),
+        ("bind [::]:9000 proto h2", f"bind {place.replace('8000', '9000')} proto h2"),
         ("bind 127.0.0.1:8000", f"bind {place}"),
         ("504 /elsewhere/500.http", f"504 {run}/refusal.http\n    errorfile 408 {run}/late.http"),
         ("frontend http_frontend", f"frontend http_frontend\n    {WAIT}"),
         ("backend http-vitrine", f"backend http-vitrine\n    {format_rule(run, 256)}"),
+        ("backend grpc-vitrine", f"backend grpc-vitrine\n    {format_grpc_rule(256)}"),
         ("timeout client 60s", "timeout client 60s\n    timeout http-request 30s"),
     ):
         expected = expected.replace(before, after)

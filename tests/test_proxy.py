@@ -48,7 +48,7 @@ def test_no_port_is_one_that_the_system_hands_out(tmp_path: Path) -> None:
     """A connection that goes out could take it before HAProxy does, and the start would fail."""
     variables = list_serve_variables("haproxy", tmp_path)
     ports = [int(value) for name, value in variables.items() if name.endswith("_PORT")]
-    assert len(set(ports)) == len(ports) == 6
+    assert len(set(ports)) == len(ports) == 8
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     assert all(port < first for port in ports)
 
@@ -57,13 +57,13 @@ def test_ingress_replicas_get_ports_that_nobody_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Serve binds shared ports: on another service's ones, requests would go to either."""
-    monkeypatch.setattr(proxy, "BLOCKS", range(19_000, 19_100, 50))
-    with socket.create_server(("127.0.0.1", 19_049), reuse_port=True):
+    monkeypatch.setattr(proxy, "BLOCKS", range(19_000, 19_200, 100))
+    with socket.create_server(("127.0.0.1", 19_099), reuse_port=True):
         variables = list_serve_variables("haproxy", tmp_path)
-        assert variables["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"] == "19050"
-        assert variables["RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT"] == "19095"
+        assert variables["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"] == "19100"
+        assert variables["RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT"] == "19147"
         with (
-            socket.create_server(("127.0.0.1", 19_099), reuse_port=True),
+            socket.create_server(("127.0.0.1", 19_199), reuse_port=True),
             pytest.raises(StartupError, match="No ports"),
         ):
             list_serve_variables("haproxy", tmp_path)

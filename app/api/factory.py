@@ -7,7 +7,6 @@ from math import ceil
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from app.api.auth import API_KEY, Guard
 from app.api.headers import TIMEOUT
 from app.api.middleware import REQUEST_ID, RequestMiddleware
 from app.api.openapi import build_document
@@ -15,6 +14,7 @@ from app.api.problems import add_handlers
 from app.api.routes import batch, docs, document, health, labels, predict, raw, task
 from app.api.sources import LARGER
 from app.fetching import Fetcher
+from app.guard import API_KEY, Guard
 from app.hosts import HostRules
 from app.keys import Key
 from app.prediction.limits import IMAGE_BYTES, Limits

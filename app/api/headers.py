@@ -1,6 +1,6 @@
 """Headers of a client that Serve itself would obey are taken out of its way.
 
-Serve's servers call `list_middlewares` (`app.proxy` names it to them), so this stands before Serve.
+Serve's servers get `list_middlewares` through `app.servers`, so this stands before Serve.
 """
 
 from starlette.middleware import Middleware

@@ -13,11 +13,13 @@ from urllib.parse import quote
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.auth import Guard, find_path
+from app.access import build_internal_error, log_access
+from app.api.auth import find_path, is_open
 from app.api.body import Body, drop_body, has_body, read_length
 from app.api.deadline import choose_deadline
-from app.api.problems import build_internal_error, build_response
+from app.api.problems import build_response
 from app.errors import OverloadedError, PayloadTooLargeError, ProblemError
+from app.guard import Guard
 from app.logs import request_id
 from app.prediction.predictor import Predictor
 
@@ -81,9 +83,10 @@ class RequestMiddleware:
     ) -> None:
         """Pass the request on, unless its headers tell already that it cannot be answered."""
         try:
-            exchange.key_name = self._guard.admit(scope, headers)
+            path = find_path(scope)
+            exchange.key_name = None if is_open(path) else self._guard.admit(headers)
             deadline = choose_deadline(headers, self._timeout_s)
-            max_body = self._find_max_body(find_path(scope))
+            max_body = self._find_max_body(path)
             self._check_announced(headers, max_body)
         except ProblemError as problem:
             full = isinstance(problem, OverloadedError)
@@ -155,19 +158,7 @@ class Exchange:
         """Write the request's line."""
         method, path = self._scope["method"], quote(self._scope["path"])[:LONGEST_PATH]  # one line
         status = CLIENT_GONE if self._is_gone or self._status is None else self._status
-        duration_ms = (time.perf_counter() - self._started) * 1000
-        fields: dict[str, object] = {
-            "method": method,
-            "path": path,
-            "status": status,
-            "duration_ms": round(duration_ms, 2),
-        }
-        by = ""
-        if self.key_name is not None:
-            fields["key_name"] = self.key_name
-            by = f" by {self.key_name}"
-        extra = {"fields": fields}
-        _logger.info("%s %s %s %.1f ms%s", method, path, status, duration_ms, by, extra=extra)
+        log_access(method, path, status, self._started, self.key_name)
 
 
 def _choose_id(headers: Headers, *, is_echoed: bool) -> str:

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from app.access import build_internal_error
 from app.errors import (
     DeadlineExceededError,
     InternalError,
@@ -58,11 +59,6 @@ def build_response(error: ProblemError, headers: dict[str, str] | None = None) -
         headers["WWW-Authenticate"] = error.challenge
     body = describe_problem(error).model_dump()
     return JSONResponse(body, error.status, headers, media_type=MEDIA_TYPE)
-
-
-def build_internal_error() -> InternalError:
-    """Build the error for anything unforeseen: an id to quote, no inner detail."""
-    return InternalError(f"Something went wrong here. Quote request {request_id.get()}.")
 
 
 def add_handlers(app: FastAPI) -> None:

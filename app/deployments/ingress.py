@@ -14,6 +14,7 @@ from app.prediction.memory import give_back_large
 from app.prediction.predictor import Predictor
 from app.prediction.processes import ProcessReader
 from app.replica import STOP_S, prepare_replica
+from app.rpc.door import RpcDoor
 from app.settings import Settings
 
 
@@ -23,8 +24,8 @@ from app.settings import Settings
     graceful_shutdown_wait_loop_s=0.1,
 )
 @serve.ingress()
-class Ingress:
-    """The HTTP door over the core. No torch in this process."""
+class Ingress(RpcDoor):
+    """The doors over the core: HTTP's is an app, those of gRPC are methods of this class."""
 
     def __init__(
         self, settings: Settings, classifier: DeploymentHandle, log_pipe: Path | None
@@ -32,9 +33,11 @@ class Ingress:
         prepare_replica(settings, log_pipe)
         give_back_large()
         limits = derive_limits(settings)
+        predictor = Predictor(HandleBackend(classifier), limits, ProcessReader(limits))
+        super().__init__(predictor, settings.list_keys())
         self._create_app = partial(
             create_app,
-            Predictor(HandleBackend(classifier), limits, ProcessReader(limits)),
+            predictor,
             keys=settings.list_keys(),
             cors_origins=settings.list_cors_origins(),
             host_rules=settings.make_host_rules(),

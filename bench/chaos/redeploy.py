@@ -70,7 +70,7 @@ def run_cluster(port: int) -> Iterator[Cluster]:
         folder, dashboard = Path(place), find_port()
         environment = read_environment() | {"PYTHONPATH": str(ROOT)}
         environment |= list_serve_variables("haproxy", folder)
-        environment |= prepare_haproxy(folder, f"127.0.0.1:{port}", port, PLACES)
+        environment |= prepare_haproxy(folder, {port: f"127.0.0.1:{port}"}, PLACES)
         flags = {
             "--port": find_port(),
             "--dashboard-port": dashboard,

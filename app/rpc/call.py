@@ -1,0 +1,117 @@
+"""One gRPC call: its id, deadline and place, its status and its line in the log."""
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import grpc
+from google.protobuf.message import Message
+
+from app.access import log_access
+from app.errors import ProblemError
+from app.prediction.predictor import Predictor
+from app.rpc.status import build_status, find_code
+
+REQUEST_ID = "request_id"
+"""Metadata by which a client names its call. Serve knows it, and answers it or an id of its own."""
+
+DETAILS = "grpc-status-details-bin"
+METHOD = "gRPC"
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+
+Metadata = list[tuple[str, str | bytes]]
+
+
+class Context(Protocol):
+    """What is known of a call, and told of its end: Serve's, or that of a gRPC server's own."""
+
+    def invocation_metadata(self) -> Iterable[tuple[str, str | bytes]]:
+        """List what the client sent beside the message."""
+        ...
+
+    def trailing_metadata(self) -> Iterable[tuple[str, str | bytes]]:
+        """List what will be sent behind the answer."""
+        ...
+
+    def set_code(self, code: grpc.StatusCode) -> None:
+        """Set the status."""
+        ...
+
+    def set_details(self, details: str) -> None:
+        """Set its message."""
+        ...
+
+    def set_trailing_metadata(self, trailing_metadata: Metadata) -> None:
+        """Set what is sent behind the answer."""
+        ...
+
+
+class Call:
+    """One call, and its status.
+
+    Args:
+        path: its full name.
+        context: what is known of it.
+        predictor: its limits are the call's.
+
+    Attributes:
+        id: the call's, for the log.
+        headers: text of its metadata, by name in small letters.
+        status: name of its gRPC status.
+        key_name: the name of the key that it brought; None where none is needed.
+    """
+
+    def __init__(self, path: str, context: Context, predictor: Predictor) -> None:
+        self.headers = _read_text(context.invocation_metadata())
+        self.id = _choose_id(self.headers | _read_text(context.trailing_metadata()))
+        self.status = "OK"
+        self.key_name: str | None = None
+        self._path = path
+        self._context = context
+        self._predictor = predictor
+        self._started = time.perf_counter()
+
+    def find_deadline(self) -> float:
+        """Find the time of the event loop until which what begins now is answered.
+
+        The client's own deadline needs no look: when it is over, the call is cancelled.
+        """
+        return asyncio.get_running_loop().time() + self._predictor.limits.timeout_s
+
+    @contextmanager
+    def hold(self, message: Message) -> Iterator[None]:
+        """Take a place for what a message holds; raises OverloadedError."""
+        size, admission = message.ByteSize(), self._predictor.admission
+        admission.hold_bytes(size)
+        try:
+            yield
+        finally:
+            admission.free_bytes(size)
+
+    def refuse(self, error: ProblemError) -> None:
+        """Give the call its status."""
+        code = find_code(error)
+        self.status = code.name
+        self._context.set_code(code)
+        self._context.set_details(str(error))
+        self._context.set_trailing_metadata([(DETAILS, build_status(error).SerializeToString())])
+
+    def log(self) -> None:
+        """Write the call's line."""
+        log_access(METHOD, self._path, self.status, self._started, self.key_name)
+
+
+def _read_text(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
+    """Read the text of metadata, by name."""
+    return {name: text for name, text in metadata if isinstance(text, str)}
+
+
+def _choose_id(metadata: dict[str, str]) -> str:
+    """Keep the client's id, or Serve's, where it is short and plain."""
+    wanted = metadata.get(REQUEST_ID, "")
+    return wanted if _SAFE_ID.fullmatch(wanted) else uuid.uuid4().hex

@@ -1,0 +1,117 @@
+"""vitrine.v1.Classifier: one image, or a stream of them, classified; and the labels."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable
+
+from pydantic import ValidationError
+
+import schemas
+from app.errors import InvalidRequestError, ProblemError
+from app.rpc.call import Call
+from app.rpc.method import Door, streaming, unary
+from app.rpc.status import build_status
+from schemas import PredictOptions
+from schemas.rpc.classifier_pb2 import (
+    SCORES_ALL,
+    Image,
+    Label,
+    LabelsRequest,
+    LabelsResponse,
+    Model,
+    Prediction,
+    PredictRequest,
+    PredictResponse,
+    PredictResult,
+)
+
+SERVICE = "vitrine.v1.Classifier"
+
+
+class ClassifierDoor(Door):
+    """The methods of the service."""
+
+    @unary(SERVICE, PredictResponse)
+    async def Predict(self, request: PredictRequest, call: Call) -> PredictResponse:  # noqa: N802
+        """Classify one image."""
+        options = _read_options(request)
+        classified = await self.predictor.classify(request.image, options, call.find_deadline())
+        return _build_response(classified.response)
+
+    @streaming(SERVICE, PredictResult)
+    async def PredictStream(  # noqa: N802
+        self, requests: AsyncIterable[PredictRequest], call: Call
+    ) -> AsyncGenerator[PredictResult]:
+        """Classify images as they come, as many at once as a batch has."""
+        limits = self.predictor.limits
+        places = asyncio.Semaphore(min(limits.batch_size, limits.max_queue))
+        results: asyncio.Queue[PredictResult | None] = asyncio.Queue()
+
+        async def classify(index: int, request: PredictRequest) -> None:
+            results.put_nowait(await self._classify(index, request, call))
+
+        async def read() -> None:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    index = 0
+                    async for request in requests:
+                        await places.acquire()  # until its result is sent: a slow client waits
+                        group.create_task(classify(index, request))
+                        index += 1
+            finally:
+                results.put_nowait(None)
+
+        reading = asyncio.create_task(read())
+        try:
+            while (result := await results.get()) is not None:
+                yield result
+                places.release()
+            await reading
+        finally:
+            reading.cancel()
+
+    @unary(SERVICE, LabelsResponse)
+    async def Labels(self, _request: LabelsRequest, _call: Call) -> LabelsResponse:  # noqa: N802
+        """List all labels by id."""
+        description = await self.predictor.describe()
+        labels = [Label(id=index, label=name) for index, name in enumerate(description.labels)]
+        model = Model(id=description.model_id, revision=description.revision)
+        return LabelsResponse(model=model, labels=labels)
+
+    async def _classify(self, index: int, request: PredictRequest, call: Call) -> PredictResult:
+        """Classify one image of a stream; gives its problem where it has one."""
+        try:
+            with call.hold(request):
+                classified = await self.predictor.classify(
+                    request.image, _read_options(request), call.find_deadline()
+                )
+        except ProblemError as problem:
+            return PredictResult(index=index, problem=build_status(problem))
+        return PredictResult(index=index, response=_build_response(classified.response))
+
+
+def _read_options(request: PredictRequest) -> PredictOptions:
+    """Read which predictions to answer; raises InvalidRequestError."""
+    given = {
+        name: getattr(request, name) for name in ("top_k", "threshold") if request.HasField(name)
+    }
+    scores = schemas.Scores.ALL if request.scores == SCORES_ALL else schemas.Scores.TOP
+    try:
+        return PredictOptions.model_validate({**given, "scores": scores, "logits": request.logits})
+    except ValidationError as exc:
+        error = exc.errors()[0]
+        raise InvalidRequestError(f"{error['loc'][0]}: {error['msg']}") from exc
+
+
+def _build_response(response: schemas.PredictResponse) -> PredictResponse:
+    """Build the message of an answer."""
+    image = response.image
+    return PredictResponse(
+        model=Model(id=response.model.id, revision=response.model.revision),
+        image=Image(width=image.width, height=image.height, format=image.format),
+        predictions=[
+            Prediction(label=one.label, label_id=one.label_id, score=one.score)
+            for one in response.predictions
+        ],
+        scores=response.scores or (),
+        logits=response.logits or (),
+    )

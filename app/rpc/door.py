@@ -1,0 +1,30 @@
+"""All methods of the gRPC door in one class, for Serve finds a method by its name alone."""
+
+from app.guard import Guard
+from app.keys import Key
+from app.prediction.predictor import Predictor
+from app.prediction.probe import Probe
+from app.rpc.classifier import ClassifierDoor
+from app.rpc.health import HealthDoor
+from app.rpc.inference import InferenceDoor
+
+SERVICERS = (
+    "schemas.rpc.classifier_pb2_grpc:add_ClassifierServicer_to_server",
+    "schemas.rpc.inference_pb2_grpc:add_GRPCInferenceServiceServicer_to_server",
+    "grpc_health.v1.health_pb2_grpc:add_HealthServicer_to_server",
+)
+"""What tells a server of the services."""
+
+
+class RpcDoor(ClassifierDoor, InferenceDoor, HealthDoor):
+    """The gRPC door.
+
+    Args:
+        predictor: the core.
+        keys: what opens the door; none for everybody.
+    """
+
+    def __init__(self, predictor: Predictor, keys: tuple[Key, ...] = ()) -> None:
+        self.predictor = predictor
+        self.guard = Guard(keys)
+        self.probe = Probe(predictor)

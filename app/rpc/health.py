@@ -1,0 +1,59 @@
+"""grpc.health.v1.Health: what orchestrators ask, without a key, as /readyz is."""
+
+from collections.abc import AsyncGenerator
+
+from grpc_health.v1.health_pb2 import (
+    HealthCheckRequest,
+    HealthCheckResponse,
+    HealthListRequest,
+    HealthListResponse,
+)
+
+from app.errors import MethodNotAllowedError, ModelUnavailableError, NotFoundError
+from app.prediction.probe import Probe
+from app.rpc import classifier, inference
+from app.rpc.call import Call
+from app.rpc.method import Door, streaming, unary
+
+SERVICE = "grpc.health.v1.Health"
+SERVICES = ("", classifier.SERVICE, inference.SERVICE)
+"""Names that may be asked for; the empty one is the server."""
+
+
+class HealthDoor(Door):
+    """The methods of the service.
+
+    Attributes:
+        probe: asks whether the real path works.
+    """
+
+    probe: Probe
+
+    @unary(SERVICE, HealthCheckResponse, is_open=True)
+    async def Check(self, request: HealthCheckRequest, _call: Call) -> HealthCheckResponse:  # noqa: N802
+        """Tell whether an inference through the real path succeeded in the last few seconds."""
+        if request.service not in SERVICES:
+            raise NotFoundError(f"There is no service {request.service[:100]!r} here.")
+        return await self._ask()
+
+    @unary(SERVICE, HealthListResponse, is_open=True)
+    async def List(self, _request: HealthListRequest, _call: Call) -> HealthListResponse:  # noqa: N802
+        """Tell it of every service; there is one model."""
+        status = await self._ask()
+        return HealthListResponse(statuses=dict.fromkeys(SERVICES, status))
+
+    @streaming(SERVICE, HealthCheckResponse, is_open=True)
+    async def Watch(  # noqa: N802
+        self, _request: HealthCheckRequest, _call: Call
+    ) -> AsyncGenerator[HealthCheckResponse]:
+        """Say that nothing is watched, as the protocol allows: it would hold up every stop."""
+        raise MethodNotAllowedError("Watch is not served. Ask Check.")
+        yield  # makes it the generator that it must be
+
+    async def _ask(self) -> HealthCheckResponse:
+        """Ask the model."""
+        try:
+            await self.probe.check()
+        except ModelUnavailableError:
+            return HealthCheckResponse(status=HealthCheckResponse.NOT_SERVING)
+        return HealthCheckResponse(status=HealthCheckResponse.SERVING)

@@ -1,0 +1,111 @@
+"""Around every method of a gRPC service: who may come in, and what becomes of what goes wrong.
+
+A call that fails gets its status, and an empty message beside it: Serve carries the details of a
+status with a message alone.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from typing import TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from app.access import build_internal_error
+from app.errors import ProblemError
+from app.guard import Guard
+from app.logs import request_id
+from app.prediction.predictor import Predictor
+from app.rpc.call import Call, Context
+
+_logger = logging.getLogger("vitrine.access")
+
+
+class Door:
+    """Methods of a gRPC service over the core.
+
+    Attributes:
+        predictor: the core.
+        guard: who may come in.
+    """
+
+    predictor: Predictor
+    guard: Guard
+
+    @contextmanager
+    def receive(self, path: str, context: Context) -> Iterator[Call]:
+        """Surround a call: whatever goes wrong inside becomes its status."""
+        call = Call(path, context, self.predictor)
+        request_id.set(call.id)  # the task, and so this context, is the call's own
+        try:
+            yield call
+        except ProblemError as problem:
+            call.refuse(problem)
+        except (asyncio.CancelledError, GeneratorExit):
+            call.status = grpc.StatusCode.CANCELLED.name
+            raise
+        except Exception:  # the door's last word: whatever it is, the client gets an id to quote
+            _logger.exception("unforeseen error")
+            call.refuse(build_internal_error())
+        finally:
+            call.log()
+
+
+D = TypeVar("D", bound=Door)
+Request = TypeVar("Request", bound=Message)
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer", bound=Message)
+Unary = Callable[[D, Request, Call], Awaitable[Answer]]
+Streaming = Callable[[D, Asked, Call], AsyncGenerator[Answer]]
+
+
+def unary(
+    service: str, empty: type[Answer], *, is_open: bool = False
+) -> Callable[[Unary[D, Request, Answer]], Callable[[D, Request, Context], Awaitable[Answer]]]:
+    """Make the method that Serve calls, of one that answers a message to a message.
+
+    Args:
+        service: full name of the service.
+        empty: what stands beside the status of a call that fails.
+        is_open: whether it needs no key.
+    """
+
+    def decorate(
+        method: Unary[D, Request, Answer],
+    ) -> Callable[[D, Request, Context], Awaitable[Answer]]:
+        async def handle(self: D, request: Request, grpc_context: Context) -> Answer:
+            with self.receive(f"/{service}/{method.__name__}", grpc_context) as call:
+                if not is_open:
+                    call.key_name = self.guard.admit(call.headers)
+                with call.hold(request):
+                    return await method(self, request, call)
+            return empty()
+
+        return handle
+
+    return decorate
+
+
+def streaming(
+    service: str, empty: type[Answer], *, is_open: bool = False
+) -> Callable[[Streaming[D, Asked, Answer]], Callable[[D, Asked, Context], AsyncGenerator[Answer]]]:
+    """Make the method that Serve calls, of one that answers many messages; as `unary`."""
+
+    def decorate(
+        method: Streaming[D, Asked, Answer],
+    ) -> Callable[[D, Asked, Context], AsyncGenerator[Answer]]:
+        async def handle(self: D, request: Asked, grpc_context: Context) -> AsyncGenerator[Answer]:
+            with self.receive(f"/{service}/{method.__name__}", grpc_context) as call:
+                if not is_open:
+                    call.key_name = self.guard.admit(call.headers)
+                async with aclosing(method(self, request, call)) as answers:
+                    async for message in answers:
+                        yield message
+            if call.status != grpc.StatusCode.OK.name:
+                yield empty()
+
+        return handle
+
+    return decorate
