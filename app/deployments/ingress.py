@@ -13,7 +13,7 @@ from app.prediction.limits import derive_limits
 from app.prediction.memory import give_back_large
 from app.prediction.predictor import Predictor
 from app.prediction.processes import ProcessReader
-from app.replica import STOP_S, prepare_replica
+from app.replica import STOP_S, bound_receive, prepare_replica
 from app.rpc.door import RpcDoor
 from app.settings import Settings
 
@@ -31,6 +31,7 @@ class Ingress(RpcDoor):
         self, settings: Settings, classifier: DeploymentHandle, log_pipe: Path | None
     ) -> None:
         prepare_replica(settings, log_pipe)
+        bound_receive()
         give_back_large()
         limits = derive_limits(settings)
         predictor = Predictor(HandleBackend(classifier), limits, ProcessReader(limits))

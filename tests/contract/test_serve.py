@@ -20,6 +20,7 @@ from app.errors import OverloadedError
 from app.front import format_address
 from app.haproxy import WAIT, format_grpc_rule, prepare_haproxy
 from app.loopback import LOOPBACK
+from app.replica import AHEAD
 from bench.servers import find_port
 from schemas.rpc.classifier_pb2 import PredictRequest
 from schemas.rpc.classifier_pb2_grpc import ClassifierStub
@@ -54,6 +55,60 @@ _BIND_REPLICA = dedent(
         bind_replica()
     except StartupError as error:
         print(json.dumps([found, str(error)]))
+    """
+)
+_BOUND_RECEIVE = dedent(
+    """
+    import asyncio, json
+    from ray.serve._private import replica
+    from app.errors import StartupError
+    from app.replica import bound_receive
+
+    async def look():
+        received, is_gone = 0, asyncio.Event()
+
+        async def receive():
+            nonlocal received
+            received += 1
+            await asyncio.sleep(0)
+            if received > 20:
+                await is_gone.wait()
+                return {"type": "http.disconnect"}
+            return {"type": "http.request", "body": b"x", "more_body": received < 20}
+
+        async def rest():
+            for _ in range(100):
+                await asyncio.sleep(0)
+            return received
+
+        loop = asyncio.get_running_loop()
+        proxy = replica.ASGIDIReceiveProxy({"type": "http"}, receive, loop)
+        task = proxy.fetch_until_disconnect_task()
+        ahead = [await rest()]
+        readers = [asyncio.create_task(proxy()) for _ in range(3)]
+        ahead.append(await rest())
+        assert all(reader.result()["more_body"] for reader in readers)
+        bodies = [await proxy() for _ in range(17)]
+        assert [body["more_body"] for body in bodies] == [True] * 16 + [False]
+        last = asyncio.create_task(proxy())
+        is_gone.set()
+        await task
+        kinds = [(await last)["type"], (await proxy())["type"]]
+        received = 0
+        unread = replica.ASGIDIReceiveProxy({"type": "http"}, receive, loop)
+        task = unread.fetch_until_disconnect_task()
+        await rest()
+        task.cancel()
+        await asyncio.wait([task], timeout=5)
+        return ahead, kinds, task.cancelled()
+
+    bound_receive()
+    found = asyncio.run(look())
+    del replica.ASGIDIReceiveProxy
+    try:
+        bound_receive()
+    except StartupError as error:
+        print(json.dumps([*found, str(error)]))
     """
 )
 _CONFIGURE_HAPROXY = dedent(
@@ -104,6 +159,22 @@ def test_a_replica_listens_on_this_machine_or_not_at_all() -> None:
     found, said = json.loads(run_script(_BIND_REPLICA))
     assert found == [True, False, False]
     assert f"has no ray.serve._private.replica.{BIND}" in said
+
+
+def test_a_body_is_received_a_little_ahead_of_what_is_read() -> None:
+    """One that nobody reads waits, and ends with its request; whoever leaves is heard after it."""
+    ahead, kinds, is_ended, said = json.loads(run_script(_BOUND_RECEIVE))
+    assert ahead == [AHEAD + 1, AHEAD + 4]
+    assert kinds == ["http.disconnect"] * 2
+    assert is_ended
+    assert "has no ray.serve._private.replica.ASGIDIReceiveProxy" in said
+
+
+def test_serve_waits_for_room_in_what_is_bounded() -> None:
+    """It puts what it receives by a call that waits, where the app runs on the server's loop."""
+    source = read_source("direct_ingress_http_util")
+    assert "await self.queue.put(msg)" in source
+    assert "asyncio.get_running_loop() == self._user_event_loop" in source
 
 
 @contextmanager

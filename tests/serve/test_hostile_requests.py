@@ -125,7 +125,11 @@ def _send_gigabyte(service: Service, head: bytes, end: bytes) -> tuple[bytes, in
 
 @pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "chunked"])
 def test_a_gigabyte_is_refused_and_never_held(service: Service, *, is_announced: bool) -> None:
-    """It is refused by its length, or when it is too long; a client that reads is told so."""
+    """It is refused by its length, or when it is too long; a client that reads is told so.
+
+    What is read goes to a file, and little is received ahead of that.
+    """
+    growth = Growth(service)
     length = f"Content-Length: {_GIGABYTE}" if is_announced else "Transfer-Encoding: chunked"
     head = make_head("POST /predict", length, f"Content-Type: {BOUNDARY}")
     started = time.monotonic()
@@ -134,6 +138,7 @@ def test_a_gigabyte_is_refused_and_never_held(service: Service, *, is_announced:
     if answer:
         assert b"urn:vitrine:problem:payload-too-large" in answer, answer
     assert answer or sent < _GIGABYTE
+    assert growth.read() < 30_000_000
 
 
 def test_a_gigabyte_is_told_its_limit_at_once(service: Service) -> None:
