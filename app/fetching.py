@@ -20,6 +20,9 @@ from app.hosts import HostRules
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Finds the addresses of a host and port; raises OSError where it has none."""
 
+Hold = Callable[[int], None]
+"""Takes room for bytes that have come; raises ProblemError where there is none."""
+
 FETCH_S = 10.0
 """Seconds in which the image must have come, redirects and all."""
 
@@ -74,22 +77,23 @@ class Fetcher:
             ),
         )
 
-    async def fetch(self, text: str) -> bytes:
-        """Fetch what a URL names.
+    async def fetch(self, text: str, hold: Hold) -> bytes:
+        """Fetch what a URL names; each piece takes its room as it comes.
 
         Raises:
             InvalidRequestError: it may not be asked, or does not give it.
             PayloadTooLargeError: it has too many bytes.
+            ProblemError: there is no room for it; what `hold` raises.
         """
         try:
             async with self._places, asyncio.timeout(FETCH_S):
-                return await self._follow(text)
+                return await self._follow(text, hold)
         except (TimeoutError, httpcore2.TimeoutException) as exc:
             raise _refuse(f"did not give an image within {FETCH_S:.0f} s.") from exc
         except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError, UnicodeError) as exc:
             raise _refuse("could not be fetched: its host does not answer.") from exc
 
-    async def _follow(self, text: str) -> bytes:
+    async def _follow(self, text: str, hold: Hold) -> bytes:
         """Fetch, through redirects; each URL is checked anew."""
         url = self._check(text)
         for _ in range(1 + REDIRECTS):
@@ -98,7 +102,7 @@ class Fetcher:
             )
             async with self._pool.stream("GET", target, headers=_HEADERS) as answer:
                 if answer.status == HTTPStatus.OK:
-                    return await self._read(answer)
+                    return await self._read(answer, hold)
                 if answer.status not in _MOVED:
                     raise _refuse(f"was answered with status {answer.status}.")
                 url = self._check(_find_location(url, answer))
@@ -120,14 +124,15 @@ class Fetcher:
             raise _refuse("names a host that this service does not ask.")
         return url
 
-    async def _read(self, answer: httpcore2.Response) -> bytes:
+    async def _read(self, answer: httpcore2.Response, hold: Hold) -> bytes:
         """Read the image, within its limit."""
         data = bytearray()
         async for piece in answer.aiter_stream():
-            data += piece
-            if len(data) > self._max_bytes:
+            if len(data) + len(piece) > self._max_bytes:
                 message = f"body url: names more than {self._max_bytes} bytes."
                 raise PayloadTooLargeError(message)
+            hold(len(piece))
+            data += piece
         return bytes(data)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from app import fetching
 from app.addresses import Resolver, is_public
-from app.errors import InvalidRequestError, PayloadTooLargeError, ProblemError
+from app.errors import InvalidRequestError, OverloadedError, PayloadTooLargeError, ProblemError
 from app.fetching import FETCHES, Fetcher
 from app.hosts import HostRules
 
@@ -90,6 +90,10 @@ def resolve_to(*addresses: str) -> Callable[[str, int], Awaitable[list[str]]]:
     return resolve
 
 
+def ignore(_count: int) -> None:
+    """Have room for everything."""
+
+
 def fetch(
     url: str,
     answers: dict[str, bytes] | None = None,
@@ -102,7 +106,7 @@ def fetch(
         async with open_internet(answers or {"/image": make_answer()}) as internet:
             fetcher = Fetcher(rules, 1000, resolve_to(*addresses), internet)
             try:
-                return await fetcher.fetch(url), internet
+                return await fetcher.fetch(url, ignore), internet
             except ProblemError as error:
                 return error, internet
 
@@ -259,7 +263,7 @@ def test_loopback_is_not_asked_however_it_is_spelled(host: str) -> None:
         async with open_internet({"/image": make_answer()}) as internet:
             fetcher = Fetcher(ALL, 1000, Resolver(1), internet)
             with pytest.raises(InvalidRequestError) as raised:
-                await fetcher.fetch(f"http://{host}/image")
+                await fetcher.fetch(f"http://{host}/image", ignore)
             return str(raised.value), internet.connected
 
     message, connected = asyncio.run(scenario())
@@ -347,6 +351,27 @@ def test_more_bytes_than_an_image_may_have_are_not_read(answer: bytes) -> None:
     )
 
 
+def test_what_is_fetched_takes_its_room_as_it_comes() -> None:
+    """No more is read of it when there is none, whatever the host goes on to send."""
+    held = 0
+
+    def hold(count: int) -> None:
+        nonlocal held
+        held += count
+        if held > 600:
+            raise OverloadedError("full")
+
+    async def scenario() -> None:
+        body = b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n" + bytes(700)
+        async with open_internet({"/slow": body}) as internet:
+            fetcher = Fetcher(ALL, 1000, resolve_to(PUBLIC), internet)
+            with pytest.raises(OverloadedError, match="full"):
+                await fetcher.fetch("http://cdn.example/slow", hold)
+
+    asyncio.run(scenario())
+    assert 600 < held <= 700
+
+
 def test_a_slow_host_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that sends nothing more holds nobody for long."""
     monkeypatch.setattr(fetching, "FETCH_S", 0.2)
@@ -376,7 +401,7 @@ def test_a_name_that_is_none_is_refused(host: str) -> None:
     async def scenario() -> None:
         async with open_internet({}) as internet:
             with pytest.raises(InvalidRequestError, match="body url"):
-                await Fetcher(ALL, 1000, Resolver(1), internet).fetch(f"http://{host}/")
+                await Fetcher(ALL, 1000, Resolver(1), internet).fetch(f"http://{host}/", ignore)
             assert internet.connected == []
 
     asyncio.run(scenario())
@@ -400,7 +425,7 @@ def test_a_host_that_is_not_found_is_refused() -> None:
 
     async def scenario() -> str:
         with pytest.raises(InvalidRequestError) as raised:
-            await Fetcher(ALL, 1000, resolve).fetch("http://cdn.example/")
+            await Fetcher(ALL, 1000, resolve).fetch("http://cdn.example/", ignore)
         return str(raised.value)
 
     assert asyncio.run(scenario()) == "body url: could not be fetched: its host does not answer."
@@ -413,7 +438,8 @@ def test_a_few_are_fetched_at_once() -> None:
         async with open_internet({"/slow": b""}) as internet:
             fetcher = Fetcher(ALL, 1000, resolve_to(*(PUBLIC,) * 20), internet)
             fetches = [
-                asyncio.create_task(fetcher.fetch("http://a.example/slow")) for _ in range(20)
+                asyncio.create_task(fetcher.fetch("http://a.example/slow", ignore))
+                for _ in range(20)
             ]
             await asyncio.sleep(0.3)
             begun = len(internet.connected)

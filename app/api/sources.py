@@ -7,6 +7,7 @@ import re
 from fastapi import Request
 
 from app.errors import DeadlineExceededError, InvalidRequestError
+from app.fetching import FETCHES
 from schemas import ImageSource
 
 LARGER = 1.4
@@ -18,14 +19,37 @@ SHORT = 1 << 16
 PIECE = 1 << 18
 """Characters that are decoded at a time: other threads wait as long."""
 
+SHARE = FETCHES // 2
+"""Images that are fetched at once for one request: slow hosts of a list leave others room."""
+
 _DATA_URI = re.compile(r"\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 
 
-async def read_source(request: Request, source: ImageSource) -> bytes:
-    """Read the image that a source names; raises ProblemError."""
-    if source.url is not None:
-        return await _fetch(request, source.url)
-    return await read_base64(source.image or "", "image")
+class Sources:
+    """Reads the images that one request names; raises ProblemError."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._fetches = asyncio.Semaphore(SHARE)
+
+    async def read(self, source: ImageSource) -> bytes:
+        """Read the image that a source names."""
+        if source.url is not None:
+            return await self._fetch(source.url)
+        return await read_base64(source.image or "", "image")
+
+    async def _fetch(self, url: str) -> bytes:
+        """Fetch an image; what it takes counts as if it came with the request."""
+        fetcher, state = self._request.app.state.fetcher, self._request.state
+        if fetcher is None:
+            message = "body url: this service fetches nothing (VITRINE_ALLOW_URLS). Send `image`."
+            raise InvalidRequestError(message)
+        try:
+            async with asyncio.timeout_at(state.deadline), self._fetches:
+                data: bytes = await fetcher.fetch(url, state.body.hold)
+        except TimeoutError as exc:
+            raise DeadlineExceededError("The image was not fetched in time.") from exc
+        return data
 
 
 async def read_base64(text: str, field: str) -> bytes:
@@ -33,21 +57,6 @@ async def read_base64(text: str, field: str) -> bytes:
     if len(text) <= SHORT:
         return decode_base64(text, field)
     return await asyncio.to_thread(decode_base64, text, field)
-
-
-async def _fetch(request: Request, url: str) -> bytes:
-    """Fetch an image; what it takes counts as if it had come with the request."""
-    fetcher = request.app.state.fetcher
-    if fetcher is None:
-        message = "body url: this service fetches nothing (VITRINE_ALLOW_URLS). Send `image`."
-        raise InvalidRequestError(message)
-    try:
-        async with asyncio.timeout_at(request.state.deadline):
-            data: bytes = await fetcher.fetch(url)
-    except TimeoutError as exc:
-        raise DeadlineExceededError("The image was not fetched in time.") from exc
-    request.state.body.hold(len(data))
-    return data
 
 
 def decode_base64(text: str, field: str) -> bytes:

@@ -1,10 +1,14 @@
 """Images by URL: they count as if they had come with the request."""
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from app.errors import (
     DeadlineExceededError,
@@ -12,14 +16,14 @@ from app.errors import (
     PayloadTooLargeError,
     UnsupportedMediaTypeError,
 )
-from app.fetching import Fetcher
+from app.fetching import FETCHES, Fetcher
 from app.hosts import HostRules
 from schemas import BulkResponse
 from tests.api.answers import read_problem
 from tests.api.door import LIMITS, MAX_BYTES, URL, answer, open_client
 from tests.api.uploads import encode_grey, make_upload
 from tests.fakes import FakeBackend
-from tests.test_fetching import PUBLIC, make_answer, open_internet, resolve_to
+from tests.test_fetching import PUBLIC, Internet, make_answer, open_internet, resolve_to
 
 FILES = {
     "/image": make_answer(200, encode_grey()),
@@ -29,18 +33,27 @@ FILES = {
 }
 
 
+@asynccontextmanager
+async def open_service(
+    max_queue_bytes: int = 1 << 20,
+) -> AsyncIterator[tuple[httpx.AsyncClient, FastAPI, Internet]]:
+    """Open a client of a service that fetches, and where it fetches from."""
+    limits = replace(LIMITS, max_queue_bytes=max_queue_bytes, batch_size=64)
+    async with open_internet(FILES) as internet, open_client(FakeBackend(), limits) as client:
+        app = client._transport.app  # type: ignore[attr-defined] # noqa: SLF001
+        addresses = resolve_to(*[PUBLIC] * 100)
+        fetcher = Fetcher(HostRules(("cdn.example",)), MAX_BYTES, addresses, internet)
+        app.state.fetcher = fetcher
+        yield client, app, internet
+
+
 def ask(
     path: str, body: object, max_queue_bytes: int = 1 << 20, timeout_s: float = 20
 ) -> httpx.Response:
     """Send JSON to a service that fetches."""
 
     async def send() -> httpx.Response:
-        limits = replace(LIMITS, max_queue_bytes=max_queue_bytes)
-        async with open_internet(FILES) as internet, open_client(FakeBackend(), limits) as client:
-            app = client._transport.app  # type: ignore[attr-defined] # noqa: SLF001
-            addresses = resolve_to(*[PUBLIC] * 9)
-            fetcher = Fetcher(HostRules(("cdn.example",)), MAX_BYTES, addresses, internet)
-            app.state.fetcher = fetcher
+        async with open_service(max_queue_bytes) as (client, app, _):
             headers = {"X-Request-Timeout-Seconds": str(timeout_s)}
             answered = await client.post(f"{URL}{path}", json=body, headers=headers)
             assert app.state.predictor.admission.bytes == 0
@@ -87,3 +100,48 @@ def test_each_url_of_a_list_has_its_own_answer() -> None:
     items = BulkResponse.model_validate_json(response.content).results
     statuses = [200 if item.problem is None else item.problem.status for item in items]
     assert statuses == [200, 422, 415, 200]
+
+
+def test_slow_urls_of_a_list_keep_no_other_waiting() -> None:
+    """A request gets half of the places, however many images it names."""
+
+    async def scenario() -> tuple[int, float]:
+        async with open_service() as (client, _, internet):
+            await client.get("/labels")
+            slow = {"images": [{"url": "http://cdn.example/slow"}] * 64}
+            asked = asyncio.create_task(client.post("/predict/batch/json", json=slow))
+            await asyncio.sleep(0.2)
+            begun = len(internet.asked)
+            started = time.monotonic()
+            single = await client.post("/predict/json", json={"url": "http://cdn.example/image"})
+            took_s = time.monotonic() - started
+            assert single.status_code == 200, single.text
+            assert not asked.done()
+            asked.cancel()
+            await asyncio.wait([asked])
+            return begun, took_s
+
+    begun, took_s = asyncio.run(scenario())
+    assert begun == FETCHES // 2
+    assert took_s < 2
+
+
+def test_what_is_fetched_is_counted_while_it_comes() -> None:
+    """Half an image that its host does not go on with has its room until its request is over."""
+
+    async def scenario() -> tuple[int, int]:
+        async with open_service() as (client, app, internet):
+            await client.get("/labels")
+            body = {"url": "http://cdn.example/slow"}
+            asked = asyncio.create_task(client.post("/predict/json", json=body))
+            admission = app.state.predictor.admission
+            await asyncio.sleep(0.2)
+            assert len(internet.asked) == 1
+            during = admission.bytes
+            asked.cancel()
+            await asyncio.wait([asked])
+            return during, admission.bytes
+
+    during, after = asyncio.run(scenario())
+    assert during == len(b'{"url":"http://cdn.example/slow"}half')
+    assert after == 0

@@ -9,7 +9,7 @@ from app.api.bulk import NDJSON, answer_bulk
 from app.api.classify import BULK_ERRORS, Options
 from app.api.content import FormRoute, JsonRoute
 from app.api.dependencies import Deadline
-from app.api.sources import read_source
+from app.api.sources import Sources
 from schemas import BulkResponse, ImageSources
 
 forms = APIRouter(tags=["prediction"], route_class=FormRoute)
@@ -50,5 +50,6 @@ async def predict_batch_json(
     request: Request, body: ImageSources, options: Options, deadline: Deadline
 ) -> Response:
     """Classify many images that are sent as base64, alone or in data URIs, or that URLs name."""
-    reads = [partial(read_source, request, source) for source in body.images]
+    sources = Sources(request)
+    reads = [partial(sources.read, source) for source in body.images]
     return await answer_bulk(request, reads, options, deadline)

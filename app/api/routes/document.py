@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from app.api.classify import ERRORS, Options, classify_image
 from app.api.content import JsonRoute
 from app.api.dependencies import Deadline
-from app.api.sources import read_source
+from app.api.sources import Sources
 from schemas import ImageSource, PredictResponse
 
 router = APIRouter(tags=["prediction"], route_class=JsonRoute)
@@ -18,4 +18,5 @@ async def predict_json(
     request: Request, body: ImageSource, options: Options, deadline: Deadline
 ) -> Response:
     """Classify an image that is sent as base64, alone or in a data URI, or that a URL names."""
-    return await classify_image(request, await read_source(request, body), options, deadline)
+    data = await Sources(request).read(body)
+    return await classify_image(request, data, options, deadline)
