@@ -1,10 +1,17 @@
-"""Addresses of hosts: which a name has, and which are public."""
+"""Addresses of hosts: which a name has, which are public, which are this machine's own."""
 
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+
+import psutil
+
+from app.hosts import Network
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 """IPv4 addresses behind NAT64 (RFC 6052)."""
@@ -38,15 +45,40 @@ def is_public(text: str) -> bool:
 
     An IPv6 address that carries an IPv4 one (mapped, 6to4, Teredo, NAT64) is as public as that.
     """
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        teredo = address.teredo[1] if address.teredo else None
-        carried = address.ipv4_mapped or address.sixtofour or teredo
-        if address in _TRANSLATED:
-            carried = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if carried is not None:
-            return is_public(str(carried))
-        if address not in _UNICAST:
-            return False
+    address = _parse(text)
+    carried = _find_carried(address)
+    if carried is not None:
+        return is_public(str(carried))
+    if isinstance(address, ipaddress.IPv6Address) and address not in _UNICAST:
+        return False
     is_kept = any(address in network for network in _KEPT)
     return address.is_global and not address.is_multicast and not is_kept
+
+
+def is_within(text: str, networks: Iterable[Network]) -> bool:
+    """Tell whether an address, or the IPv4 one that it carries, is in one of the networks."""
+    address = _parse(text)
+    spelled = (address, _find_carried(address) or address)
+    return any(one in network for one in spelled for network in networks)
+
+
+def list_own() -> list[Network]:
+    """List this machine's own addresses; one that a router alone knows (NAT) is not among them."""
+    found = [entry for entries in psutil.net_if_addrs().values() for entry in entries]
+    families = {socket.AF_INET, socket.AF_INET6}
+    return [ipaddress.ip_network(_parse(one.address)) for one in found if one.family in families]
+
+
+def _parse(text: str) -> Address:
+    """Parse an address; of fe80::1%eth0 the address alone."""
+    return ipaddress.ip_address(text.partition("%")[0])
+
+
+def _find_carried(address: Address) -> ipaddress.IPv4Address | None:
+    """Find the IPv4 address that an IPv6 one carries."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if address in _TRANSLATED:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo[1] if address.teredo else None
+    return address.ipv4_mapped or address.sixtofour or teredo

@@ -6,28 +6,22 @@ goes to one of these very addresses, after a redirect too: a name whose address 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
 
 import httpcore2
 from httpx2 import URL, InvalidURL
 
-from app.addresses import Resolver, is_public
-from app.errors import InvalidRequestError, PayloadTooLargeError
+from app.addresses import Resolver, list_own
+from app.connections import ListOwn, PublicBackend, Resolve, refuse_url
+from app.errors import PayloadTooLargeError
 from app.hosts import HostRules
-
-Resolve = Callable[[str, int], Awaitable[list[str]]]
-"""Finds the addresses of a host and port; raises OSError where it has none."""
 
 Hold = Callable[[int], None]
 """Takes room for bytes that have come; raises ProblemError where there is none."""
 
 FETCH_S = 10.0
 """Seconds in which the image must have come, redirects and all."""
-
-CONNECT_S = 2.0
-"""Seconds after which the next address of a host is tried, where it has one."""
 
 REDIRECTS = 3
 FETCHES = 8
@@ -56,6 +50,7 @@ class Fetcher:
         max_bytes: largest image.
         resolve: finds a host's addresses.
         backend: opens connections to addresses.
+        list_own: lists this machine's own addresses.
     """
 
     def __init__(
@@ -64,6 +59,7 @@ class Fetcher:
         max_bytes: int,
         resolve: Resolve | None = None,
         backend: httpcore2.AsyncNetworkBackend | None = None,
+        list_own: ListOwn = list_own,
     ) -> None:
         self._rules = rules
         self._max_bytes = max_bytes
@@ -73,7 +69,10 @@ class Fetcher:
             max_connections=FETCHES,
             max_keepalive_connections=0,
             network_backend=PublicBackend(
-                resolve or Resolver(FETCHES), backend or httpcore2.AnyIOBackend()
+                rules.networks,
+                resolve or Resolver(FETCHES),
+                backend or httpcore2.AnyIOBackend(),
+                list_own,
             ),
         )
 
@@ -89,9 +88,9 @@ class Fetcher:
             async with self._places, asyncio.timeout(FETCH_S):
                 return await self._follow(text, hold)
         except (TimeoutError, httpcore2.TimeoutException) as exc:
-            raise _refuse(f"did not give an image within {FETCH_S:.0f} s.") from exc
+            raise refuse_url(f"did not give an image within {FETCH_S:.0f} s.") from exc
         except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError, UnicodeError) as exc:
-            raise _refuse("could not be fetched: its host does not answer.") from exc
+            raise refuse_url("could not be fetched: its host does not answer.") from exc
 
     async def _follow(self, text: str, hold: Hold) -> bytes:
         """Fetch, through redirects; each URL is checked anew."""
@@ -104,24 +103,24 @@ class Fetcher:
                 if answer.status == HTTPStatus.OK:
                     return await self._read(answer, hold)
                 if answer.status not in _MOVED:
-                    raise _refuse(f"was answered with status {answer.status}.")
+                    raise refuse_url(f"was answered with status {answer.status}.")
                 url = self._check(_find_location(url, answer))
-        raise _refuse(f"redirects more than {REDIRECTS} times.")
+        raise refuse_url(f"redirects more than {REDIRECTS} times.")
 
     def _check(self, text: str | URL) -> URL:
         """Check a URL before its host is looked for; raises InvalidRequestError."""
         try:
             url = URL(text)
         except InvalidURL as exc:
-            raise _refuse("is no URL.") from exc
+            raise refuse_url("is no URL.") from exc
         if url.scheme not in {"http", "https"} or not url.host:
-            raise _refuse("must begin with https:// or http:// and name a host.")
+            raise refuse_url("must begin with https:// or http:// and name a host.")
         if url.userinfo:
-            raise _refuse("must not hold a name and password.")
+            raise refuse_url("must not hold a name and password.")
         if url.port not in _PORTS:
-            raise _refuse("must not name another port than 80 or 443.")
+            raise refuse_url("must not name another port than 80 or 443.")
         if not self._rules.allow(url.raw_host.decode("ascii")):
-            raise _refuse("names a host that this service does not ask.")
+            raise refuse_url("names a host that this service does not ask.")
         return url
 
     async def _read(self, answer: httpcore2.Response, hold: Hold) -> bytes:
@@ -136,37 +135,6 @@ class Fetcher:
         return bytes(data)
 
 
-class PublicBackend(httpcore2.AsyncNetworkBackend):
-    """Connects to public addresses alone."""
-
-    def __init__(self, resolve: Resolve, backend: httpcore2.AsyncNetworkBackend) -> None:
-        self._resolve = resolve
-        self._backend = backend
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        """Connect to the first of a host's addresses that answers; all of them must be public."""
-        addresses = await self._resolve(host, port)
-        if not addresses or not all(is_public(address) for address in addresses):
-            raise _refuse("names a host that is not at a public address.")
-        for address in addresses[:-1]:
-            try:
-                return await self._backend.connect_tcp(
-                    address, port, CONNECT_S, local_address, socket_options
-                )
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                continue
-        return await self._backend.connect_tcp(
-            addresses[-1], port, timeout, local_address, socket_options
-        )
-
-
 def _find_location(url: URL, answer: httpcore2.Response) -> URL:
     """Find where an answer redirects to."""
     for name, value in answer.headers:
@@ -174,10 +142,5 @@ def _find_location(url: URL, answer: httpcore2.Response) -> URL:
             try:
                 return url.join(value.decode("ascii"))
             except (InvalidURL, UnicodeDecodeError) as exc:
-                raise _refuse("redirects to what is no URL.") from exc
-    raise _refuse("redirects to nowhere.")
-
-
-def _refuse(message: str) -> InvalidRequestError:
-    """Make the error for a URL; it tells nothing of what lies behind."""
-    return InvalidRequestError(f"body url: {message}")
+                raise refuse_url("redirects to what is no URL.") from exc
+    raise refuse_url("redirects to nowhere.")

@@ -1,9 +1,16 @@
 """Which hosts a client's URL may name: a list that allows, a list that denies."""
 
+import re
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 PATTERN = r"^(\*|(\*\.)?[a-z0-9.-]+)(,(\*\.)?[a-z0-9.-]+)*$"
 """`*`, or hosts such as cdn.example and *.cdn.example, several with commas."""
+
+Network = IPv4Network | IPv6Network
+
+_NUMBERS = re.compile(r"[:/]|\.\d+$|^\d+$")
+"""What no name has: it is an address, or a network of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,20 +20,49 @@ class HostRules:
     Attributes:
         allowed: names, `*.name` for all below a name, `*` for all.
         denied: the same, and it counts for more.
+        networks: addresses that are denied, whatever names lead to them.
     """
 
     allowed: tuple[str, ...]
     denied: tuple[str, ...] = ()
+    networks: tuple[Network, ...] = ()
 
     def allow(self, host: str) -> bool:
-        """Tell whether a host may be asked."""
+        """Tell whether a host may be asked, by its name."""
         name = host.lower().rstrip(".")
         return _matches(name, self.allowed) and not _matches(name, self.denied)
 
 
-def parse_hosts(text: str | None) -> tuple[str, ...]:
+def make_rules(allowed: str | None, denied: str | None) -> HostRules | None:
+    """Make the rules of two lists; None where nothing is allowed."""
+    if allowed is None:
+        return None
+    hosts = _parse_hosts(denied)
+    return HostRules(_parse_hosts(allowed), hosts, _parse_networks(hosts))
+
+
+def _parse_hosts(text: str | None) -> tuple[str, ...]:
     """Parse a list of hosts."""
     return tuple(text.lower().split(",")) if text else ()
+
+
+def _parse_networks(hosts: tuple[str, ...]) -> tuple[Network, ...]:
+    """Parse those of a list that are addresses, or networks such as 203.0.113.0/24.
+
+    Raises:
+        ValueError: one looks like an address or a network, and is none.
+    """
+    return tuple(ip_network(host) for host in hosts if _NUMBERS.search(host))
+
+
+def check_denied(text: str) -> None:
+    """Check a list of hosts, addresses and networks; raises ValueError."""
+    hosts = _parse_hosts(text)
+    _parse_networks(hosts)
+    for host in hosts:
+        if not _NUMBERS.search(host) and not re.match(PATTERN, host):
+            message = f"{host!r} is no host, such as bad.example or *.bad.example"
+            raise ValueError(message)
 
 
 def _matches(name: str, hosts: tuple[str, ...]) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.hosts import PATTERN, HostRules, parse_hosts
+from app.hosts import PATTERN, HostRules, check_denied, make_rules
 from app.keys import Key, format_keys, parse_keys
 
 
@@ -82,8 +82,10 @@ class Settings(BaseSettings):
     )
     deny_urls: str | None = Field(
         default=None,
-        pattern=PATTERN,
-        description="Hosts of those whose images are not fetched, several with commas.",
+        description=(
+            "Hosts of those whose images are not fetched, several with commas; also addresses and "
+            "networks, such as 203.0.113.0/24 or 2001:db8::/32, whatever names lead there."
+        ),
     )
     proxy: Literal["auto", "haproxy", "python"] = Field(
         default="auto",
@@ -157,6 +159,14 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return max_bytes
 
+    @field_validator("deny_urls")
+    @classmethod
+    def _check_deny_urls(cls, deny_urls: str | None) -> str | None:
+        """Refuse a list that would not deny what it means to."""
+        if deny_urls is not None:
+            check_denied(deny_urls)
+        return deny_urls
+
     @field_validator("buckets")
     @classmethod
     def _check_buckets(cls, buckets: str | None, info: ValidationInfo) -> str | None:
@@ -185,6 +195,4 @@ class Settings(BaseSettings):
 
     def make_host_rules(self) -> HostRules | None:
         """Make the rules for URLs; None where nothing is fetched."""
-        if self.allow_urls is None:
-            return None
-        return HostRules(parse_hosts(self.allow_urls), parse_hosts(self.deny_urls))
+        return make_rules(self.allow_urls, self.deny_urls)

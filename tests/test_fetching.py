@@ -1,15 +1,17 @@
 """Images from elsewhere: only from public hosts that are allowed, within bounds, and no secrets."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from ipaddress import ip_network
 from typing import Any, Final
 
 import httpcore2
 import pytest
 
 from app import fetching
-from app.addresses import Resolver, is_public
+from app.addresses import Resolver, is_public, is_within, list_own
 from app.errors import InvalidRequestError, OverloadedError, PayloadTooLargeError, ProblemError
 from app.fetching import FETCHES, Fetcher
 from app.hosts import HostRules
@@ -237,6 +239,77 @@ def test_a_public_address_is_asked(address: str) -> None:
     """Of either family, and through NAT64."""
     assert is_public(address)
     assert fetch("http://cdn.example/image", addresses=(address,))[0] == IMAGE
+
+
+NEAR: Final = (
+    PUBLIC,
+    "::ffff:93.184.215.14",
+    "64:ff9b::5db8:d70e",
+    "2002:5db8:d70e::1",
+    "2606:2800:21f:cb07:6820:80da:af6b:8b2c",
+    "2606:2800:21f:cb07::1",
+)
+"""Public addresses of two networks, in several spellings."""
+
+NETWORKS: Final = (ip_network("93.184.215.0/24"), ip_network("2606:2800:21f:cb07::/64"))
+
+
+@pytest.mark.parametrize("address", NEAR)
+def test_an_address_that_is_denied_is_not_asked(address: str) -> None:
+    """Whatever name leads there, beside another address, or after a redirect."""
+    assert is_public(address)
+    rules = HostRules(("*",), networks=NETWORKS)
+    for addresses in (address, f"8.8.8.8 {address}", f"{address} 8.8.8.8"):
+        words = "does not ask"
+        internet = refuse("http://cdn.example/image", words, addresses=(addresses,), rules=rules)
+        assert internet.connected == []
+    moved = {"/a": make_answer(302, b"", "Location: http://other.example/image")}
+    internet = refuse("http://cdn.example/a", words, moved, ("8.8.8.8", address), rules)
+    assert internet.connected == ["8.8.8.8"]
+    assert fetch("http://cdn.example/image", addresses=("8.8.8.8",), rules=rules)[0] == IMAGE
+
+
+@pytest.mark.parametrize("host", ["93.184.215.14", "0x5db8d70e", "1572394766", "93.12113678"])
+def test_a_denied_address_is_not_asked_however_it_is_spelled(host: str) -> None:
+    """As a literal host too; what the system's resolver makes of it is looked at."""
+
+    async def scenario() -> list[str]:
+        async with open_internet({}) as internet:
+            rules = HostRules(("*",), networks=NETWORKS)
+            with pytest.raises(InvalidRequestError, match="does not ask"):
+                await Fetcher(rules, 1000, Resolver(1), internet).fetch(f"http://{host}/", ignore)
+            return internet.connected
+
+    assert asyncio.run(scenario()) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "is_own"), [*((one, True) for one in NEAR[:-1]), (NEAR[-1], False)]
+)
+def test_this_machines_public_address_is_not_asked(address: str, *, is_own: bool) -> None:
+    """It leads inside as 127.0.0.1 does: to what listens on every interface; a neighbour's not."""
+    own = [ip_network(PUBLIC), ip_network("2606:2800:21f:cb07:6820:80da:af6b:8b2c")]
+
+    async def scenario() -> bytes:
+        async with open_internet({"/image": make_answer()}) as internet:
+            fetcher = Fetcher(ALL, 1000, resolve_to(address), internet, lambda: own)
+            return await fetcher.fetch("http://cdn.example/image", ignore)
+
+    if is_own:
+        with pytest.raises(InvalidRequestError, match="public"):
+            asyncio.run(scenario())
+    else:
+        assert asyncio.run(scenario()) == IMAGE
+
+
+def test_this_machine_knows_its_own_addresses() -> None:
+    """All of its interfaces' and those that it speaks to others from, and nobody else's."""
+    own = list_own()
+    assert is_within("127.0.0.1", own)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect((PUBLIC, 80))  # sends nothing
+        assert is_within(probe.getsockname()[0], own)
+    assert not is_within(PUBLIC, own)
 
 
 @pytest.mark.parametrize(

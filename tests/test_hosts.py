@@ -43,3 +43,40 @@ def test_a_list_that_cannot_be_read_is_refused(text: str) -> None:
     """A list has names, no URLs and no spaces."""
     with pytest.raises(ValidationError, match="allow_urls"):
         Settings(allow_urls=text)
+
+
+def test_addresses_and_networks_are_denied_beside_names() -> None:
+    """Of either family; a name that looks like one stays a name."""
+    text = "bad.example,203.0.113.0/24,198.51.100.7,2001:db8::/32,2001:4860::8,7.example"
+    rules = Settings(allow_urls="*", deny_urls=text).make_host_rules()
+    assert rules is not None
+    networks = ["203.0.113.0/24", "198.51.100.7/32", "2001:db8::/32", "2001:4860::8/128"]
+    assert [str(network) for network in rules.networks] == networks
+    assert not rules.allow("bad.example")
+    assert not rules.allow("7.example")
+    assert rules.allow("good.example")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "203.0.113.7/24",
+        "203.0.113.0/33",
+        "203.0.113",
+        "256.0.0.1",
+        "010.0.0.1",
+        "2001:db8::/129",
+        "2001:db8:::",
+        "[2001:db8::1]",
+        "http://bad.example",
+        "bad.example/24",
+        "bad.example:80",
+        "a.example, b.example",
+        "a.example,",
+        "*example",
+    ],
+)
+def test_a_list_that_would_not_deny_what_it_means_is_refused(text: str) -> None:
+    """It is told when the service starts."""
+    with pytest.raises(ValidationError, match="deny_urls"):
+        Settings(deny_urls=text)
