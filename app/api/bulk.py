@@ -1,10 +1,12 @@
 """Many images in one request: each gets its predictions or its problem, whatever the others do."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Send
 
 from app.api.dependencies import get_predictor
 from app.api.problems import describe_problem
@@ -34,7 +36,7 @@ async def answer_bulk(
         raise InvalidRequestError(f"body: {len(reads)} images; send 1 to {most} in one request.")
     bulk = Bulk(predictor, options, deadline)
     if _accepts_stream(request.headers.get("accept", "")):
-        return StreamingResponse(bulk.stream(reads), media_type=NDJSON)
+        return LineStream(bulk.stream(reads))
     results = await bulk.classify_all(reads)
     body = BulkResponse(results=results).model_dump_json()
     return Response(body, media_type="application/json")
@@ -43,6 +45,22 @@ async def answer_bulk(
 def _accepts_stream(accept: str) -> bool:
     """Tell whether the client asks for items as they finish."""
     return any(part.partition(";")[0].strip() == NDJSON for part in accept.lower().split(","))
+
+
+class LineStream(StreamingResponse):
+    """Lines as they are made; when their client leaves, what makes them ends.
+
+    Starlette leaves that to the garbage collector where a line is just being sent.
+    """
+
+    def __init__(self, lines: AsyncGenerator[str]) -> None:
+        super().__init__(lines, media_type=NDJSON)
+        self._lines = lines
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the lines."""
+        async with aclosing(self._lines):
+            await super().stream_response(send)
 
 
 class Bulk:
@@ -67,7 +85,7 @@ class Bulk:
             tasks = [group.create_task(self._classify(*item)) for item in enumerate(reads)]
         return [task.result() for task in tasks]
 
-    async def stream(self, reads: Sequence[Read]) -> AsyncIterator[str]:
+    async def stream(self, reads: Sequence[Read]) -> AsyncGenerator[str]:
         """Classify all images; gives a line for each as it finishes."""
         tasks = [asyncio.create_task(self._classify(*item)) for item in enumerate(reads)]
         try:

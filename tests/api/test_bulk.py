@@ -121,9 +121,15 @@ def test_items_stream_as_they_finish() -> None:
     assert sorted(item.index for item in rest) == [0, 2]
 
 
-@pytest.mark.parametrize("headers", [{}, NDJSON], ids=["list", "stream"])
-def test_a_client_that_leaves_frees_all_its_places(headers: dict[str, str]) -> None:
-    """Nothing of its request goes on."""
+@pytest.mark.parametrize(
+    ("headers", "lines_read"),
+    [({}, 0), (NDJSON, 2), (NDJSON, 1)],
+    ids=["list", "stream", "stream that is not read"],
+)
+def test_a_client_that_leaves_frees_all_its_places(
+    headers: dict[str, str], lines_read: int
+) -> None:
+    """Nothing of its request goes on, whether a line is awaited or being sent."""
 
     async def scenario() -> tuple[int, int, set[asyncio.Task[object]]]:
         backend = FakeBackend()
@@ -132,15 +138,19 @@ def test_a_client_that_leaves_frees_all_its_places(headers: dict[str, str]) -> N
             app = client._transport.app  # type: ignore[attr-defined] # noqa: SLF001
             backend.hang()
             before = asyncio.all_tasks()
-            request = send_files([encode_grey()] * 6, "", headers)
-            asked = asyncio.create_task(_ask(app, request, asyncio.Queue()))
+            request = send_files([b"", b"", *[encode_grey()] * 6], "", headers)
+            lines: asyncio.Queue[bytes] = asyncio.Queue(lines_read)
+            asked = asyncio.create_task(_ask(app, request, lines))
             await backend.wait_for_groups(1)
+            await asyncio.sleep(0.1)
+            assert lines.qsize() == lines_read
             asked.cancel()
             await asyncio.wait([asked])
-            backend.resume()
             await asyncio.sleep(0.05)
             admission = app.state.predictor.admission
-            return admission.images, admission.bytes, asyncio.all_tasks() - before
+            found = admission.images, admission.bytes, asyncio.all_tasks() - before
+            backend.resume()
+            return found
 
     assert asyncio.run(scenario()) == (0, 0, set())
 

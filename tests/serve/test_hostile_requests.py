@@ -18,13 +18,20 @@ from app.errors import (
 )
 from bench.chaos.traffic import stay_while_others_leave
 from bench.images import Picture
-from schemas import Health, Queue
 from tests.api.answers import read_problem
 from tests.api.uploads import encode_grey, make_upload
 from tests.prediction import bombs
 from tests.serve.processes import Growth, list_lasting
 from tests.serve.service import SEVEN, Service
-from tests.serve.wire import BOUNDARY, PART, assert_answers_on, make_head, send, send_raw
+from tests.serve.wire import (
+    BOUNDARY,
+    PART,
+    assert_answers_on,
+    make_head,
+    read_queue,
+    send,
+    send_raw,
+)
 
 _GIGABYTE = 1_000_000_000
 _GROWTH = 100_000_000
@@ -164,7 +171,7 @@ def test_a_bomb_is_answered(service: Service, name: str) -> None:
 
 def test_clients_that_leave_free_their_places(service: Service) -> None:
     """Their images are not classified when their turn has not come, and this is counted."""
-    before = _read_queue(service)
+    before = read_queue(service)
     data = PART + encode_grey(128, (5000, 4000), "JPEG") + b"\r\n--cut--\r\n"
     head = make_head("POST /predict", f"Content-Length: {len(data)}", f"Content-Type: {BOUNDARY}")
     with ExitStack() as clients:
@@ -172,10 +179,10 @@ def test_clients_that_leave_free_their_places(service: Service) -> None:
             client = socket.create_connection(("127.0.0.1", service.port), timeout=30)
             clients.enter_context(client).sendall(head + data)
         deadline = time.monotonic() + 30
-        while _read_queue(service).images < 5:
+        while read_queue(service).images < 5:
             assert time.monotonic() < deadline
     while (
-        (queue := _read_queue(service)).images or queue.bytes or queue.cancelled == before.cancelled
+        (queue := read_queue(service)).images or queue.bytes or queue.cancelled == before.cancelled
     ):
         assert time.monotonic() < deadline, queue
         time.sleep(0.1)
@@ -189,8 +196,3 @@ def test_clients_that_leave_take_no_answer_from_others(service: Service) -> None
     assert left > 100
     assert tally.good > 100
     assert tally.failed == {}
-
-
-def _read_queue(service: Service) -> Queue:
-    """Read what /health tells of the queue."""
-    return Health.model_validate(httpx.get(f"{service.url}/health", timeout=30).json()).queue

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import httpx
 
+from schemas import Health, Queue
 from tests.api.uploads import make_upload
 from tests.serve.service import SEVEN, Service
 
@@ -38,3 +39,8 @@ def send_raw(service: Service, data: bytes) -> bytes:
         with suppress(ConnectionError):  # it may have heard enough
             connection.sendall(data)
         return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def read_queue(service: Service) -> Queue:
+    """Read what /health tells of the queue."""
+    return Health.model_validate(httpx.get(f"{service.url}/health", timeout=30).json()).queue
