@@ -37,8 +37,9 @@ def test_a_client_that_leaves_a_stream_frees_its_places(service: Service) -> Non
         assert read_queue(service).images > 0
     queue = _wait_for(service, lambda queue: not queue.images and not queue.bytes)
     assert 1 <= queue.cancelled - before.cancelled < _IMAGES
-    time.sleep(1)  # what the readers had in hand
-    assert _measure_readers(service) < 0.2
+    deadline = time.monotonic() + 5  # for what the readers had in hand; all would take longer
+    while _measure_readers(service) > 0.1:
+        assert time.monotonic() < deadline
     assert_answers_on(service)
 
 
@@ -63,8 +64,8 @@ def _read_line(client: socket.socket) -> BulkItem:
 
 
 def _wait_for(service: Service, is_so: Callable[[Queue], bool]) -> Queue:
-    """Wait until the queue is so, at most 3 s."""
-    deadline = time.monotonic() + 3
+    """Wait until the queue is so, at most 10 s."""
+    deadline = time.monotonic() + 10
     while not is_so(queue := read_queue(service)):
         assert time.monotonic() < deadline, queue
         time.sleep(0.05)
