@@ -1,7 +1,7 @@
 """Many images in one request: each gets its predictions or its problem, whatever the others do."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from fastapi import Request, Response
@@ -12,12 +12,10 @@ from app.api.dependencies import get_predictor
 from app.api.problems import describe_problem
 from app.errors import InvalidRequestError, ProblemError
 from app.prediction.predictor import Predictor
+from app.prediction.turns import Read, Turns
 from schemas import BulkItem, BulkResponse, PredictOptions
 
 NDJSON = "application/x-ndjson"
-
-Read = Callable[[], Awaitable[bytes]]
-"""Reads one image of the request when it is its turn; raises ProblemError."""
 
 
 async def answer_bulk(
@@ -73,11 +71,7 @@ class Bulk:
     """
 
     def __init__(self, predictor: Predictor, options: PredictOptions, deadline: float) -> None:
-        self._predictor = predictor
-        self._options = options
-        self._deadline = deadline
-        limits = predictor.limits
-        self._places = asyncio.Semaphore(min(limits.batch_size, limits.max_queue))
+        self._turns = Turns(predictor, options, deadline)
 
     async def classify_all(self, reads: Sequence[Read]) -> list[BulkItem]:
         """Classify all images; gives an item for each, in their order."""
@@ -96,11 +90,9 @@ class Bulk:
                 task.cancel()
 
     async def _classify(self, index: int, read: Read) -> BulkItem:
-        """Classify one image when there is a place; the image itself is held no longer."""
-        async with self._places:
-            try:
-                data = await read()
-                classified = await self._predictor.classify(data, self._options, self._deadline)
-            except ProblemError as problem:
-                return BulkItem(index=index, problem=describe_problem(problem))
+        """Classify one image in its turn."""
+        try:
+            classified = await self._turns.classify(read)
+        except ProblemError as problem:
+            return BulkItem(index=index, problem=describe_problem(problem))
         return BulkItem(index=index, result=classified.response)

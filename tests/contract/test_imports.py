@@ -56,6 +56,7 @@ ALLOWED = {
         "app.rpc",
         "schemas",
     },
+    "app/oip": {"app.backend", "app.errors", "app.oip", "app.prediction", "schemas"},
     "app/api": {
         "app.access",
         "app.api",
@@ -66,6 +67,7 @@ ALLOWED = {
         "app.hosts",
         "app.keys",
         "app.logs",
+        "app.oip",
         "app.prediction",
         "schemas",
     },

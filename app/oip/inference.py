@@ -1,0 +1,160 @@
+"""The service as the Open Inference Protocol v2 sees it: its model's state, and inference.
+
+github.com/kserve/open-inference-protocol, with Triton's classification extension. The REST and
+the gRPC door translate to and from the values of this module.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from app.backend import Description
+from app.errors import (
+    DeadlineExceededError,
+    InvalidRequestError,
+    ModelUnavailableError,
+    NotFoundError,
+    ProblemError,
+)
+from app.oip.images import list_images
+from app.oip.outputs import OUTPUTS, Wanted, build_output, choose_outputs
+from app.oip.tensors import Tensor
+from app.prediction.predictor import Classified, Predictor
+from app.prediction.probe import Probe
+from app.prediction.turns import Read, Turns
+from schemas import ModelMetadata, PredictOptions, ServerMetadata, TensorMetadata
+
+INPUT = "image"
+EXTENSIONS = ["classification", "binary_tensor_data"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request.
+
+    Attributes:
+        model_name: of the checkpoint.
+        inputs: one, named `image`.
+        outputs: those that are asked for; none for all.
+        model_version: of the checkpoint; empty for whichever is served.
+    """
+
+    model_name: str
+    inputs: Sequence[Tensor]
+    outputs: Sequence[Wanted] = ()
+    model_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request is answered.
+
+    Attributes:
+        model_name: of the checkpoint.
+        model_version: its revision that scored all images.
+        outputs: as they were asked for.
+    """
+
+    model_name: str
+    model_version: str
+    outputs: Sequence[Tensor]
+
+
+class InferenceService:
+    """Answers what the protocol asks, over the core.
+
+    Args:
+        predictor: the core.
+        probe: knows whether it works.
+    """
+
+    def __init__(self, predictor: Predictor, probe: Probe) -> None:
+        self._predictor = predictor
+        self._probe = probe
+
+    def describe_server(self) -> ServerMetadata:
+        """Describe the service."""
+        return ServerMetadata(name="vitrine", version=version("vitrine"), extensions=EXTENSIONS)
+
+    async def describe_model(self, name: str, version: str = "") -> ModelMetadata:
+        """Describe the model; raises NotFoundError or ModelUnavailableError."""
+        served = await self._predictor.describe()
+        _check_model(served, name, version)
+        shape = [-1, len(served.labels)]
+        return ModelMetadata(
+            name=served.model_id,
+            versions=[served.revision],
+            platform=served.engine,
+            inputs=[TensorMetadata(name=INPUT, datatype="BYTES", shape=[-1])],
+            outputs=[TensorMetadata(name=one, datatype="FP32", shape=shape) for one in OUTPUTS],
+        )
+
+    async def check_ready(self) -> None:
+        """Check that the model answers; raises ModelUnavailableError."""
+        await self._probe.check()
+
+    async def check_model_ready(self, name: str, version: str = "") -> None:
+        """Check that this model answers; raises NotFoundError or ModelUnavailableError."""
+        _check_model(await self._predictor.describe(), name, version)
+        await self._probe.check()
+
+    async def infer(self, call: Call, deadline: float) -> Answer:
+        """Classify the images of a request, which fail together.
+
+        Args:
+            call: the request.
+            deadline: time of the event loop until which.
+
+        Raises:
+            ProblemError: any row of the error table; of an image its message begins with its place.
+        """
+        await self._find_model(call, deadline)
+        if [tensor.name for tensor in call.inputs] != [INPUT]:
+            raise InvalidRequestError(f"Send one input, named `{INPUT}`.")
+        outputs = choose_outputs(call.outputs)
+        reads = list_images(call.inputs[0], self._predictor.limits.max_bulk)
+        images = await self._classify(reads, deadline)
+        scored = images[0].description
+        if {image.description.revision for image in images} != {scored.revision}:
+            raise ModelUnavailableError("The model is being changed; try again in a moment.")
+        _check_model(scored, call.model_name, call.model_version)
+        tensors = [build_output(wanted, images) for wanted in outputs]
+        return Answer(scored.model_id, scored.revision, tensors)
+
+    async def _find_model(self, call: Call, deadline: float) -> None:
+        """Refuse another model than the one that is served, before its images are looked at."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                served = await self._predictor.describe()
+        except TimeoutError as exc:
+            raise DeadlineExceededError("The model was not there in time.") from exc
+        _check_model(served, call.model_name, call.model_version)
+
+    async def _classify(self, reads: Sequence[Read], deadline: float) -> list[Classified]:
+        """Classify all images; the first that fails ends the others and is raised."""
+        turns = Turns(self._predictor, PredictOptions(), deadline)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(_classify_one(turns, index, read))
+                    for index, read in enumerate(reads)
+                ]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
+        return [task.result() for task in tasks]
+
+
+async def _classify_one(turns: Turns, index: int, read: Read) -> Classified:
+    """Classify an image; its error tells its place."""
+    try:
+        return await turns.classify(read)
+    except ProblemError as problem:
+        raise type(problem)(f"image {index}: {problem}") from problem
+
+
+def _check_model(served: Description, name: str, version: str) -> None:
+    """Refuse another model, or another version; raises NotFoundError."""
+    if name != served.model_id or version not in {"", served.revision}:
+        message = f"Served is the model {served.model_id} in version {served.revision} alone."
+        raise NotFoundError(message)
