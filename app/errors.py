@@ -67,7 +67,7 @@ class UnauthorizedError(ProblemError):
 
 
 class NotFoundError(ProblemError):
-    """No such route."""
+    """No such route, or no such model."""
 
     status, type, title = 404, "not-found", "Not found"
     grpc_code = "NOT_FOUND"

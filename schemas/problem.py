@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
+from pydantic.json_schema import SkipJsonSchema
 
 PROBLEM: JsonDict = {
     "type": "urn:vitrine:problem:invalid-request",
@@ -25,3 +26,8 @@ class Problem(BaseModel):
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="This problem, and what to do about it.")
     instance: str = Field(description="The request's id, as in X-Request-ID; quote it in a report.")
+    error: str | SkipJsonSchema[None] = Field(
+        default=None,
+        exclude_if=lambda error: error is None,
+        description="The detail again, below /v2: what the Open Inference Protocol reads.",
+    )

@@ -4,7 +4,9 @@ from starlette.types import Scope
 
 from app.guard import API_KEY
 
-OPEN = frozenset({"/", "/docs", "/openapi.json", "/livez", "/readyz"})
+OPEN = frozenset(
+    {"/", "/docs", "/openapi.json", "/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
+)
 """Paths that need no key: what an orchestrator asks, and what tells a person how to ask."""
 
 OPEN_FOLDER = "/swagger/"

@@ -3,14 +3,19 @@
 import asyncio
 import contextlib
 from http import HTTPStatus
+from typing import TypeVar
 
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
+from app.api.problems import summarize
 from app.errors import InvalidRequestError, OverloadedError, PayloadTooLargeError
 from app.prediction.admission import Admission
+
+Document = TypeVar("Document", bound=BaseModel)
 
 DROPPED = 1 << 20
 """Bytes of a body that is read and dropped in a full house, so that its connection serves on."""
@@ -74,6 +79,15 @@ async def read_body(request: Request) -> bytes:
         return await request.body()
     except ClientDisconnect as exc:
         raise InvalidRequestError("The body has ended early.") from exc
+
+
+def parse_document(model: type[Document], body: bytes) -> Document:
+    """Parse a JSON document that a route reads itself; raises InvalidRequestError."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as exc:
+        errors = [{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]
+        raise InvalidRequestError(summarize(errors)) from exc
 
 
 async def drop_body(headers: Headers, receive: Receive) -> bool:

@@ -16,7 +16,8 @@ _CHARSET = re.compile(r"charset=([^;]*)")
 _NOISE = str.maketrans("", "", ' \t"\\')
 _UTF_8 = {"utf-8", "utf8"}
 JSON = "application/json"
-_RAW = {"", "application/octet-stream", "application/x-www-form-urlencoded"}
+BINARY = "application/octet-stream"
+_RAW = {"", BINARY, "application/x-www-form-urlencoded"}
 """The last is what curl says of any `--data-binary`."""
 
 
@@ -50,6 +51,13 @@ def check_json(value: str) -> None:
         raise UnsupportedMediaTypeError(f"header Content-Type: must be {JSON} here.")
 
 
+def check_inference(value: str) -> None:
+    """Refuse a Content-Type of neither JSON nor bytes; Triton's client sends none at all."""
+    if read_name(value) not in {"", JSON, BINARY}:
+        message = f"header Content-Type: must be {JSON} here, or {BINARY} with binary data."
+        raise UnsupportedMediaTypeError(message)
+
+
 def read_name(value: str) -> str:
     """Read the name of a Content-Type, without its parameters."""
     return value.partition(";")[0].strip().lower()
@@ -75,3 +83,4 @@ def _make_route(check: Callable[[str], None]) -> type[APIRoute]:
 FormRoute = _make_route(check_form)
 RawRoute = _make_route(check_raw)
 JsonRoute = _make_route(check_json)
+InferenceRoute = _make_route(check_inference)

@@ -11,7 +11,7 @@ from app.api.headers import TIMEOUT
 from app.api.middleware import REQUEST_ID, RequestMiddleware
 from app.api.openapi import build_document
 from app.api.problems import add_handlers
-from app.api.routes import batch, docs, document, health, labels, predict, raw, task
+from app.api.routes import batch, docs, document, health, labels, oip, predict, raw, task
 from app.api.sources import LARGER
 from app.fetching import Fetcher
 from app.guard import API_KEY, Guard
@@ -31,6 +31,8 @@ _ROUTERS = (
     batch.forms,
     batch.documents,
     task.router,
+    oip.calls,
+    oip.router,
     labels.router,
     health.router,
     docs.router,
@@ -89,7 +91,7 @@ def _find_max_body(limits: Limits, path: str) -> int:
     largest = limits.max_bytes
     if path in {document.PATH, batch.JSON_PATH, task.PATH}:  # parsed while all else waits
         largest = ceil(LARGER * limits.max_bytes)
-    elif path == batch.PATH:
+    elif path == batch.PATH or oip.is_infer(path):
         many = max(limits.max_bytes, limits.max_bulk * IMAGE_BYTES)
         largest = min(many, limits.max_queue_bytes - FORM_OVERHEAD)  # more would never fit
     return largest + FORM_OVERHEAD

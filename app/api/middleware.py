@@ -91,7 +91,7 @@ class RequestMiddleware:
         except ProblemError as problem:
             full = isinstance(problem, OverloadedError)
             serves_on = full and await drop_body(headers, receive)
-            response = build_response(problem, {} if serves_on else {"Connection": "close"})
+            response = build_response(problem, scope, {} if serves_on else {"Connection": "close"})
             await response(scope, receive, exchange.send)
             return
         if has_body(headers):
@@ -152,7 +152,8 @@ class Exchange:
     async def refuse(self) -> None:
         """Answer an unforeseen error, unless an answer has begun."""
         if self._status is None:
-            await build_response(build_internal_error())(self._scope, _receive_nothing, self.send)
+            response = build_response(build_internal_error(), self._scope)
+            await response(self._scope, _receive_nothing, self.send)
 
     def log(self) -> None:
         """Write the request's line."""

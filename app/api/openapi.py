@@ -3,12 +3,13 @@
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from app.api.auth import SCHEMES, is_open
 from app.api.problems import MEDIA_TYPE
-from schemas import TaskRequest
+from schemas import InferRequest, TaskRequest
 
 _METHODS = ("get", "post")
 
@@ -28,7 +29,7 @@ def build_document(app: FastAPI) -> dict[str, Any]:
                 if not is_open(path):
                     operation["security"] = [{name: []} for name in SCHEMES] + [{}]
         document["components"]["securitySchemes"] = SCHEMES
-        document["components"]["schemas"] |= _describe(TaskRequest)
+        document["components"]["schemas"] |= _describe(TaskRequest) | _describe(InferRequest)
         for name in ("HTTPValidationError", "ValidationError"):
             document["components"]["schemas"].pop(name, None)  # never answered: see problems.py
         for schema in document["components"]["schemas"].values():
@@ -40,7 +41,9 @@ def build_document(app: FastAPI) -> dict[str, Any]:
 def _describe(model: type[BaseModel]) -> dict[str, Any]:
     """Describe a body that its route reads itself, and the schemas that it refers to."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {**schema.pop("$defs", {}), model.__name__: schema}
+    schemas = {**schema.pop("$defs", {}), model.__name__: schema}
+    described: dict[str, Any] = jsonable_encoder(schemas, exclude_none=True)  # as FastAPI does
+    return described
 
 
 def _mark_problems(responses: dict[str, Any]) -> None:

@@ -9,8 +9,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from app.access import build_internal_error
+from app.api.auth import find_path
 from app.errors import (
     DeadlineExceededError,
     InternalError,
@@ -28,6 +30,8 @@ from schemas import Problem
 
 MEDIA_TYPE = "application/problem+json"
 _URN = "urn:vitrine:problem:"
+_OIP = "/v2"
+"""Where clients of the Open Inference Protocol ask, which read the member `error` alone."""
 
 _BY_STATUS: dict[int, type[ProblemError]] = {
     HTTPStatus.BAD_REQUEST: InvalidRequestError,
@@ -50,35 +54,39 @@ def describe_problem(error: ProblemError) -> Problem:
     )
 
 
-def build_response(error: ProblemError, headers: dict[str, str] | None = None) -> JSONResponse:
+def build_response(
+    error: ProblemError, scope: Scope, headers: dict[str, str] | None = None
+) -> JSONResponse:
     """Build the answer to an error, with Retry-After or WWW-Authenticate where it has one."""
     headers = dict(headers or {})
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     if error.challenge is not None:
         headers["WWW-Authenticate"] = error.challenge
-    body = describe_problem(error).model_dump()
-    return JSONResponse(body, error.status, headers, media_type=MEDIA_TYPE)
+    problem = describe_problem(error)
+    if find_path(scope).startswith(_OIP):
+        problem = problem.model_copy(update={"error": problem.detail})
+    return JSONResponse(problem.model_dump(), error.status, headers, media_type=MEDIA_TYPE)
 
 
 def add_handlers(app: FastAPI) -> None:
     """Teach `app` to answer every error as a problem."""
 
     @app.exception_handler(ProblemError)
-    async def answer_problem(_: Request, exc: ProblemError) -> JSONResponse:
-        return build_response(exc)
+    async def answer_problem(request: Request, exc: ProblemError) -> JSONResponse:
+        return build_response(exc, request.scope)
 
     @app.exception_handler(StartupError)
-    async def answer_unavailable(_: Request, exc: StartupError) -> JSONResponse:
-        return build_response(ModelUnavailableError(str(exc)))
+    async def answer_unavailable(request: Request, exc: StartupError) -> JSONResponse:
+        return build_response(ModelUnavailableError(str(exc)), request.scope)
 
     @app.exception_handler(RequestValidationError)
-    async def answer_invalid(_: Request, exc: RequestValidationError) -> JSONResponse:
-        return build_response(InvalidRequestError(summarize(exc.errors())))
+    async def answer_invalid(request: Request, exc: RequestValidationError) -> JSONResponse:
+        return build_response(InvalidRequestError(summarize(exc.errors())), request.scope)
 
     @app.exception_handler(HTTPException)
     async def answer_http(request: Request, exc: HTTPException) -> JSONResponse:
-        return build_response(_translate(request, exc), dict(exc.headers or {}))
+        return build_response(_translate(request, exc), request.scope, dict(exc.headers or {}))
 
 
 def document(*errors: type[ProblemError]) -> dict[int | str, dict[str, Any]]:

@@ -22,10 +22,14 @@ ANN = "ann-knows-this-key"
 BOB = "bob-knows-another-one"
 KEYS = parse_keys(f"ann:{ANN},bob:{hash_key(BOB)}")
 
-OPEN = ("/livez", "/readyz", "/docs", "/openapi.json")
+OPEN = ("/livez", "/readyz", "/docs", "/openapi.json", "/v2/health/live", "/v2/health/ready")
 CLOSED = (
     ("GET", "/labels"),
     ("GET", "/health"),
+    ("GET", "/v2"),
+    ("GET", "/v2/health"),
+    ("GET", "/v2/models/fake/ready"),
+    ("POST", "/v2/models/fake/infer"),
     ("POST", "/predict"),
     ("GET", "/predict"),
     ("OPTIONS", "/labels"),

@@ -5,15 +5,13 @@ They send the bytes, or JSON where there are parameters, and read a bare list
 """
 
 from fastapi import APIRouter, Request, Response
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from app.api.body import read_body
+from app.api.body import parse_document, read_body
 from app.api.classify import ERRORS
 from app.api.content import JSON, check_raw, read_name
 from app.api.dependencies import Deadline, get_predictor
-from app.api.problems import summarize
 from app.api.sources import read_base64
-from app.errors import InvalidRequestError
 from app.prediction.scores import compute_scores, rank_predictions
 from schemas import PredictOptions, ScoredLabel, TaskParameters, TaskRequest
 
@@ -58,9 +56,5 @@ async def _read_task(request: Request) -> tuple[bytes, TaskParameters]:
     if read_name(content_type) != JSON:
         check_raw(content_type)
         return await read_body(request), TaskParameters()
-    try:
-        task = TaskRequest.model_validate_json(await read_body(request))
-    except ValidationError as exc:
-        errors = [{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]
-        raise InvalidRequestError(summarize(errors)) from exc
+    task = parse_document(TaskRequest, await read_body(request))
     return await read_base64(task.inputs, "inputs"), task.parameters

@@ -1,0 +1,121 @@
+"""/v2: the Open Inference Protocol, for clients of KServe, Triton and the like.
+
+A model's name may have slashes, as Hub ids have. Each path of a model is there again with the
+model's version in it; those are left out of the document, where they would double every function,
+and stand below the others, which makes them the first that are tried.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+from app.api.classify import ERRORS
+from app.api.content import InferenceRoute
+from app.api.dependencies import Deadline, PredictorDep, ProbeDep
+from app.api.inference import read_call, write_answer
+from app.api.problems import document
+from app.errors import ModelUnavailableError, NotFoundError, UnauthorizedError
+from app.oip.inference import InferenceService
+from schemas import (
+    InferRequest,
+    InferResponse,
+    ModelMetadata,
+    ModelReady,
+    ServerLive,
+    ServerMetadata,
+    ServerReady,
+)
+
+PREFIX = "/v2"
+router = APIRouter(prefix=PREFIX, tags=["inference"])
+calls = APIRouter(prefix=PREFIX, tags=["inference"], route_class=InferenceRoute)
+
+MODEL = "/models/{name:path}"
+VERSION = MODEL + "/versions/{version}"
+
+_MODEL_ERRORS = document(UnauthorizedError, NotFoundError, ModelUnavailableError)
+_INFER_ERRORS = ERRORS | document(NotFoundError)
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "Bytes of tensors may follow it: see the protocol's binary data extension.",
+        "content": {
+            "application/json": {
+                "schema": {"$ref": f"#/components/schemas/{InferRequest.__name__}"}
+            }
+        },
+    }
+}
+
+Name = Annotated[str, Path(description="Name of the model.", examples=["vitrine-digits"])]
+
+
+def is_infer(path: str) -> bool:
+    """Tell whether a path takes images."""
+    return path.startswith(f"{PREFIX}/models/") and path.endswith("/infer")
+
+
+async def get_service(predictor: PredictorDep, probe: ProbeDep) -> InferenceService:
+    """Get the service as the protocol sees it."""
+    return InferenceService(predictor, probe)
+
+
+async def get_version(request: Request) -> str:
+    """Get the version that the path names; empty where it names none."""
+    version: str = request.path_params.get("version", "")
+    return version
+
+
+ServiceDep = Annotated[InferenceService, Depends(get_service)]
+Version = Annotated[str, Depends(get_version)]
+
+
+@router.get("", operation_id="server_metadata", responses=document(UnauthorizedError))
+async def server_metadata(service: ServiceDep) -> ServerMetadata:
+    """Describe the service."""
+    return service.describe_server()
+
+
+@router.get("/health/live", operation_id="server_live", responses=document())
+async def server_live() -> ServerLive:
+    """Tell that the process serves; it asks nothing of the model."""
+    return ServerLive()
+
+
+@router.get("/health/ready", operation_id="server_ready", responses=document(ModelUnavailableError))
+async def server_ready(service: ServiceDep) -> ServerReady:
+    """Tell whether the model answers."""
+    await service.check_ready()
+    return ServerReady()
+
+
+@router.get(MODEL + "/ready", operation_id="model_ready", responses=_MODEL_ERRORS)
+@router.get(VERSION + "/ready", include_in_schema=False)
+async def model_ready(service: ServiceDep, name: Name, version: Version) -> ModelReady:
+    """Tell whether this model answers."""
+    await service.check_model_ready(name, version)
+    return ModelReady(name=name)
+
+
+@calls.post(
+    MODEL + "/infer",
+    operation_id="model_infer",
+    response_model=InferResponse,
+    responses=_INFER_ERRORS,
+    openapi_extra=_BODY,
+)
+@calls.post(VERSION + "/infer", include_in_schema=False)
+async def model_infer(
+    request: Request, service: ServiceDep, deadline: Deadline, name: Name, version: Version
+) -> Response:
+    """Classify images, which fail together. Bytes are answered where they are asked for."""
+    limits = request.app.state.predictor.limits
+    asked, call = await read_call(request, name, version, limits.max_bytes)
+    return write_answer(asked, await service.infer(call, deadline))
+
+
+@router.get(MODEL, operation_id="model_metadata", responses=_MODEL_ERRORS)
+@router.get(VERSION, include_in_schema=False)
+async def model_metadata(service: ServiceDep, name: Name, version: Version) -> ModelMetadata:
+    """Describe the model, its input and its outputs."""
+    return await service.describe_model(name, version)
