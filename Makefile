@@ -22,10 +22,15 @@ help: ## List the targets
 	$(BIN)/pip install --quiet --constraint constraints.txt --group bench
 	@touch $@
 
+.venv/triton: .venv/dev tests/serve/requirements-triton.txt
+	$(PYTHON) -m venv .venv-triton
+	.venv-triton/bin/pip install --quiet --requirement tests/serve/requirements-triton.txt
+	@touch $@
+
 serve: .venv/bin/vitrine ## Install once and serve the bundled model on 127.0.0.1:8000
 	@exec $(BIN)/vitrine serve
 
-test: .venv/dev ## Install once and run all tests
+test: .venv/dev .venv/triton ## Install once and run all tests
 	$(BIN)/python -m pytest
 
 fuzz: .venv/dev ## Send 10,000 damaged images, bombs and slow uploads to a service of its own

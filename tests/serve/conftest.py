@@ -1,0 +1,14 @@
+"""What several files here share beside the services of tests/conftest.py."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.serve.triton import Triton, start_triton
+
+
+@pytest.fixture(scope="session")
+def triton() -> Iterator[Triton]:
+    """Triton's own client, once for all."""
+    with start_triton() as running:
+        yield running
