@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vitrine_client import AuthenticatedClient
 from vitrine_client.api.health import health
+from vitrine_client.api.inference import model_infer, model_metadata
 from vitrine_client.api.prediction import (
     classify_task,
     labels,
@@ -21,6 +22,10 @@ from vitrine_client.models import (
     BodyPredictBatch,
     ImageSource,
     ImageSources,
+    InferRequest,
+    InputTensor,
+    InputTensorDatatype,
+    ModelMetadata,
     Problem,
     Scores,
     TaskParameters,
@@ -41,7 +46,10 @@ encoded = base64.b64encode(Path(image).read_bytes()).decode()
 source = ImageSource(image=encoded)
 task = TaskRequest(inputs=encoded, parameters=TaskParameters(top_k=2))
 both = BodyPredictBatch(files=[open_file(image), open_file(image)])
+tensor = InputTensor(name="image", datatype=InputTensorDatatype.BYTES, shape=[1], data=[encoded])
 
+model = model_metadata.sync("vitrine-digits", client=client)
+served = model.name if isinstance(model, ModelMetadata) else "unknown"
 refused = predict.sync(client=client, body=BodyPredict(file=open_file(text)))
 assert isinstance(refused, Problem), refused
 answers = {
@@ -53,6 +61,8 @@ answers = {
     "batch": predict_batch.sync(client=client, body=both, top_k=2, scores=Scores.ALL),
     "batchJson": predict_batch_json.sync(client=client, body=ImageSources(images=[source])),
     "task": classify_task.sync(client=client, body=task),
+    "model": model,
+    "infer": model_infer.sync(served, client=client, body=InferRequest(inputs=[tensor])),
     "labels": labels.sync(client=client),
     "health": health.sync(client=client),
     "refused": refused,

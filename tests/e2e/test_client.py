@@ -92,6 +92,8 @@ def test_a_generated_client_speaks_to_the_service(
     assert answers["batchJson"]["results"][0]["result"]["predictions"][:2] == one["predictions"]
     scored = [{name: each[name] for name in ("label", "score")} for each in one["predictions"]]
     assert answers["task"] == scored
+    assert answers["model"]["versions"] == [answers["infer"]["model_version"]]
+    assert answers["infer"]["outputs"][0]["data"] == one["scores"]
     assert [one["label"] for one in answers["labels"]["labels"]] == list("0123456789")
     assert answers["health"]["status"] == "ok"
     assert answers["refused"]["status"] == 415

@@ -22,8 +22,9 @@ _ARGUMENTS = (
     "--host-resolver-rules=MAP vitrine.test 127.0.0.1",
 )
 _UPLOADS = ("predict", "predict_raw", "predict_batch")
-_JSON = ("predict_json", "predict_batch_json", "classify_task")
+_JSON = ("predict_json", "predict_batch_json", "classify_task", "model_infer")
 _PAGES = ("labels", "health", "livez", "readyz")
+_PROTOCOL = ("server_metadata", "server_live", "server_ready", "model_metadata", "model_ready")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,8 @@ def test_the_docs_work_offline(visit: Visit) -> None:
 def test_every_route_can_be_tried(browser: Browser, service: Service, tmp_path: Path) -> None:
     """What is filled in will do, but for files."""
     with open_docs(browser, service.url) as visit:
-        answers = {name: visit.try_out(name, 200) for name in (*_UPLOADS, *_JSON, *_PAGES)}
+        names = (*_UPLOADS, *_JSON, *_PAGES, *_PROTOCOL)
+        answers = {name: visit.try_out(name, 200) for name in names}
         visit.page.screenshot(path=tmp_path / "docs.png", full_page=True)
         assert len(answers) == visit.page.locator(".opblock").count()
         assert visit.errors == []
@@ -66,6 +68,7 @@ def test_every_route_can_be_tried(browser: Browser, service: Service, tmp_path: 
         assert all("result" in item for item in json.loads(answers[name])["results"])
     assert "predictions" in json.loads(answers["predict_json"])
     assert "score" in json.loads(answers["classify_task"])[0]
+    assert len(json.loads(answers["model_infer"])["outputs"][0]["data"]) == 3
     assert json.loads(answers["health"])["status"] == "ok"
 
 

@@ -47,7 +47,8 @@ _BODY = {
     }
 }
 
-Name = Annotated[str, Path(description="Name of the model.", examples=["vitrine-digits"])]
+_EXAMPLE = {"example": "vitrine-digits"}  # which Swagger UI fills in, as it does no `examples`
+Name = Annotated[str, Path(description="Name of the model.", json_schema_extra=_EXAMPLE)]
 
 
 def is_infer(path: str) -> bool:
