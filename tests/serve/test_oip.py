@@ -90,8 +90,8 @@ def test_arrays_are_images(ask: Ask, *, dtype: type[np.generic], binary: bool) -
     told = ask("infer", model=MODEL, binary=binary, **pose_array(given))
     expected = ask("infer", model=MODEL, **pose_images([SEVEN.read_bytes()] * 2))
     for name in ("scores", "logits"):
-        values = [one["outputs"][name] for one in (told, expected)]
-        np.testing.assert_allclose(*values, atol=1e-4)
+        values, wanted = told["outputs"][name], expected["outputs"][name]
+        np.testing.assert_allclose(values, wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize("binary", [True, False], ids=["binary", "JSON"])

@@ -13,7 +13,7 @@ import numpy as np
 from tritonclient.utils import InferenceServerException
 
 Question = dict[str, Any]
-_DTYPES = {"UINT8": np.dtype("u1"), "FP32": np.dtype("<f4")}
+_DTYPES: dict[str, np.dtype[Any]] = {"UINT8": np.dtype("u1"), "FP32": np.dtype("<f4")}
 
 
 def ask(question: Question) -> object:
