@@ -2,6 +2,7 @@
 
 from app.guard import Guard
 from app.keys import Key
+from app.oip.inference import InferenceService
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe
 from app.rpc.classifier import ClassifierDoor
@@ -28,3 +29,4 @@ class RpcDoor(ClassifierDoor, InferenceDoor, HealthDoor):
         self.predictor = predictor
         self.guard = Guard(keys)
         self.probe = Probe(predictor)
+        self.inference = InferenceService(predictor, self.probe)

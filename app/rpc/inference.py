@@ -1,9 +1,137 @@
-"""inference.GRPCInferenceService: the Open Inference Protocol over gRPC."""
+"""inference.GRPCInferenceService: the Open Inference Protocol v2 over gRPC."""
 
-from app.rpc.method import Door
+from app.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
+from app.oip.inference import Answer, InferenceService
+from app.oip.inference import Call as Inference
+from app.oip.outputs import Wanted
+from app.oip.tensors import Tensor, read_raw, read_values, write_raw
+from app.rpc.call import Call
+from app.rpc.method import Door, unary
+from schemas.rpc.inference_pb2 import (
+    InferTensorContents,
+    ModelInferRequest,
+    ModelInferResponse,
+    ModelMetadataRequest,
+    ModelMetadataResponse,
+    ModelReadyRequest,
+    ModelReadyResponse,
+    ServerLiveRequest,
+    ServerLiveResponse,
+    ServerMetadataRequest,
+    ServerMetadataResponse,
+    ServerReadyRequest,
+    ServerReadyResponse,
+)
 
 SERVICE = "inference.GRPCInferenceService"
 
+_FIELDS = {"BYTES": "bytes_contents", "UINT8": "uint_contents", "FP32": "fp32_contents"}
+"""Where the contents of a datatype are that are not raw."""
+
 
 class InferenceDoor(Door):
-    """The methods of the service."""
+    """The methods of the service.
+
+    Attributes:
+        inference: the service as the protocol sees it.
+    """
+
+    inference: InferenceService
+
+    @unary(SERVICE, ServerLiveResponse, is_open=True)
+    async def ServerLive(self, _request: ServerLiveRequest, _call: Call) -> ServerLiveResponse:  # noqa: N802
+        """Tell that the process serves; it asks nothing of the model."""
+        return ServerLiveResponse(live=True)
+
+    @unary(SERVICE, ServerReadyResponse, is_open=True)
+    async def ServerReady(self, _request: ServerReadyRequest, _call: Call) -> ServerReadyResponse:  # noqa: N802
+        """Tell whether the model answers."""
+        try:
+            await self.inference.check_ready()
+        except ModelUnavailableError:
+            return ServerReadyResponse(ready=False)
+        return ServerReadyResponse(ready=True)
+
+    @unary(SERVICE, ModelReadyResponse)
+    async def ModelReady(self, request: ModelReadyRequest, _call: Call) -> ModelReadyResponse:  # noqa: N802
+        """Tell whether this model answers; another one does not."""
+        try:
+            await self.inference.check_model_ready(request.name, request.version)
+        except (NotFoundError, ModelUnavailableError):
+            return ModelReadyResponse(ready=False)
+        return ModelReadyResponse(ready=True)
+
+    @unary(SERVICE, ServerMetadataResponse)
+    async def ServerMetadata(  # noqa: N802
+        self, _request: ServerMetadataRequest, _call: Call
+    ) -> ServerMetadataResponse:
+        """Describe the service."""
+        return ServerMetadataResponse(**self.inference.describe_server().model_dump())
+
+    @unary(SERVICE, ModelMetadataResponse)
+    async def ModelMetadata(  # noqa: N802
+        self, request: ModelMetadataRequest, _call: Call
+    ) -> ModelMetadataResponse:
+        """Describe the model, its input and its outputs."""
+        described = await self.inference.describe_model(request.name, request.version)
+        return ModelMetadataResponse(**described.model_dump())
+
+    @unary(SERVICE, ModelInferResponse)
+    async def ModelInfer(self, request: ModelInferRequest, call: Call) -> ModelInferResponse:  # noqa: N802
+        """Classify images, which fail together."""
+        answer = await self.inference.infer(_read_inference(request), call.find_deadline())
+        return _build_response(request.id, answer)
+
+
+def _read_inference(request: ModelInferRequest) -> Inference:
+    """Read what is asked; raises InvalidRequestError."""
+    return Inference(
+        model_name=request.model_name,
+        model_version=request.model_version,
+        inputs=_read_inputs(request),
+        outputs=[
+            Wanted(output.name, output.parameters["classification"].int64_param)
+            if "classification" in output.parameters
+            else Wanted(output.name)
+            for output in request.outputs
+        ],
+    )
+
+
+def _read_inputs(request: ModelInferRequest) -> list[Tensor]:
+    """Read the tensors, from their raw contents or from typed ones; raises InvalidRequestError."""
+    inputs, raw = request.inputs, request.raw_input_contents
+    if not raw:
+        return [
+            read_values(one.name, one.datatype, one.shape, _read_contents(one)) for one in inputs
+        ]
+    if len(raw) != len(inputs) or any(one.HasField("contents") for one in inputs):
+        message = "Send raw_input_contents for every input, or contents for every input."
+        raise InvalidRequestError(message)
+    return [
+        read_raw(one.name, one.datatype, one.shape, data)
+        for one, data in zip(inputs, raw, strict=True)
+    ]
+
+
+def _read_contents(tensor: ModelInferRequest.InferInputTensor) -> list[bytes] | list[float]:
+    """Read the contents that belong to a tensor's datatype; none for one that is unknown."""
+    field = _FIELDS.get(tensor.datatype)
+    contents: InferTensorContents = tensor.contents
+    return list(getattr(contents, field)) if field else []
+
+
+def _build_response(identifier: str, answer: Answer) -> ModelInferResponse:
+    """Build the message of an answer, with raw contents."""
+    return ModelInferResponse(
+        model_name=answer.model_name,
+        model_version=answer.model_version,
+        id=identifier,
+        outputs=[
+            ModelInferResponse.InferOutputTensor(
+                name=tensor.name, datatype=tensor.datatype, shape=tensor.shape
+            )
+            for tensor in answer.outputs
+        ],
+        raw_output_contents=map(write_raw, answer.outputs),
+    )

@@ -15,6 +15,7 @@ from app.prediction.limits import Limits
 from app.prediction.predictor import Predictor
 from app.rpc.door import RpcDoor
 from schemas.rpc.classifier_pb2_grpc import add_ClassifierServicer_to_server
+from schemas.rpc.inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from tests.api.door import LIMITS
 
 
@@ -27,6 +28,7 @@ async def open_channel(
     door = RpcDoor(predictor, keys)
     server = grpc.aio.server()
     add_ClassifierServicer_to_server(door, server)
+    add_GRPCInferenceServiceServicer_to_server(door, server)
     add_HealthServicer_to_server(door, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
