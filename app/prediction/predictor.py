@@ -1,19 +1,19 @@
 """The core: an image's bytes in, its predictions out. Every door enters here.
 
-It speaks to a Backend and holds no checkpoint: it asks the classifier to describe itself once,
-and an answer that another revision scored brings that revision's description along, so that a
-prediction's labels always belong to the weights that scored it.
+It speaks to a Backend and holds no checkpoint; a prediction's labels always belong to the weights
+that scored it (`app.prediction.preparation`).
 """
 
 import asyncio
 import time
 from dataclasses import dataclass
 
-from app.backend import Backend, Description, Group, Logits, Pixels, Scored
+from app.backend import Backend, Description, Logits
 from app.errors import DeadlineExceededError, ModelUnavailableError
 from app.prediction.admission import Admission
-from app.prediction.coalescer import Coalescer, ScoredImage
+from app.prediction.coalescer import ScoredImage
 from app.prediction.limits import Limits
+from app.prediction.preparation import Preparation, Preparations
 from app.prediction.reader import Reader, Reading, ThreadReader
 from app.prediction.scores import compute_scores, rank_predictions
 from schemas import ImageInfo, ModelInfo, PredictOptions, PredictResponse, Scores
@@ -49,14 +49,6 @@ class Classified:
 
 
 @dataclass(frozen=True, slots=True)
-class Preparation:
-    """What serves the images of one revision of the model."""
-
-    description: Description
-    coalescer: Coalescer
-
-
-@dataclass(frozen=True, slots=True)
 class _Prepared:
     """One image, ready for one revision; the clock before and after."""
 
@@ -83,8 +75,7 @@ class Predictor:
         self._backend = backend
         self.limits = limits
         self._reader = reader or ThreadReader(limits)
-        self._preparation: Preparation | None = None
-        self._describing = asyncio.Lock()
+        self._preparations = Preparations(backend, self._reader, limits)
         self.admission = Admission(limits.max_queue, limits.max_queue_bytes)
         self.last_success: float | None = None
 
@@ -114,7 +105,7 @@ class Predictor:
         """Say what is served; raises ModelUnavailableError."""
         try:
             async with asyncio.timeout(self.limits.timeout_s):
-                return (await self._prepare()).description
+                return (await self._preparations.get()).description
         except TimeoutError as exc:
             raise ModelUnavailableError("The model is still loading; try again soon.") from exc
 
@@ -125,10 +116,10 @@ class Predictor:
     async def _classify(self, data: bytes, options: PredictOptions, deadline: float) -> Classified:
         """Classify, preparing the image anew when the model changed under it."""
         for _ in range(PREPARE_TRIES):
-            preparation = await self._prepare()
+            preparation = await self._preparations.get()
             prepared = await self._read(data, preparation)
             scored = await preparation.coalescer.score(prepared.reading.pixels, deadline)
-            current = await self._adopt(preparation, scored.group)
+            current = await self._preparations.adopt(preparation, scored.group)
             if scored.logits is not None:
                 return self._answer(prepared, scored, current, options)
         raise ModelUnavailableError("The model is being changed; try again in a moment.")
@@ -163,34 +154,3 @@ class Predictor:
         decode_ms = (prepared.decoded - prepared.started) * 1000
         timing = Timing(decode_ms, max(0.0, waited_ms - inference_ms), inference_ms)
         return Classified(response, timing, scored.logits, description)
-
-    async def _prepare(self) -> Preparation:
-        """Get ready for the revision that is served; asks the classifier the first time."""
-        if self._preparation is not None:
-            return self._preparation
-        async with self._describing:
-            if self._preparation is None:
-                self._preparation = await self._build(await self._backend.describe())
-            return self._preparation
-
-    async def _adopt(self, preparation: Preparation, scored: Scored) -> Description:
-        """Take over the description of another revision, where the answer brings one."""
-        if scored.description is None:
-            return preparation.description
-        async with self._describing:
-            known = self._preparation
-            if known is None or known.description != scored.description:
-                self._preparation = await self._build(scored.description)
-        return scored.description
-
-    async def _build(self, description: Description) -> Preparation:
-        """Get ready for one revision."""
-
-        async def send(pixels: Pixels, within_s: float) -> Scored:
-            group = Group(pixels, description.revision, description.geometry, within_s)
-            return await self._backend.predict(group)
-
-        await self._reader.prepare(description.geometry)
-        limits = self.limits
-        coalescer = Coalescer(send, limits.batch_size, limits.classifier_replicas)
-        return Preparation(description, coalescer)
