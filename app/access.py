@@ -6,6 +6,9 @@ import time
 from app.errors import InternalError
 from app.logs import request_id
 
+CLIENT_GONE = 499
+"""What is logged for a request whose client went away before it was answered."""
+
 _logger = logging.getLogger("vitrine.access")
 
 

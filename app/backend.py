@@ -36,6 +36,11 @@ class Geometry:
     crop: bool
     fallback: str | None = None
 
+    @property
+    def dtype(self) -> type[np.uint8] | type[np.float32]:
+        """Of the pixels."""
+        return np.uint8 if self.fallback is None else np.float32
+
 
 @dataclass(frozen=True, slots=True)
 class Description:

@@ -50,6 +50,15 @@ class ProblemError(VitrineError):
     retry_after_s: ClassVar[int | None] = None
     challenge: ClassVar[str | None] = None
 
+    @property
+    def detail(self) -> str:
+        """What is wrong and how to mend it.
+
+        It is `str(error)` too, but where Ray brought the error from another process: then that is a
+        traceback (ray.exceptions.RayTaskError, whose `args` hold the error itself).
+        """
+        return str(self.args[0])
+
 
 class InvalidRequestError(ProblemError):
     """A part is missing or an option is out of range."""

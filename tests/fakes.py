@@ -30,6 +30,7 @@ class FakeBackend:
         groups: every group that it was sent, in order.
         describe_calls: how often it was asked to describe itself.
         checks: how often it was asked whether it is well.
+        scale: of its logits.
     """
 
     def __init__(self, description: Description = DESCRIPTION) -> None:
@@ -37,6 +38,7 @@ class FakeBackend:
         self.groups: list[Group] = []
         self.describe_calls = 0
         self.checks = 0
+        self.scale = 10.0
         self._error: ProblemError | None = None
         self._free = asyncio.Event()
         self._free.set()
@@ -105,4 +107,4 @@ class FakeBackend:
         brightness = group.pixels.mean(axis=(1, 2, 3)) / 255
         places = np.linspace(0, 1, len(self.description.labels))
         distance = np.abs(brightness[:, None] - places[None, :])
-        return np.asarray(-10 * distance, dtype=np.float32)
+        return np.asarray(-self.scale * distance, dtype=np.float32)

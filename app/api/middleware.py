@@ -13,7 +13,7 @@ from urllib.parse import quote
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.access import build_internal_error, log_access
+from app.access import CLIENT_GONE, build_internal_error, log_access
 from app.api.auth import find_path, is_open
 from app.api.body import Body, drop_body, has_body, read_length
 from app.api.deadline import choose_deadline
@@ -24,8 +24,6 @@ from app.logs import request_id
 from app.prediction.predictor import Predictor
 
 REQUEST_ID = "X-Request-ID"
-CLIENT_GONE = 499
-"""What is logged for a request whose client went away before it was answered."""
 LONGEST_PATH = 1000
 """Characters of a path that are logged."""
 

@@ -162,10 +162,7 @@ class Model:
     def _make_blank(self, size: int) -> Pixels:
         """Make blank pixels `[size, height, width, 3]`."""
         geometry = self.description.geometry
-        shape = (size, *geometry.size, 3)
-        return (
-            np.zeros(shape, np.uint8) if geometry.fallback is None else np.zeros(shape, np.float32)
-        )
+        return cast("Pixels", np.zeros((size, *geometry.size, 3), geometry.dtype))
 
     def _check_fit(self, checkpoint: Checkpoint) -> None:
         """Refuse a processor whose pixels the model cannot take."""

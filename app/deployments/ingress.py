@@ -2,12 +2,16 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 from fastapi import FastAPI
 from ray import serve
+from ray.serve.context import _get_serve_request_context
 from ray.serve.handle import DeploymentHandle
 
 from app.api.factory import create_app
+from app.backend import Logits, Pixels
+from app.door import AnyImage, CallOptions, PythonDoor
 from app.handle import HandleBackend
 from app.prediction.limits import derive_limits
 from app.prediction.memory import give_back_large
@@ -16,6 +20,7 @@ from app.prediction.processes import ProcessReader
 from app.replica import STOP_S, bound_receive, prepare_replica
 from app.rpc.door import RpcDoor
 from app.settings import Settings
+from schemas import PredictResponse
 
 
 @serve.deployment(
@@ -25,7 +30,7 @@ from app.settings import Settings
 )
 @serve.ingress()
 class Ingress(RpcDoor):
-    """The doors over the core: HTTP's is an app, those of gRPC are methods of this class."""
+    """The doors over the core: HTTP's is an app, those of gRPC and Python are methods."""
 
     def __init__(
         self, settings: Settings, classifier: DeploymentHandle, log_pipe: Path | None
@@ -36,6 +41,7 @@ class Ingress(RpcDoor):
         limits = derive_limits(settings)
         predictor = Predictor(HandleBackend(classifier), limits, ProcessReader(limits))
         super().__init__(predictor, settings.list_keys())
+        self._python = PythonDoor(predictor)
         self._create_app = partial(
             create_app,
             predictor,
@@ -48,3 +54,34 @@ class Ingress(RpcDoor):
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Build the app on the replica; Serve's server puts X-Request-ID on answers."""
         return self._create_app()
+
+    async def classify(self, image: AnyImage, **options: Unpack[CallOptions]) -> PredictResponse:
+        """Classify one image, for callers in Python; equal to what `POST /predict` answers.
+
+        Args:
+            image: the bytes of a file; a Pillow image; or an array `[height, width, 3]`, RGB, uint8
+                or floats 0 to 1. The last two count with 3 bytes a pixel.
+            **options: `top_k`, `threshold`, `scores` and `logits`, as of `schemas.PredictOptions`.
+
+        Raises:
+            ProblemError: any row of the error table.
+        """
+        return await self._python.classify(image, options, _find_request_id())
+
+    async def logits(self, pixels: Pixels) -> Logits:
+        """Score pixels `[n, height, width, 3]` to logits `[n, labels]`, float32.
+
+        Args:
+            pixels: uint8, RGB, of the model's size, which resize and crop gave; n from 1 to
+                `VITRINE_MAX_BULK` (or `VITRINE_MAX_QUEUE`, where that is less). Where the
+                processor is one that runs as it is: float32, as it gives them.
+
+        Raises:
+            ProblemError: any row of the error table.
+        """
+        return await self._python.logits(pixels, _find_request_id())
+
+
+def _find_request_id() -> str:
+    """Find the id of the request that a call was made for, which Serve hands on."""
+    return str(_get_serve_request_context().request_id)

@@ -43,31 +43,32 @@ class Admission:
         self.cancelled = 0
         self._last_cancelled = -math.inf
 
-    def check(self, length: int = 0) -> None:
+    def check(self, length: int = 0, images: int = 1) -> None:
         """Refuse what would not fit now; takes no place.
 
         Args:
             length: bytes that are announced.
+            images: how many come.
 
         Raises:
             OverloadedError: the house is full.
         """
-        if self.images >= self._max_images:
+        if self.images + images > self._max_images:
             self._refuse(f"{self.images} images are waiting already; try again in a moment.")
         self._check_bytes(length)
 
     @contextmanager
-    def hold_image(self) -> Iterator[None]:
-        """Take a place for one image; raises OverloadedError."""
-        self.check()
-        self.images += 1
+    def hold_images(self, count: int = 1) -> Iterator[None]:
+        """Take a place for each of some images; raises OverloadedError."""
+        self.check(images=count)
+        self.images += count
         try:
             yield
         except asyncio.CancelledError:
-            self._note_cancelled()
+            self._note_cancelled(count)
             raise
         finally:
-            self.images -= 1
+            self.images -= count
 
     async def let_leave(self) -> None:
         """Let a request be cancelled whose client has gone; at once where none has of late.
@@ -93,9 +94,9 @@ class Admission:
         """Give bytes back."""
         self.bytes -= count
 
-    def _note_cancelled(self) -> None:
-        """Count an image that nobody waits for any more."""
-        self.cancelled += 1
+    def _note_cancelled(self, count: int = 1) -> None:
+        """Count images that nobody waits for any more."""
+        self.cancelled += count
         self._last_cancelled = time.monotonic()
 
     def _check_bytes(self, count: int) -> None:

@@ -1,4 +1,7 @@
-"""Images that come decoded, as arrays: they go the way of all images, as the plainest of files."""
+"""Images that come decoded: they go the way of all images, as the plainest of files.
+
+And pixels that come as the model takes them, which only need to be checked.
+"""
 
 from io import BytesIO
 
@@ -6,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.backend import Geometry
 from app.errors import InvalidRequestError
+from app.prediction.upright import turn_upright
 
 LARGEST = 255
 """What 1.0 stands for."""
@@ -27,6 +32,40 @@ def encode_array(array: NDArray[np.generic]) -> bytes:
     file = BytesIO()
     Image.fromarray(_quantize(array)).save(file, "BMP")
     return file.getvalue()
+
+
+def encode_image(image: Image.Image) -> bytes:
+    """Encode a Pillow image, turned upright and brought to RGB as transformers' `load_image` does.
+
+    Raises:
+        InvalidRequestError: it has no pixels, or of a kind that is not brought to RGB.
+    """
+    try:
+        rgb = turn_upright(image).convert("RGB")
+    except (OSError, ValueError) as exc:
+        message = f"This Pillow image of mode {image.mode} cannot be brought to RGB: {exc}"
+        raise InvalidRequestError(message) from exc
+    return encode_array(np.asarray(rgb))
+
+
+def check_pixels(pixels: object, geometry: Geometry, most: int) -> None:
+    """Refuse what is not pixels of the model's size, 1 to `most` images of them.
+
+    Raises:
+        InvalidRequestError: it is something else.
+    """
+    height, width = geometry.size
+    kind = type(pixels).__name__
+    if isinstance(pixels, np.ndarray):
+        fits = pixels.dtype == geometry.dtype and pixels.shape[1:] == (height, width, 3)
+        if fits and 1 <= len(pixels) <= most:
+            return
+        kind = f"{pixels.dtype} {list(pixels.shape)}"
+    message = (
+        f"This model takes pixels of {np.dtype(geometry.dtype)} [n, {height}, {width}, 3], RGB, "
+        f"n from 1 to {most}; these are {kind}."
+    )
+    raise InvalidRequestError(message)
 
 
 def _quantize(array: NDArray[np.generic]) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ neither images nor models: a sender scores a stack of pixels and answers for the
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import cast
 
@@ -81,6 +81,20 @@ class Coalescer:
             return await future
         finally:
             self._waiting.pop(future, None)
+
+    async def score_all(self, images: Iterable[Pixels], deadline: float) -> list[ScoredImage]:
+        """Score images as `score` does, all put in at once, so that they fill groups."""
+        loop = asyncio.get_running_loop()
+        futures: dict[Waiter, tuple[Pixels, float]] = {
+            loop.create_future(): (image, deadline) for image in images
+        }
+        self._waiting.update(futures)
+        self._send_due()
+        try:
+            return await asyncio.gather(*futures)
+        finally:
+            for future in futures:
+                self._waiting.pop(future, None)
 
     def _send_due(self) -> None:
         """Send the groups that the rule lets go now."""

@@ -38,6 +38,11 @@ class Limits:
     max_queue_bytes: int = 1 << 28
     max_bulk: int = 64
 
+    @property
+    def max_stack(self) -> int:
+        """Most images that are scored in one call, which take their places all at once."""
+        return min(self.max_bulk, self.max_queue)
+
 
 QUEUED_BATCHES = 8
 """Batches for each classifier that may wait."""

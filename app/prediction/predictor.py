@@ -6,55 +6,26 @@ that scored it (`app.prediction.preparation`).
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from app.backend import Backend, Description, Logits
+import numpy as np
+
+from app.backend import Backend, Description, Logits, Pixels
 from app.errors import DeadlineExceededError, ModelUnavailableError
 from app.prediction.admission import Admission
-from app.prediction.coalescer import ScoredImage
+from app.prediction.answer import Classified, Prepared, build_answer
+from app.prediction.arrays import check_pixels
 from app.prediction.limits import Limits
 from app.prediction.preparation import Preparation, Preparations
-from app.prediction.reader import Reader, Reading, ThreadReader
-from app.prediction.scores import compute_scores, rank_predictions
-from schemas import ImageInfo, ModelInfo, PredictOptions, PredictResponse, Scores
+from app.prediction.reader import Reader, ThreadReader
+from app.prediction.scores import check_logits
+from schemas import PredictOptions
 
 PREPARE_TRIES = 3
 """How often an image is prepared anew when the model changes under it."""
 
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Where a request's time went, in milliseconds."""
-
-    decode_ms: float
-    queue_ms: float
-    inference_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Classified:
-    """The answer to one image, what it was made of, and where its time went.
-
-    Attributes:
-        response: the predictions.
-        timing: where the time went.
-        logits: `[labels]` float32, finite.
-        description: of the revision that scored them.
-    """
-
-    response: PredictResponse
-    timing: Timing
-    logits: Logits
-    description: Description
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """One image, ready for one revision; the clock before and after."""
-
-    reading: Reading
-    started: float
-    decoded: float
+CHANGING = "The model is being changed; try again in a moment."
 
 
 class Predictor:
@@ -92,14 +63,33 @@ class Predictor:
         Raises:
             ProblemError: any row of the error table.
         """
-        if deadline is None:
-            deadline = asyncio.get_running_loop().time() + self.limits.timeout_s
-        with self.admission.hold_image():
-            try:
-                async with asyncio.timeout_at(deadline):
-                    return await self._classify(data, options, deadline)
-            except TimeoutError as exc:
-                raise DeadlineExceededError("The image was not classified in time.") from exc
+        async with self._admit(1, deadline) as until:
+            return await self._classify(data, options, until)
+
+    async def score(self, pixels: Pixels, deadline: float | None = None) -> Logits:
+        """Score images that are of the model's size already, all by the same revision.
+
+        Args:
+            pixels: `[n, height, width, 3]`, as `check_pixels` says; n at most `limits.max_stack`.
+            deadline: as of `classify`.
+
+        Returns:
+            Logits `[n, labels]`, float32, finite.
+
+        Raises:
+            InvalidRequestError: the pixels are not what the model takes.
+            ProblemError: what else may go wrong with a model.
+        """
+        most = self.limits.max_stack
+        check_pixels(pixels, (await self.describe()).geometry, most)
+        async with self._admit(len(pixels), deadline) as until:
+            for _ in range(PREPARE_TRIES):
+                preparation = await self._preparations.get()
+                check_pixels(pixels, preparation.description.geometry, most)
+                logits = await self._score(pixels, preparation, until)
+                if logits is not None:
+                    return logits
+        raise ModelUnavailableError(CHANGING)
 
     async def describe(self) -> Description:
         """Say what is served; raises ModelUnavailableError."""
@@ -113,6 +103,18 @@ class Predictor:
         """Ask whether the model works, past whatever waits; raises ModelUnavailableError."""
         await self._backend.check()
 
+    @asynccontextmanager
+    async def _admit(self, images: int, deadline: float | None) -> AsyncIterator[float]:
+        """Take places for images until a time of the event loop, which it gives."""
+        if deadline is None:
+            deadline = asyncio.get_running_loop().time() + self.limits.timeout_s
+        with self.admission.hold_images(images):
+            try:
+                async with asyncio.timeout_at(deadline):
+                    yield deadline
+            except TimeoutError as exc:
+                raise DeadlineExceededError("The image was not classified in time.") from exc
+
     async def _classify(self, data: bytes, options: PredictOptions, deadline: float) -> Classified:
         """Classify, preparing the image anew when the model changed under it."""
         for _ in range(PREPARE_TRIES):
@@ -121,36 +123,28 @@ class Predictor:
             scored = await preparation.coalescer.score(prepared.reading.pixels, deadline)
             current = await self._preparations.adopt(preparation, scored.group)
             if scored.logits is not None:
-                return self._answer(prepared, scored, current, options)
-        raise ModelUnavailableError("The model is being changed; try again in a moment.")
+                classified = build_answer(prepared, scored, current, options)
+                self.last_success = time.monotonic()  # the scores were found to be numbers
+                return classified
+        raise ModelUnavailableError(CHANGING)
 
-    async def _read(self, data: bytes, preparation: Preparation) -> _Prepared:
+    async def _score(
+        self, pixels: Pixels, preparation: Preparation, deadline: float
+    ) -> Logits | None:
+        """Score pixels; None when the model changed under them, so that rows would not agree."""
+        images = await preparation.coalescer.score_all(pixels, deadline)
+        for image in images:
+            await self._preparations.adopt(preparation, image.group)
+        rows = [image.logits for image in images if image.logits is not None]
+        if len(rows) < len(images) or len({image.group.revision for image in images}) > 1:
+            return None
+        logits = np.stack(rows)
+        check_logits(logits)
+        self.last_success = time.monotonic()
+        return logits
+
+    async def _read(self, data: bytes, preparation: Preparation) -> Prepared:
         """Read an image for one revision, and time it."""
         started = time.perf_counter()
         reading = await self._reader.read(data, preparation.description.geometry)
-        return _Prepared(reading, started, time.perf_counter())
-
-    def _answer(
-        self,
-        prepared: _Prepared,
-        scored: ScoredImage,
-        description: Description,
-        options: PredictOptions,
-    ) -> Classified:
-        """Put the answer together, with the labels of the revision that scored it."""
-        assert scored.logits is not None  # noqa: S101 - the caller has looked
-        waited_ms = (time.perf_counter() - prepared.decoded) * 1000
-        inference_ms = scored.group.inference_ms
-        width, height = prepared.reading.size
-        scores = compute_scores(scored.logits, description.activation)
-        response = PredictResponse(
-            model=ModelInfo(id=description.model_id, revision=description.revision),
-            image=ImageInfo(width=width, height=height, format=prepared.reading.format),
-            predictions=rank_predictions(scores, description.labels, options),
-            scores=scores.tolist() if options.scores is Scores.ALL else None,
-            logits=scored.logits.tolist() if options.logits else None,
-        )
-        self.last_success = time.monotonic()  # not before the scores were found to be numbers
-        decode_ms = (prepared.decoded - prepared.started) * 1000
-        timing = Timing(decode_ms, max(0.0, waited_ms - inference_ms), inference_ms)
-        return Classified(response, timing, scored.logits, description)
+        return Prepared(reading, started, time.perf_counter())

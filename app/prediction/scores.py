@@ -10,14 +10,23 @@ from app.errors import InternalError, InvalidRequestError
 from schemas import DEFAULT_TOP_K, Prediction, PredictOptions
 
 
+def check_logits(logits: Logits) -> None:
+    """Refuse logits that are no numbers, what an image gets that the model fails on.
+
+    Raises:
+        InternalError: one is not finite.
+    """
+    if not np.isfinite(logits).all():
+        raise InternalError("The model gave a score that is not a number.")
+
+
 def compute_scores(logits: Logits, activation: Activation) -> NDArray[np.float32]:
     """Compute the scores `[labels]` of logits `[labels]`, float32.
 
     Raises:
         InternalError: a score is not a finite number.
     """
-    if not np.isfinite(logits).all():
-        raise InternalError("The model gave a score that is not a number.")
+    check_logits(logits)
     with np.errstate(over="ignore"):  # an exponent too large for float32 scores 0 or 1
         if activation == "softmax":
             exponents = np.exp(logits - logits.max())

@@ -84,7 +84,7 @@ def test_what_needs_no_place_is_answered_in_a_full_house() -> None:
         predictor = Predictor(backend, replace(LIMITS, max_queue=1))
         async with open_app(predictor) as client:
             await predictor.describe()
-            with predictor.admission.hold_image():
+            with predictor.admission.hold_images():
                 for path in ("/livez", "/labels", "/openapi.json"):
                     assert (await client.get(path)).status_code == 200
 

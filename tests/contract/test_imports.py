@@ -57,6 +57,14 @@ ALLOWED = {
         "schemas",
     },
     "app/oip": {"app.backend", "app.errors", "app.oip", "app.prediction", "schemas"},
+    "app/door.py": {
+        "app.access",
+        "app.backend",
+        "app.errors",
+        "app.logs",
+        "app.prediction",
+        "schemas",
+    },
     "app/api": {
         "app.access",
         "app.api",

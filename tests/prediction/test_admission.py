@@ -13,15 +13,15 @@ from app.settings import Settings
 def test_images_beyond_the_bound_are_refused_until_one_leaves() -> None:
     """As many as the bound are let in; a place that is given back is used again."""
     admission = Admission(max_images=2, max_bytes=100)
-    with admission.hold_image():
-        with admission.hold_image():
+    with admission.hold_images():
+        with admission.hold_images():
             assert admission.images == 2
             with (
                 pytest.raises(OverloadedError, match="2 images are waiting"),
-                admission.hold_image(),
+                admission.hold_images(),
             ):
                 pass
-        with admission.hold_image():
+        with admission.hold_images():
             assert admission.images == 2
     assert (admission.images, admission.refused) == (0, 1)
 
@@ -42,7 +42,7 @@ def test_bytes_beyond_the_bound_are_refused_until_some_are_freed() -> None:
 def test_an_image_that_fails_gives_its_place_back() -> None:
     """Whatever happens to it."""
     admission = Admission(max_images=1, max_bytes=1)
-    with pytest.raises(ZeroDivisionError), admission.hold_image():
+    with pytest.raises(ZeroDivisionError), admission.hold_images():
         raise ZeroDivisionError
     assert admission.images == 0
 
@@ -70,7 +70,7 @@ def test_clients_that_have_gone_cost_nothing_where_others_have_too() -> None:
 
     async def scenario() -> list[bool]:
         begun = [await _work(admission, 1)]
-        with pytest.raises(asyncio.CancelledError), admission.hold_image():
+        with pytest.raises(asyncio.CancelledError), admission.hold_images():
             raise asyncio.CancelledError
         return [*begun, await _work(admission, 4), await _work(admission, 10)]
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.backend import Geometry
 from app.errors import InvalidRequestError
-from app.prediction.arrays import encode_array
+from app.prediction.arrays import check_pixels, encode_array
 from app.prediction.images import ImageDecoder
 
 _DECODER = ImageDecoder(max_bytes=1_000_000, max_pixels=1_000_000)
@@ -53,3 +54,12 @@ def test_what_is_no_image_is_refused(array: NDArray[np.generic], said: str) -> N
     with pytest.raises(InvalidRequestError) as caught:
         encode_array(array)
     assert said in str(caught.value)
+
+
+def test_a_processor_that_runs_as_it_is_gives_floats() -> None:
+    """Pixels are float32 then, and uint8 with any other."""
+    floats = np.zeros((2, 4, 6, 3), np.float32)
+    fallback = Geometry((4, 6), None, 2, crop=False, fallback="{}")
+    check_pixels(floats, fallback, most=2)
+    with pytest.raises(InvalidRequestError, match=r"pixels of float32 .* these are uint8"):
+        check_pixels(floats.astype(np.uint8), fallback, most=2)

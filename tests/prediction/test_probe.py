@@ -202,7 +202,7 @@ def test_a_probe_belongs_to_no_check() -> None:
         predictor = make_predictor(WatchfulBackend())
         await predictor.describe()
         request.set("of one client")
-        with predictor.admission.hold_image():
+        with predictor.admission.hold_images():
             await Probe(predictor).check()
 
     asyncio.run(scenario())
@@ -250,7 +250,7 @@ def test_a_probe_does_not_queue_behind_users_images() -> None:
         backend = FakeBackend()
         predictor = make_predictor(backend)
         await predictor.describe()
-        with predictor.admission.hold_image():
+        with predictor.admission.hold_images():
             description, last_s = await Probe(predictor).check()
         assert (description, last_s) == (DESCRIPTION, None)
         assert (backend.checks, backend.groups) == (1, [])

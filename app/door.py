@@ -1,0 +1,138 @@
+"""The Python door: what other applications on the same Ray Serve call by a handle.
+
+    vitrine = serve.get_app_handle("vitrine")
+    answer = await vitrine.classify.remote(image, top_k=1)
+    logits = await vitrine.logits.remote(pixels)
+
+It enters the same core as the routes do, under the same limits, and raises the same errors. Who
+holds a handle can run code in Ray anyway, so it asks for no key.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Literal, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image
+from pydantic import ValidationError
+
+from app.access import CLIENT_GONE, log_access
+from app.backend import Logits, Pixels
+from app.errors import InvalidRequestError, PayloadTooLargeError, ProblemError
+from app.logs import request_id
+from app.prediction.arrays import encode_array, encode_image
+from app.prediction.predictor import Predictor
+from schemas import PredictOptions, PredictResponse
+
+AnyImage = bytes | Image | NDArray[np.generic]
+
+
+class CallOptions(TypedDict, total=False):
+    """Keywords of a call; `schemas.PredictOptions` says what each does."""
+
+    top_k: int
+    threshold: float
+    scores: Literal["top", "all"]
+    logits: bool
+
+
+class PythonDoor:
+    """Answers calls from Python.
+
+    Args:
+        predictor: the core.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self._limits = predictor.limits
+
+    async def classify(
+        self, image: AnyImage, options: Mapping[str, object], identifier: str
+    ) -> PredictResponse:
+        """Classify one image; `Ingress.classify` says how.
+
+        Args:
+            image: the image.
+            options: CallOptions.
+            identifier: the request's id, for the log.
+        """
+        with _log_call("classify", identifier):
+            wanted = _read_options(options)
+            with self._hold(_count_bytes(image), self._limits.max_bytes):
+                data = await asyncio.to_thread(_encode, image)
+                return (await self._predictor.classify(data, wanted)).response
+
+    async def logits(self, pixels: Pixels, identifier: str) -> Logits:
+        """Score pixels; `Ingress.logits` says how."""
+        with _log_call("logits", identifier):
+            size = getattr(pixels, "nbytes", 0)
+            with self._hold(size, self._limits.max_queue_bytes):
+                return await self._predictor.score(pixels)
+
+    @contextmanager
+    def _hold(self, count: int, most: int) -> Iterator[None]:
+        """Take a place for bytes, at most so many."""
+        if count > most:
+            message = f"The call brings {count} bytes, counted as decoded; at most {most} are read."
+            raise PayloadTooLargeError(message)
+        self._predictor.admission.hold_bytes(count)
+        try:
+            yield
+        finally:
+            self._predictor.admission.free_bytes(count)
+
+
+def _read_options(options: Mapping[str, object]) -> PredictOptions:
+    """Check the options; raises InvalidRequestError."""
+    try:
+        return PredictOptions.model_validate(options)
+    except ValidationError as exc:
+        error = exc.errors()[0]
+        place = ".".join(str(step) for step in error["loc"])
+        raise InvalidRequestError(f"{place}: {error['msg']}") from exc
+
+
+def _count_bytes(image: object) -> int:
+    """Count the bytes that an image comes with or is turned into; raises InvalidRequestError."""
+    if isinstance(image, bytes):
+        return len(image)
+    if isinstance(image, Image):
+        return image.width * image.height * 3
+    if isinstance(image, np.ndarray):
+        return image.size
+    message = (
+        "An image is the bytes of its file, a Pillow image or a NumPy array [height, width, 3]; "
+        f"this is a {type(image).__name__}."
+    )
+    raise InvalidRequestError(message)
+
+
+def _encode(image: AnyImage) -> bytes:
+    """Bring an image to the bytes of a file; raises InvalidRequestError."""
+    if isinstance(image, bytes):
+        return image
+    return encode_image(image) if isinstance(image, Image) else encode_array(image)
+
+
+@contextmanager
+def _log_call(name: str, identifier: str) -> Iterator[None]:
+    """Write the line of a call when it has ended, whatever it raises."""
+    token, started = request_id.set(identifier), time.perf_counter()
+    status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+    try:
+        yield
+        status = int(HTTPStatus.OK)
+    except ProblemError as problem:
+        status = problem.status
+        raise
+    except asyncio.CancelledError:
+        status = CLIENT_GONE
+        raise
+    finally:
+        log_access("CALL", name, status, started, None)
+        request_id.reset(token)

@@ -1,0 +1,105 @@
+"""Calls by a Serve handle, from the example of the docs and from beside it."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from bench.servers import find_port
+from tests.serve.service import (
+    ROOT,
+    SEVEN,
+    START_S,
+    Service,
+    make_environment,
+    start_process,
+)
+
+EXAMPLE = ROOT / "docs" / "examples" / "albums.py"
+CALLER = ROOT / "tests" / "serve" / "caller.py"
+THREE = SEVEN.with_name("3-0.png")
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The example, as it is, and a thread beside it that calls."""
+    folder, port = tmp_path_factory.mktemp("example"), find_port()
+    command = [sys.executable, str(CALLER), str(EXAMPLE), str(SEVEN)]
+    environment = make_environment(device="cpu", port=str(port)) | {"PYTHONPATH": str(ROOT)}
+    with start_process(folder, command, port, environment) as running:
+        running.wait_until_ready()
+        yield running
+        running.stop(signal.SIGINT)
+        assert running.list_processes() == []
+
+
+@pytest.fixture(scope="module")
+def told(example: Service) -> Any:  # noqa: ANN401 - JSON
+    """What the calls gave, by transport."""
+    deadline = time.monotonic() + START_S
+    while not (text := example.output.read_text()).endswith("\n"):
+        assert time.monotonic() < deadline, example.read_log()
+        time.sleep(0.1)
+    return json.loads(text)
+
+
+@pytest.fixture(scope="module")
+def expected(example: Service) -> Any:  # noqa: ANN401 - JSON
+    """What HTTP answers to the same image and options."""
+    query = {"top_k": 2, "scores": "all", "logits": True}
+    files = {"file": SEVEN.read_bytes()}
+    return httpx.post(f"{example.url}/predict", params=query, files=files, timeout=30).json()
+
+
+@pytest.mark.parametrize("transport", ["actor", "grpc"])
+def test_every_way_to_give_an_image_answers_as_http_does(
+    told: Any,  # noqa: ANN401
+    expected: Any,  # noqa: ANN401
+    transport: str,
+) -> None:
+    """Bytes, a Pillow image and arrays; but for the format, which an array does not have."""
+    answers = told[transport]["answers"]
+    kinds = [answer["image"].pop("format") for answer in answers]
+    assert kinds == ["PNG", "BMP", "BMP", "BMP"]
+    image = {"width": 64, "height": 64}
+    assert answers == [{**expected, "image": image}] * 4
+
+
+@pytest.mark.parametrize("transport", ["actor", "grpc"])
+def test_pixels_get_the_logits_of_http(
+    told: Any,  # noqa: ANN401
+    expected: Any,  # noqa: ANN401
+    transport: str,
+) -> None:
+    """Exactly, for each of them."""
+    assert told[transport]["logits"] == ["float32", [expected["logits"]] * 2]
+
+
+@pytest.mark.parametrize("transport", ["actor", "grpc"])
+def test_an_error_reaches_the_caller_as_one_of_ours(told: Any, transport: str) -> None:  # noqa: ANN401
+    """With its status, type and words, whatever carried it."""
+    media, option, pixels = told[transport]["problems"]
+    assert media[:2] == [415, "unsupported-media-type"]
+    assert media[2].startswith("The content looks like application/pdf;")
+    assert option == [422, "invalid-request", "topk: Extra inputs are not permitted"]
+    assert pixels[:2] == [422, "invalid-request"]
+    assert pixels[2].endswith("these are uint8 [32, 32, 3].")
+
+
+def test_the_example_sorts_images(example: Service) -> None:
+    """By label; what is no image comes to an album of its own."""
+    names = ["one.png", "two.png", "three.png", "four.txt"]
+    contents = [SEVEN.read_bytes(), THREE.read_bytes(), SEVEN.read_bytes(), b"hello"]
+    files = [("files", file) for file in zip(names, contents, strict=True)]
+    headers = {"X-Request-ID": "from-albums"}
+    response = httpx.post(f"{example.url}/albums/", files=files, headers=headers, timeout=30)
+    albums = {"7": ["one.png", "three.png"], "3": ["two.png"]}
+    assert response.json() == albums | {"Unsupported media type": ["four.txt"]}
+    log = example.wait_for_log('"status": 415')
+    assert '"path": "classify", "status": 200' in log
+    assert '"request_id": "from-albums", "method": "CALL"' in log
