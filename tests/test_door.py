@@ -33,14 +33,14 @@ _ID = "an-id"
 _WHITE = np.full((12, 30, 3), 255, np.uint8)
 
 
-def make_door(backend: FakeBackend | None = None, limits: Limits = _LIMITS) -> PythonDoor:
+def make_door(backend: FakeBackend | None = None) -> PythonDoor:
     """Make a door over a fake classifier."""
-    return PythonDoor(Predictor(backend or FakeBackend(), limits))
+    return PythonDoor(Predictor(backend or FakeBackend(), _LIMITS))
 
 
-def classify(image: object, limits: Limits = _LIMITS, **options: object) -> PredictResponse:
+def classify(image: object, **options: object) -> PredictResponse:
     """Classify one image, whatever it is."""
-    return asyncio.run(make_door(limits=limits).classify(image, options, _ID))  # type: ignore[arg-type]
+    return asyncio.run(make_door().classify(image, options, _ID))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,8 @@ def test_pixels_get_a_row_of_logits_each() -> None:
     async def scenario() -> None:
         backend = FakeBackend()
         logits = await make_door(backend).logits(make_pixels(0, 255, 128, 64, 191, 0), _ID)
-        assert (logits.shape, logits.dtype) == ((6, 5), np.float32)
+        assert logits.shape == (6, 5)
+        assert logits.dtype == np.float32
         assert logits.argmax(axis=1).tolist() == [0, 4, 2, 1, 3, 0]
         assert [len(group.pixels) for group in backend.groups] == [4, 2]
 

@@ -34,5 +34,6 @@ Deadline = Annotated[float, Depends(get_deadline)]
 PredictorDep = Annotated[Predictor, Depends(get_predictor)]
 ProbeDep = Annotated[Probe, Depends(get_probe)]
 Upload = Annotated[
-    UploadFile, File(description="The image: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF.")
+    UploadFile,
+    File(description="The image: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, and HEIF if installed."),
 ]

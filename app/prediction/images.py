@@ -11,25 +11,18 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from app.errors import (
     ImageTooLargeError,
     PayloadTooLargeError,
     UndecodableImageError,
-    UnsupportedMediaTypeError,
 )
 from app.prediction.draft import Box, FindTarget, Size, draft_image
-from app.prediction.media import name_media_type
+from app.prediction.formats import identify_image, name_format
 from app.prediction.memory import BoundMemory, count_memory, leave_unbounded
 from app.prediction.upright import turn_upright
-
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""The Pillow plugins that may run. Several JPEGs in one file (MPO) are read as a JPEG."""
-
-_SERVED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF"
 
 _BROKEN = (
     OSError,
@@ -57,7 +50,7 @@ class DecodedImage:
 
     Attributes:
         rgb: Pillow image of mode RGB.
-        format: one of FORMATS.
+        format: one of `app.prediction.formats.FORMATS`, or HEIF.
         size: width and height of the image that was sent, upright.
         box: set when `rgb` was decoded smaller: the part of it that the whole image covers.
     """
@@ -101,7 +94,7 @@ class ImageDecoder:
 
         Raises:
             PayloadTooLargeError: more bytes than the limit.
-            UnsupportedMediaTypeError: the content is not one of FORMATS.
+            UnsupportedMediaTypeError: the content is no format that is read.
             ImageTooLargeError: more pixels than the limit.
             UndecodableImageError: empty or corrupt.
         """
@@ -112,7 +105,7 @@ class ImageDecoder:
             raise UndecodableImageError("The image is empty: send the bytes of an image file.")
         pixels = self._max_pixels if data.startswith(_TAKES_MEMORY_EARLY) else 0
         with self._refuse_broken(), self._bound_memory(count_memory(pixels) + 2 * len(data)):
-            image = _identify(data)
+            image = identify_image(data)
         self._check_size(image.size)
         return image
 
@@ -134,7 +127,8 @@ class ImageDecoder:
         memory = count_memory(image.width * image.height)
         with self._refuse_broken(), self._bound_memory(memory), image:
             draft = draft_image(image, find_target, self._gap)
-            upright, file_format = turn_upright(image), _name_format(image)
+            upright, file_format = turn_upright(image), name_format(image)
+            self._check_size(upright.size)  # a HEIF's picture may have another than its header
             rgb = upright if upright.mode == "RGB" else upright.convert("RGB")
         if draft is None:
             return DecodedImage(rgb, file_format, rgb.size)
@@ -164,26 +158,3 @@ class ImageDecoder:
                 f"at most {self._max_pixels} are decoded. Send a smaller image."
             )
             raise ImageTooLargeError(message)
-
-
-def load_plugins() -> None:
-    """Import what reads FORMATS now and not with the first image."""
-    Image.init()
-
-
-def _identify(data: bytes) -> Image.Image:
-    """Read the header, with the plugins of FORMATS alone."""
-    try:
-        return Image.open(BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError as exc:
-        media_type = name_media_type(data)
-        if media_type.startswith("image/") and media_type[6:].upper() in FORMATS:
-            message = f"The content starts as {media_type} but its header is corrupt."
-            raise UndecodableImageError(message) from exc
-        message = f"The content looks like {media_type}; {_SERVED} are served."
-        raise UnsupportedMediaTypeError(message) from exc
-
-
-def _name_format(image: Image.Image) -> str:
-    """Name the format; several JPEGs in one file (MPO) are a JPEG with more behind it."""
-    return "JPEG" if image.format == "MPO" else str(image.format)

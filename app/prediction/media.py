@@ -33,8 +33,18 @@ _BRANDS: Final = {
     b"avis": "image/avif",
     b"heic": "image/heic",
     b"heix": "image/heic",
+    b"heim": "image/heic",
+    b"heis": "image/heic",
+    b"hevc": "image/heic-sequence",
+    b"hevx": "image/heic-sequence",
+    b"hevm": "image/heic-sequence",
+    b"hevs": "image/heic-sequence",
     b"mif1": "image/heif",
+    b"msf1": "image/heif-sequence",
 }
+
+HEIF_TYPES: Final = frozenset(name for name in _BRANDS.values() if name.startswith("image/hei"))
+"""What photographs of iPhones are called."""
 
 _MARKUP: Final = (
     ("<svg", "image/svg+xml"),

@@ -15,6 +15,7 @@ from PIL import Image
 
 from app.backend import Geometry, Pixels
 from app.prediction.draft import Size
+from app.prediction.formats import load_heif
 from app.prediction.images import ImageDecoder
 from app.prediction.limits import Limits
 from app.prediction.memory import BoundMemory, leave_unbounded
@@ -28,7 +29,7 @@ class Reading:
 
     Attributes:
         size: width and height of the image that was sent, upright.
-        format: one of `app.prediction.images.FORMATS`.
+        format: one of `app.prediction.formats.FORMATS`, or HEIF.
         pixels: `[height, width, 3]` of the model's size.
     """
 
@@ -98,6 +99,7 @@ class ThreadReader:
     """A Reader on the threads of this process."""
 
     def __init__(self, limits: Limits) -> None:
+        load_heif()
         self._images = ImageReader(limits)
         self._threads = ThreadPoolExecutor(limits.readers, thread_name_prefix="read")
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from app.errors import ImageTooLargeError, UndecodableImageError, UnsupportedMediaTypeError
-from app.prediction.images import FORMATS, DecodedImage, ImageDecoder
+from app.prediction.formats import FORMATS, HEIF, load_heif
+from app.prediction.images import DecodedImage, ImageDecoder
 from tests.prediction import samples
 
 _OTHERS = {
@@ -35,7 +36,6 @@ _CONTENTS = {
     "HTML": (b"<!DOCTYPE html><html><body><img></body></html>", "text/html"),
     "gzip": (b"\x1f\x8b\x08\x00" + bytes(20), "application/gzip"),
     "PSD": (_PSD + bytes(14) + bytes(40), "image/vnd.adobe.photoshop"),
-    "HEIC": (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", "image/heic"),
     "MP4": (b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2", "video/mp4"),
     "ELF": (b"\x7fELF\x02\x01\x01" + bytes(60), "application/x-executable"),
     "zeros": (bytes(4096), "an unknown format"),
@@ -84,8 +84,9 @@ def test_a_psd_that_pillow_opens_is_not_run() -> None:
 
 
 def test_only_served_formats_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With every plugin of Pillow loaded, none but those of FORMATS sees a single byte."""
+    """With every plugin of Pillow loaded, none but those of FORMATS and HEIF sees a single byte."""
     Image.init()
+    load_heif()
     tried: list[str] = []
 
     def watch(file_format: str) -> None:
@@ -102,7 +103,7 @@ def test_only_served_formats_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnsupportedMediaTypeError):
         decode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
     assert len(Image.OPEN) > len(FORMATS)
-    assert tried == list(FORMATS)
+    assert tried == [*FORMATS, HEIF]
 
 
 @pytest.mark.parametrize("name", samples.NAMES)
