@@ -18,15 +18,15 @@ from typing import Literal, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
-from pydantic import ValidationError
 
 from app.access import CLIENT_GONE, log_access
 from app.backend import Logits, Pixels
 from app.errors import InvalidRequestError, PayloadTooLargeError, ProblemError
 from app.logs import request_id
+from app.prediction.answer import read_options
 from app.prediction.arrays import encode_array, encode_image
 from app.prediction.predictor import Predictor
-from schemas import PredictOptions, PredictResponse
+from schemas import PredictResponse
 
 AnyImage = bytes | Image | NDArray[np.generic]
 
@@ -62,7 +62,7 @@ class PythonDoor:
             identifier: the request's id, for the log.
         """
         with _log_call("classify", identifier):
-            wanted = _read_options(options)
+            wanted = read_options(options)
             with self._hold(_count_bytes(image), self._limits.max_bytes):
                 data = await asyncio.to_thread(_encode, image)
                 return (await self._predictor.classify(data, wanted)).response
@@ -85,16 +85,6 @@ class PythonDoor:
             yield
         finally:
             self._predictor.admission.free_bytes(count)
-
-
-def _read_options(options: Mapping[str, object]) -> PredictOptions:
-    """Check the options; raises InvalidRequestError."""
-    try:
-        return PredictOptions.model_validate(options)
-    except ValidationError as exc:
-        error = exc.errors()[0]
-        place = ".".join(str(step) for step in error["loc"])
-        raise InvalidRequestError(f"{place}: {error['msg']}") from exc
 
 
 def _count_bytes(image: object) -> int:

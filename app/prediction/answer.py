@@ -1,9 +1,13 @@
 """The answer to one image: its logits become predictions, and its times are told."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from app.backend import Description, Logits
+from app.errors import InvalidRequestError
 from app.prediction.coalescer import ScoredImage
 from app.prediction.reader import Reading
 from app.prediction.scores import compute_scores, rank_predictions
@@ -43,6 +47,20 @@ class Prepared:
     reading: Reading
     started: float
     decoded: float
+
+
+def read_options(options: Mapping[str, object]) -> PredictOptions:
+    """Read which predictions to answer, for the doors whose library does not.
+
+    Raises:
+        InvalidRequestError: an option is unknown, or out of its range.
+    """
+    try:
+        return PredictOptions.model_validate(options)
+    except ValidationError as exc:
+        error = exc.errors()[0]
+        place = ".".join(str(step) for step in error["loc"])
+        raise InvalidRequestError(f"{place}: {error['msg']}") from exc
 
 
 def build_answer(

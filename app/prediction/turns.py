@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from app.prediction.predictor import Classified, Predictor
+from app.prediction.answer import Classified
+from app.prediction.predictor import Predictor
 from schemas import PredictOptions
 
 Read = Callable[[], Awaitable[bytes]]

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
 
-from pydantic import ValidationError
-
 import schemas
-from app.errors import InvalidRequestError, ProblemError
+from app.errors import ProblemError
+from app.prediction.answer import read_options
 from app.rpc.call import Call
 from app.rpc.method import Door, streaming, unary
 from app.rpc.status import build_status
@@ -95,11 +94,7 @@ def _read_options(request: PredictRequest) -> PredictOptions:
         name: getattr(request, name) for name in ("top_k", "threshold") if request.HasField(name)
     }
     scores = schemas.Scores.ALL if request.scores == SCORES_ALL else schemas.Scores.TOP
-    try:
-        return PredictOptions.model_validate({**given, "scores": scores, "logits": request.logits})
-    except ValidationError as exc:
-        error = exc.errors()[0]
-        raise InvalidRequestError(f"{error['loc'][0]}: {error['msg']}") from exc
+    return read_options({**given, "scores": scores, "logits": request.logits})
 
 
 def _build_response(response: schemas.PredictResponse) -> PredictResponse:
