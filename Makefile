@@ -64,8 +64,9 @@ clients: .venv/dev ## Generate the Python and TypeScript clients into openapi/cl
 demo: .venv/dev ## Train the bundled checkpoint anew
 	$(BIN)/python -m app.demo.train
 
-bench: .venv/bench ## Compare with LitServe and plain FastAPI in one run (needs wrk)
+bench: .venv/bench ## Compare with LitServe and plain FastAPI in one run, then the doors (needs wrk, h2load)
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.doors
 
 bench-quick: .venv/bench ## Its smallest cell
 	$(BIN)/python -m bench --quick
@@ -76,7 +77,7 @@ bench-decode: .venv/bench ## Compare scaled and exact decoding of large JPEGs
 bench-policy: .venv/bench ## Compare batch policies on a simulated GPU, and scale it
 	$(BIN)/python -m bench.policy
 
-bench-doors: .venv/bench ## Compare the ways to send an image
+bench-doors: .venv/bench ## Compare the ways to send an image (needs h2load)
 	$(BIN)/python -m bench.doors
 
 chaos: .venv/bench ## Overload, kill, hang up on and stop real services; see docs/reliability.md

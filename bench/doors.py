@@ -8,26 +8,37 @@ import asyncio
 import base64
 import json
 import statistics
+import struct
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from bench.chaos.rows import name_vitrine
 from bench.connections import Address, Pool
+from bench.h2load import Traffic, check_h2load, drive, frame
 from bench.images import BOUNDARY, Picture, make_picture
 from bench.lifecycle import run_server
 from bench.machine import describe_machine
+from bench.models import BUNDLED
 from bench.report import save
+from bench.servers import BenchError, find_port
 from bench.summary import Document
+from schemas.rpc.classifier_pb2 import PredictRequest
+from schemas.rpc.inference_pb2 import ModelInferRequest
 
 ROUNDS, SECONDS = 5, 3.0
+MODEL = "/".join(BUNDLED.parts[-2:])
+"""What a service calls a checkpoint that is given as a folder."""
 MANY = 32
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 JSON = "application/json"
 Make = Callable[[Picture], tuple[str, str, bytes]]
 """Makes the path, the Content-Type and the body that send a picture."""
+
+Measure = Callable[[], float]
 
 
 def make_form(picture: Picture) -> tuple[str, str, bytes]:
@@ -58,15 +69,48 @@ def make_bulk(picture: Picture) -> tuple[str, str, bytes]:
     return "/predict/batch", FORM, MANY * part + end
 
 
+def make_inference(picture: Picture) -> tuple[str, str, bytes]:
+    """Send bytes behind a document, as the Open Inference Protocol's clients do."""
+    size = len(picture.content) + 4
+    tensor = {"name": "image", "datatype": "BYTES", "shape": [1]}
+    document = {"inputs": [tensor | {"parameters": {"binary_data_size": size}}]}
+    head = json.dumps(document | {"parameters": {"binary_data_output": True}}).encode()
+    body = head + struct.pack("<I", len(picture.content)) + picture.content
+    content_type = f"application/octet-stream\r\nInference-Header-Content-Length: {len(head)}"
+    return f"/v2/models/{MODEL}/infer", content_type, body
+
+
 CELLS: dict[str, tuple[Make, int, int]] = {
     "form, 16 connections": (make_form, 16, 1),
     "raw, 16 connections": (make_raw, 16, 1),
     "JSON, 16 connections": (make_json, 16, 1),
     "/hf, 16 connections": (make_task, 16, 1),
+    "Open Inference, 16 connections": (make_inference, 16, 1),
     "form, 1 connection": (make_form, 1, 1),
     f"bulk of {MANY}, 1 connection": (make_bulk, 1, MANY),
 }
 """What makes the request, over how many connections, and images in each."""
+
+
+def list_traffic(url: str, grpc_port: int, picture: Picture) -> dict[str, Traffic]:
+    """List what h2load sends: to gRPC, and a form to compare it with."""
+    place = f"http://127.0.0.1:{grpc_port}"
+    framed = ("content-type: application/grpc", "te: trailers")
+    predict = PredictRequest(image=picture.content).SerializeToString()
+    tensor = ModelInferRequest.InferInputTensor(name="image", datatype="BYTES", shape=[1])
+    raw = struct.pack("<I", len(picture.content)) + picture.content
+    infer = ModelInferRequest(model_name=MODEL, inputs=[tensor], raw_input_contents=[raw])
+    path, content_type, body = make_form(picture)
+    ways = {
+        "form by h2load": (url + path, (f"content-type: {content_type}",), body),
+        "gRPC Predict": (f"{place}/vitrine.v1.Classifier/Predict", framed, frame(predict)),
+        "gRPC ModelInfer": (
+            f"{place}/inference.GRPCInferenceService/ModelInfer",
+            framed,
+            frame(infer.SerializeToString()),
+        ),
+    }
+    return {name: Traffic(*way, is_http1="h2load" in name) for name, way in ways.items()}
 
 
 def prepare(url: str, make: Make, picture: Picture) -> Address:
@@ -82,29 +126,46 @@ def prepare(url: str, make: Make, picture: Picture) -> Address:
 
 async def measure(address: Address, connections: int) -> float:
     """Keep so many connections busy; return good answers a second."""
-    pool, good = Pool(address, connections), 0
+    pool, good, bad = Pool(address, connections), 0, 0
     end = time.perf_counter() + SECONDS
 
     async def ask_again_and_again() -> None:
-        nonlocal good
+        nonlocal good, bad
         while time.perf_counter() < end:
             status = await pool.ask()
             good += status == HTTPStatus.OK
+            bad += status != HTTPStatus.OK
 
     started = time.perf_counter()
     await asyncio.gather(*(ask_again_and_again() for _ in range(connections)))
     pool.close()
+    if bad:
+        raise BenchError(f"{bad} answers were not good.")
     return good / (time.perf_counter() - started)
 
 
-def run_rounds(url: str, picture: Picture) -> dict[str, list[float]]:
-    """Measure every cell in alternating rounds; images a second, the first round left out."""
-    rates: dict[str, list[float]] = {name: [] for name in CELLS}
+def list_measures(url: str, grpc_port: int, picture: Picture) -> dict[str, Measure]:
+    """List what is measured, each a function that returns images a second."""
+    measures: dict[str, Measure] = {}
+    for name, (make, connections, images) in CELLS.items():
+        address = prepare(url, make, picture)
+        measures[name] = partial(_measure_cell, address, connections, images)
+    for name, traffic in list_traffic(url, grpc_port, picture).items():
+        measures[f"{name}, 16 connections"] = partial(drive, traffic, 16, int(SECONDS))
+    return measures
+
+
+def _measure_cell(address: Address, connections: int, images: int) -> float:
+    """Measure a door of HTTP; return images a second."""
+    return images * asyncio.run(measure(address, connections))
+
+
+def run_rounds(measures: dict[str, Measure]) -> dict[str, list[float]]:
+    """Measure everything in alternating rounds; images a second, the first round left out."""
+    rates: dict[str, list[float]] = {name: [] for name in measures}
     for number in range(1 + ROUNDS):
-        names = list(CELLS)[:: 1 if number % 2 else -1]
-        for name in names:
-            make, connections, images = CELLS[name]
-            rate = images * asyncio.run(measure(prepare(url, make, picture), connections))
+        for name in list(measures)[:: 1 if number % 2 else -1]:
+            rate = measures[name]()
             if number:
                 rates[name].append(round(rate, 1))
     return rates
@@ -114,7 +175,8 @@ def summarize(rates: dict[str, list[float]]) -> dict[str, Document]:
     """Return medians, and ratios to the form over as many connections: medians over the rounds."""
     rows: dict[str, Document] = {}
     for name, each in rates.items():
-        base = rates[f"form, {name.split(', ')[1]}"]
+        form = "form by h2load" if name.startswith(("gRPC", "form by")) else "form"
+        base = rates[f"{form}, {name.split(', ')[1]}"]
         ratios = [mine / other for mine, other in zip(each, base, strict=True)]
         rows[name] = {
             "images_per_s": statistics.median(each),
@@ -133,14 +195,17 @@ def main() -> None:
         "machine": describe_machine(),
         "images": {},
     }
-    with run_server(name_vitrine(), make_picture("png")) as running:
+    check_h2load()
+    port = find_port()
+    with run_server(name_vitrine(grpc_port=str(port)), make_picture("png")) as running:
         for image in ("png", "jpeg"):
-            rows = summarize(run_rounds(running.server.url, make_picture(image)))
+            measures = list_measures(running.server.url, port, make_picture(image))
+            rows = summarize(run_rounds(measures))
             document["images"][image] = rows
             for name, row in rows.items():
                 spread = "{} to {}".format(*row["spread"])
                 figures = f"{row['images_per_s']:8.1f} images/s, {row['over_form']:5.2f} x the form"
-                print(f"{image:<5} {name:<24} {figures} ({spread})", flush=True)
+                print(f"{image:<5} {name:<31} {figures} ({spread})", flush=True)
     save(document, "doors")
 
 
