@@ -37,6 +37,11 @@ _PAGES: dict[str, ProblemError] = {
 }
 """What HAProxy answers when it reaches no replica, and when a request does not come."""
 
+_CALLS = "/vitrine.v1.Classifier/Predict /inference.GRPCInferenceService/ModelInfer"
+"""Paths of the calls that bring images."""
+
+GRPC_TYPE = "http-after-response set-header content-type application/grpc"
+
 APP_NAME = "vitrine"
 """Of the application; Serve puts it into the name of HAProxy's backend."""
 
@@ -120,15 +125,18 @@ def format_rule(folder: Path, places: int) -> str:
     return (
         "http-request return status 503 content-type application/problem+json "
         f"file {folder}/{_FULL} hdr Retry-After {_OVERLOADED.retry_after_s} "
-        f"if {{ path_beg /predict }} {{ be_conn gt {places} }}"
+        f"if {{ method POST }} {{ be_conn gt {places} }}"
     )
 
 
 def format_grpc_rule(places: int) -> str:
-    """Format the same rule for gRPC: the status of a call is in headers, its HTTP status 200."""
+    """Format the same rule for gRPC: the status of a call is in headers, its HTTP status 200.
+
+    The type of such an answer, which has no body, is set on its way out.
+    """
     return (
-        "http-request return status 200 hdr content-type application/grpc hdr grpc-status 14 "
-        f'hdr grpc-message "{_OVERLOADED}" if {{ be_conn gt {places} }}'
+        "http-request return status 200 hdr grpc-status 14 "
+        f'hdr grpc-message "{_OVERLOADED}" if {{ path_beg {_CALLS} }} {{ be_conn gt {places} }}'
     )
 
 
@@ -154,7 +162,8 @@ def _list_edits(fronts: Mapping[int, str], folder: Path, places: int) -> list[st
         rf"/ file .*{_FULL} hdr /d",
         rf"s|^backend http-{APP_NAME}$|&\n    {format_rule(folder, places)}|",
         rf"/ hdr grpc-message \"{_OVERLOADED}\" /d",
-        rf"s|^backend grpc-{APP_NAME}$|&\n    {format_grpc_rule(places)}|",
+        rf"\|^ *{GRPC_TYPE}$|d",
+        rf"s|^backend grpc-{APP_NAME}$|&\n    {format_grpc_rule(places)}\n    {GRPC_TYPE}|",
     ]
 
 

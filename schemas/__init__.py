@@ -3,6 +3,7 @@
 from schemas.bulk import BulkItem, BulkResponse
 from schemas.health import Health, Liveness, Queue
 from schemas.inference import (
+    MOST_OUTPUTS,
     InferParameters,
     InferRequest,
     InferResponse,
@@ -35,6 +36,7 @@ from schemas.tensor import MOST_DIMENSIONS, BinaryParameters, Datatype, InputTen
 __all__ = [
     "DEFAULT_TOP_K",
     "MOST_DIMENSIONS",
+    "MOST_OUTPUTS",
     "BinaryParameters",
     "BulkItem",
     "BulkResponse",

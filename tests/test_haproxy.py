@@ -7,6 +7,7 @@ import pytest
 
 from app.errors import DeadlineExceededError, ModelUnavailableError, StartupError
 from app.haproxy import (
+    GRPC_TYPE,
     WAIT,
     check_folder,
     format_grpc_rule,
@@ -71,7 +72,10 @@ def test_haproxy_starts_with_its_configuration_put_right(
         ("504 /elsewhere/500.http", f"504 {run}/refusal.http\n    errorfile 408 {run}/late.http"),
         ("frontend http_frontend", f"frontend http_frontend\n    {WAIT}"),
         ("backend http-vitrine", f"backend http-vitrine\n    {format_rule(run, 256)}"),
-        ("backend grpc-vitrine", f"backend grpc-vitrine\n    {format_grpc_rule(256)}"),
+        (
+            "backend grpc-vitrine",
+            f"backend grpc-vitrine\n    {format_grpc_rule(256)}\n    {GRPC_TYPE}",
+        ),
         ("timeout client 60s", "timeout client 60s\n    timeout http-request 30s"),
     ):
         expected = expected.replace(before, after)

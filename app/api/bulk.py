@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from functools import partial
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
@@ -12,7 +13,7 @@ from app.api.dependencies import get_predictor
 from app.api.problems import describe_problem
 from app.errors import InvalidRequestError, ProblemError
 from app.prediction.predictor import Predictor
-from app.prediction.turns import Read, Turns
+from app.prediction.turns import Job, Read, Turns, count_places, finish_each
 from schemas import BulkItem, BulkResponse, PredictOptions
 
 NDJSON = "application/x-ndjson"
@@ -72,6 +73,7 @@ class Bulk:
 
     def __init__(self, predictor: Predictor, options: PredictOptions, deadline: float) -> None:
         self._turns = Turns(predictor, options, deadline)
+        self._places = count_places(predictor.limits)
 
     async def classify_all(self, reads: Sequence[Read]) -> list[BulkItem]:
         """Classify all images; gives an item for each, in their order."""
@@ -81,13 +83,14 @@ class Bulk:
 
     async def stream(self, reads: Sequence[Read]) -> AsyncGenerator[str]:
         """Classify all images; gives a line for each as it finishes."""
-        tasks = [asyncio.create_task(self._classify(*item)) for item in enumerate(reads)]
-        try:
-            for finished in asyncio.as_completed(tasks):
-                yield (await finished).model_dump_json() + "\n"
-        finally:
-            for task in tasks:
-                task.cancel()
+        async with aclosing(finish_each(self._list_jobs(reads), self._places)) as items:
+            async for item in items:
+                yield item.model_dump_json() + "\n"
+
+    async def _list_jobs(self, reads: Sequence[Read]) -> AsyncGenerator[Job[BulkItem]]:
+        """List what is to do, image by image."""
+        for index, read in enumerate(reads):
+            yield partial(self._classify, index, read)
 
     async def _classify(self, index: int, read: Read) -> BulkItem:
         """Classify one image in its turn."""

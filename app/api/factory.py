@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api.headers import TIMEOUT
+from app.api.inference import LENGTH
 from app.api.middleware import REQUEST_ID, RequestMiddleware
 from app.api.openapi import build_document
 from app.api.problems import add_handlers
@@ -37,6 +38,9 @@ _ROUTERS = (
     health.router,
     docs.router,
 )
+
+_EXPOSED = (REQUEST_ID, "Server-Timing", "ETag", "Retry-After", "WWW-Authenticate", LENGTH)
+"""Headers of an answer that a page of another origin may read."""
 
 _DESCRIPTION = (
     "Classifies images with a fine-tuned Vision Transformer. "
@@ -105,6 +109,6 @@ def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
         CORSMiddleware,
         allow_origins=origins,
         allow_methods=("GET", "POST"),
-        allow_headers=("Authorization", API_KEY, REQUEST_ID, TIMEOUT, "If-None-Match"),
-        expose_headers=(REQUEST_ID, "Server-Timing", "ETag", "Retry-After", "WWW-Authenticate"),
+        allow_headers=("Authorization", API_KEY, REQUEST_ID, TIMEOUT, "If-None-Match", LENGTH),
+        expose_headers=_EXPOSED,
     )

@@ -15,7 +15,7 @@ from app.api.sources import LARGER, read_base64
 from app.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
 from app.oip.inference import Answer, Call
 from app.oip.outputs import Wanted
-from app.oip.tensors import Tensor, check_count, read_raw, read_values, write_raw
+from app.oip.tensors import MOST_VALUES, Tensor, check_count, read_raw, read_values, write_raw
 from schemas import (
     MOST_DIMENSIONS,
     BinaryParameters,
@@ -27,10 +27,6 @@ from schemas import (
 
 LENGTH = "Inference-Header-Content-Length"
 """Header that tells how many bytes of a body are its document."""
-
-MOST_VALUES = 500_000
-"""Numbers, lists and objects of a document, which is parsed while all else waits: 0.07 s for so
-many numbers, 0.3 s for so many lists (one core of a Xeon)."""
 
 DOCUMENT_OVERHEAD = 64 * 1024
 """Bytes of a document beside its base64."""

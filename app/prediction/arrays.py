@@ -11,6 +11,7 @@ from PIL import Image
 
 from app.backend import Geometry
 from app.errors import InvalidRequestError
+from app.prediction.images import BROKEN
 from app.prediction.upright import turn_upright
 
 LARGEST = 255
@@ -42,7 +43,7 @@ def encode_image(image: Image.Image) -> bytes:
     """
     try:
         rgb = turn_upright(image).convert("RGB")
-    except (OSError, ValueError) as exc:
+    except BROKEN as exc:
         message = f"This Pillow image of mode {image.mode} cannot be brought to RGB: {exc}"
         raise InvalidRequestError(message) from exc
     return encode_array(np.asarray(rgb))

@@ -24,7 +24,7 @@ from app.prediction.formats import identify_image, name_format
 from app.prediction.memory import BoundMemory, count_memory, leave_unbounded
 from app.prediction.upright import turn_upright
 
-_BROKEN = (
+BROKEN = (
     OSError,
     SyntaxError,
     ValueError,
@@ -145,7 +145,7 @@ class ImageDecoder:
         except MemoryError as exc:
             message = "The image takes more memory to decode than one of its size may."
             raise UndecodableImageError(message) from exc
-        except _BROKEN as exc:
+        except BROKEN as exc:
             message = "The image cannot be decoded: it is truncated or corrupt."
             raise UndecodableImageError(message) from exc
 

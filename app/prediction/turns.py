@@ -1,14 +1,60 @@
 """Many images of one request: as many at once in the core as a batch has, each in its turn."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from typing import TypeVar
 
 from app.prediction.answer import Classified
+from app.prediction.limits import Limits
 from app.prediction.predictor import Predictor
 from schemas import PredictOptions
 
 Read = Callable[[], Awaitable[bytes]]
 """Reads one image of the request when it is its turn; raises ProblemError."""
+
+
+Result = TypeVar("Result")
+Job = Callable[[], Awaitable[Result]]
+
+
+def count_places(limits: Limits) -> int:
+    """Count the images of one request that are in the core at once: those of a batch."""
+    return min(limits.batch_size, limits.max_queue)
+
+
+async def finish_each(jobs: AsyncIterable[Job[Result]], places: int) -> AsyncGenerator[Result]:
+    """Do jobs as they come, and give each result as it is there; raises what a job raises.
+
+    A place is kept until its result is taken, so whoever reads slowly is sent no more than `places`
+    results, and no job is asked for before there is a place.
+    """
+    free = asyncio.Semaphore(places)
+    results: asyncio.Queue[tuple[Result] | None] = asyncio.Queue()
+
+    async def do(job: Job[Result]) -> None:
+        results.put_nowait((await job(),))
+
+    async def begin() -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                await free.acquire()
+                async for job in jobs:
+                    group.create_task(do(job))
+                    await free.acquire()
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
+        finally:
+            results.put_nowait(None)
+
+    beginning = asyncio.create_task(begin())
+    try:
+        while (result := await results.get()) is not None:
+            yield result[0]
+            free.release()
+        await beginning
+    finally:
+        beginning.cancel()
+        await asyncio.gather(beginning, return_exceptions=True)
 
 
 class Turns:
@@ -24,8 +70,7 @@ class Turns:
         self._predictor = predictor
         self._options = options
         self._deadline = deadline
-        limits = predictor.limits
-        self._places = asyncio.Semaphore(min(limits.batch_size, limits.max_queue))
+        self._places = asyncio.Semaphore(count_places(predictor.limits))
 
     async def classify(self, read: Read) -> Classified:
         """Read and classify one image when there is a place; raises ProblemError."""

@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
+from functools import partial
+from itertools import count
 
 import schemas
-from app.errors import ProblemError
+from app.errors import DeadlineExceededError, ProblemError
 from app.prediction.answer import read_options
+from app.prediction.turns import Job, count_places, finish_each
 from app.rpc.call import Call
 from app.rpc.method import Door, streaming, unary
 from app.rpc.status import build_status
@@ -41,32 +45,10 @@ class ClassifierDoor(Door):
         self, requests: AsyncIterable[PredictRequest], call: Call
     ) -> AsyncGenerator[PredictResult]:
         """Classify images as they come, as many at once as a batch has."""
-        limits = self.predictor.limits
-        places = asyncio.Semaphore(min(limits.batch_size, limits.max_queue))
-        results: asyncio.Queue[PredictResult | None] = asyncio.Queue()
-
-        async def classify(index: int, request: PredictRequest) -> None:
-            results.put_nowait(await self._classify(index, request, call))
-
-        async def read() -> None:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    index = 0
-                    async for request in requests:
-                        await places.acquire()  # until its result is sent: a slow client waits
-                        group.create_task(classify(index, request))
-                        index += 1
-            finally:
-                results.put_nowait(None)
-
-        reading = asyncio.create_task(read())
-        try:
-            while (result := await results.get()) is not None:
+        jobs = self._list_jobs(requests, call)
+        async with aclosing(finish_each(jobs, count_places(self.predictor.limits))) as results:
+            async for result in results:
                 yield result
-                places.release()
-            await reading
-        finally:
-            reading.cancel()
 
     @unary(SERVICE, LabelsResponse)
     async def Labels(self, _request: LabelsRequest, _call: Call) -> LabelsResponse:  # noqa: N802
@@ -75,6 +57,22 @@ class ClassifierDoor(Door):
         labels = [Label(id=index, label=name) for index, name in enumerate(description.labels)]
         model = Model(id=description.model_id, revision=description.revision)
         return LabelsResponse(model=model, labels=labels)
+
+    async def _list_jobs(
+        self, requests: AsyncIterable[PredictRequest], call: Call
+    ) -> AsyncGenerator[Job[PredictResult]]:
+        """List what is to do, message by message; raises DeadlineExceededError for a silent one."""
+        coming, timeout_s = aiter(requests), self.predictor.limits.timeout_s
+        for index in count():
+            try:
+                async with asyncio.timeout(timeout_s):
+                    request = await anext(coming)
+            except StopAsyncIteration:
+                return
+            except TimeoutError as exc:
+                message = f"The stream has brought nothing for {timeout_s:g} s. Open another."
+                raise DeadlineExceededError(message) from exc
+            yield partial(self._classify, index, request, call)
 
     async def _classify(self, index: int, request: PredictRequest, call: Call) -> PredictResult:
         """Classify one image of a stream; gives its problem where it has one."""

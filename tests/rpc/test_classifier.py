@@ -313,6 +313,25 @@ def test_the_services_own_deadline_holds() -> None:
     asyncio.run(ask())
 
 
+def test_a_silent_stream_is_ended() -> None:
+    """One that brings nothing for as long as an image may take."""
+
+    async def say_nothing() -> AsyncIterator[PredictRequest]:
+        yield PredictRequest(image=WHITE, top_k=1)
+        await asyncio.sleep(60)
+
+    async def ask() -> None:
+        async with open_channel(FakeBackend(), replace(LIMITS, timeout_s=0.3)) as (channel, _):
+            results = aiter(ClassifierStub(channel).PredictStream(say_nothing()))
+            outcomes = [(await anext(results)).WhichOneof("outcome") for _ in range(2)]
+            assert outcomes == ["response", None]
+            with pytest.raises(grpc.RpcError) as caught:
+                await anext(results)
+            assert read_reason(read_status(caught.value)) == "DEADLINE_EXCEEDED"
+
+    asyncio.run(ask())
+
+
 def test_a_full_house_refuses() -> None:
     """Bytes are counted as HTTP's are, and freed with the call."""
 

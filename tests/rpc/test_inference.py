@@ -91,6 +91,8 @@ BOTH = make_request(contents=InferTensorContents(bytes_contents=[WHITE]), raw=[R
 NONE = ModelInferRequest(model_name="fake")
 TWO = make_request(raw=[RAW, RAW])
 TWO.inputs.add(name="image", datatype="BYTES", shape=[1])
+MANY = make_request(raw=[RAW])
+MANY.outputs.extend([ModelInferRequest.InferRequestedOutputTensor()] * 100_000)
 NEGATIVE = make_request(raw=[RAW])
 NEGATIVE.outputs.add(name="scores").parameters["classification"].int64_param = -1
 
@@ -103,6 +105,11 @@ NEGATIVE.outputs.add(name="scores").parameters["classification"].int64_param = -
         (NONE, "one input"),
         (TWO, "one input"),
         (NEGATIVE, "classification"),
+        (MANY, "at most 8 outputs"),
+        (
+            make_request(contents=InferTensorContents(bytes_contents=[b""] * 100_000)),
+            "has 1 elements, not 100000",
+        ),
         (make_request("FP64", (1,), raw=[bytes(8)]), "datatype"),
         (make_request("INT8", (1,)), "datatype"),
         (make_request(shape=(2**62, 2**62), raw=[RAW]), "dimension"),
@@ -129,6 +136,16 @@ def test_bad_tensors_are_refused(request_: ModelInferRequest, said: str) -> None
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert read_reason(read_status(caught.value)) == "INVALID_REQUEST"
     assert said in caught.value.details()
+
+
+def test_too_many_typed_values_are_refused() -> None:
+    """Each would take a step of Python, while all else waits."""
+    shape = (1, 500, 500, 3)
+    contents = InferTensorContents(uint_contents=bytes(750_000))
+    with pytest.raises(grpc.RpcError) as caught:
+        infer(make_request("UINT8", shape, contents))
+    assert read_reason(read_status(caught.value)) == "PAYLOAD_TOO_LARGE"
+    assert "raw bytes" in caught.value.details()
 
 
 def test_state_and_metadata_are_told() -> None:

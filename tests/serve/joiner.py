@@ -14,5 +14,6 @@ if __name__ == "__main__":
     address, *paths = sys.argv[1:]
     ray.init(address=address, namespace="serve", logging_level="ERROR", log_to_driver=False)
     handle = serve.get_app_handle("vitrine")
-    calls = [handle.classify.remote(Path(path).read_bytes(), scores="all") for path in paths]
+    options = {"scores": "all", "logits": True}
+    calls = [handle.classify.remote(Path(path).read_bytes(), **options) for path in paths]
     print(json.dumps([call.result().model_dump(mode="json") for call in calls]))  # noqa: T201

@@ -1,5 +1,8 @@
 """gRPC on a real service, behind HAProxy; behind the Python proxy see test_strangers.py."""
 
+import re
+import subprocess
+import sys
 import time
 
 import grpc
@@ -12,7 +15,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 from schemas.rpc.classifier_pb2 import PredictRequest
 from schemas.rpc.classifier_pb2_grpc import ClassifierStub
 from tests.serve.rpc import check_calls, check_refusals, open_channel
-from tests.serve.service import ANN, SEVEN, Service
+from tests.serve.service import ANN, ROOT, SEVEN, Service
 
 
 def test_every_kind_of_call_is_answered(service: Service) -> None:
@@ -52,6 +55,19 @@ def test_too_large_a_message_is_refused(service: Service, compression: grpc.Comp
     with open_channel(service) as channel, pytest.raises(grpc.RpcError) as caught:
         ClassifierStub(channel).Predict(request, timeout=30, compression=compression)
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_the_docs_example_works(service: Service) -> None:
+    """The one of docs/clients.md, but for the port."""
+    text = (ROOT / "docs" / "clients.md").read_text()
+    start = r"```python\n(from pathlib import Path\n\nimport grpc\n"
+    (code,) = re.findall(start + ".*?)```", text, re.DOTALL)
+    code = code.replace("127.0.0.1:9000", f"127.0.0.1:{service.grpc_port}")
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    label, error = done.stdout.splitlines()
+    assert label == "7"
+    assert error.startswith("INVALID_ARGUMENT UNDECODABLE_IMAGE The image cannot be decoded")
 
 
 def test_a_cancelled_call_frees_its_place(service: Service) -> None:
