@@ -1,6 +1,7 @@
 """What is said of a call by whatever door it came: its line in the log, and the last word to it."""
 
 import logging
+import re
 import time
 
 from app.errors import InternalError
@@ -9,6 +10,7 @@ from app.logs import request_id
 CLIENT_GONE = 499
 """What is logged for a request whose client went away before it was answered."""
 
+_SAFE_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _logger = logging.getLogger("vitrine.access")
 
 
@@ -37,6 +39,11 @@ def log_access(
         by = f" by {key_name}"
     extra = {"fields": fields}
     _logger.info("%s %s %s %.1f ms%s", method, path, status, duration_ms, by, extra=extra)
+
+
+def is_safe_id(identifier: str) -> bool:
+    """Tell whether an id that a client chose is short and plain."""
+    return _SAFE_ID.fullmatch(identifier) is not None
 
 
 def build_internal_error() -> InternalError:

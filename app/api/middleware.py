@@ -4,7 +4,6 @@ Pure ASGI, so that a client that goes away still cancels the work.
 """
 
 import logging
-import re
 import time
 import uuid
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from urllib.parse import quote
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.access import CLIENT_GONE, build_internal_error, log_access
+from app.access import CLIENT_GONE, build_internal_error, is_safe_id, log_access
 from app.api.auth import find_path, is_open
 from app.api.body import Body, drop_body, has_body, read_length
 from app.api.deadline import choose_deadline
@@ -27,7 +26,6 @@ REQUEST_ID = "X-Request-ID"
 LONGEST_PATH = 1000
 """Characters of a path that are logged."""
 
-_SAFE_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _logger = logging.getLogger("vitrine.access")
 
 
@@ -163,7 +161,7 @@ class Exchange:
 def _choose_id(headers: Headers, *, is_echoed: bool) -> str:
     """Keep the client's id where it is short and plain, or where the server echoes it anyway."""
     wanted = headers.get(REQUEST_ID, "")
-    return wanted if is_echoed or _SAFE_ID.fullmatch(wanted) else uuid.uuid4().hex
+    return wanted if is_echoed or is_safe_id(wanted) else uuid.uuid4().hex
 
 
 async def _receive_nothing() -> Message:

@@ -23,7 +23,7 @@ MOST_ELEMENTS = 1024
 
 MOST_VALUES = 500_000
 """Values that come one by one, in a document or in typed contents, which are taken apart while all
-else waits: 0.07 s for so many numbers, 0.3 s for so many lists of JSON (one core of a Xeon)."""
+else waits: 0.07 s for so many numbers, 0.3 s for so many lists of JSON."""
 
 LARGEST = 2**31 - 1
 """Of a dimension."""

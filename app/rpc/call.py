@@ -1,7 +1,6 @@
 """One gRPC call: its id, deadline and place, its status and its line in the log."""
 
 import asyncio
-import re
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -11,7 +10,7 @@ from typing import Protocol
 import grpc
 from google.protobuf.message import Message
 
-from app.access import log_access
+from app.access import is_safe_id, log_access
 from app.errors import ProblemError
 from app.prediction.predictor import Predictor
 from app.rpc.status import build_status, find_code
@@ -22,7 +21,6 @@ REQUEST_ID = "request_id"
 DETAILS = "grpc-status-details-bin"
 METHOD = "gRPC"
 
-_SAFE_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 
 Metadata = list[tuple[str, str | bytes]]
 
@@ -114,4 +112,4 @@ def _read_text(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
 def _choose_id(metadata: dict[str, str]) -> str:
     """Keep the client's id, or Serve's, where it is short and plain."""
     wanted = metadata.get(REQUEST_ID, "")
-    return wanted if _SAFE_ID.fullmatch(wanted) else uuid.uuid4().hex
+    return wanted if is_safe_id(wanted) else uuid.uuid4().hex

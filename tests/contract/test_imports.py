@@ -87,6 +87,7 @@ ONLY_IN = {
         "app/deployments",
         "app/handle.py",
         "app/launch.py",
+        "app/patches.py",
         "app/replica.py",
         "app/resources.py",
         "app/routing.py",

@@ -20,7 +20,7 @@ from app.errors import OverloadedError
 from app.front import format_address
 from app.haproxy import GRPC_TYPE, WAIT, format_grpc_rule, prepare_haproxy
 from app.loopback import LOOPBACK
-from app.replica import AHEAD
+from app.patches import AHEAD
 from app.rpc import classifier, health
 from app.rpc.door import SERVICERS
 from bench.servers import find_port
@@ -39,7 +39,7 @@ _BIND_REPLICA = dedent(
     import grpc
     from ray.serve._private import replica
     from app.errors import StartupError
-    from app.replica import bind_replica
+    from app.patches import bind_replica
 
     def reach(host, port):
         try:
@@ -66,7 +66,7 @@ _BOUND_RECEIVE = dedent(
     import asyncio, json
     from ray.serve._private import replica
     from app.errors import StartupError
-    from app.replica import bound_receive
+    from app.patches import bound_receive
 
     async def look():
         received, is_gone = 0, asyncio.Event()
@@ -119,7 +119,7 @@ _BIND_GRPC = dedent(
     """
     from ray.serve._private import default_impl
     from app.errors import StartupError
-    from app.servers import bind_grpc
+    from app.patches import bind_grpc
 
     del default_impl.add_grpc_address
     try:

@@ -1,0 +1,96 @@
+"""What is put right in Serve's own processes, where it has no setting for it.
+
+Functions and classes are replaced by name in Serve's modules (Ray 2.60). A Serve that has no such
+name is refused: nothing is opened to the network, and nothing held without bound, in silence.
+"""
+
+import asyncio
+from types import ModuleType
+from typing import Any
+
+import ray
+
+from app.errors import StartupError
+from app.front import format_address
+from app.loopback import LOOPBACK
+
+AHEAD = 4
+"""Messages of a body that are received ahead of what is read. uvicorn's have 320 KiB at most, the
+64 KiB at which it stops reading and one more read, so this is some 1 MiB: enough that the next one
+is there while one is written to a file, and little beside the image itself."""
+
+
+def bind_replica() -> None:
+    """Let this replica's gRPC server listen on 127.0.0.1, for which Serve has no setting.
+
+    Serve starts that server after the constructor and asks for `[::]` (Ray 2.60), by a function
+    whose name in its module is replaced here.
+
+    Raises:
+        StartupError: this Serve has no such function; nothing is opened to the network in silence.
+    """
+    from ray.serve._private import replica  # noqa: PLC0415 - on a replica alone
+
+    bind = _find(replica, "add_port_to_grpc_server", "replicas cannot be kept on this machine")
+
+    def bind_here(server: object, address: str) -> int:
+        port: int = bind(server, f"{LOOPBACK}:{address.rpartition(':')[2]}")
+        return port
+
+    replica.add_port_to_grpc_server = bind_here
+
+
+def bound_receive() -> None:
+    """Let HTTP requests wait for who reads them, instead of being received as fast as they come.
+
+    Serve receives on a task of its own, to hear a client hang up, into a queue without end (Ray
+    2.60): 75 MB of a chunked body stood in it before the app had read 20 MB and refused the rest.
+    When the queue is full that task waits, and uvicorn stops reading from the connection. What is
+    never read waits until its request is answered: then Serve ends the task.
+
+    Raises:
+        StartupError: this Serve has no such class; no body is held without bound in silence.
+    """
+    from ray.serve._private import replica  # noqa: PLC0415 - on a replica alone
+
+    serves = _find(replica, "ASGIDIReceiveProxy", "bodies cannot be held within bounds")
+
+    class BoundedReceive(serves):  # type: ignore[misc, valid-type] # Serve's class has no types
+        def __init__(
+            self, scope: object, receive: object, user_event_loop: asyncio.AbstractEventLoop
+        ) -> None:
+            super().__init__(scope, receive, user_event_loop)
+            if user_event_loop is asyncio.get_running_loop():  # else Serve puts and cannot wait
+                self._queue: asyncio.Queue[Any] = asyncio.Queue(AHEAD)
+
+    replica.ASGIDIReceiveProxy = BoundedReceive
+
+
+def bind_grpc(host: str) -> None:
+    """Let gRPC listen where HTTP does, for which Serve has no setting: it asks for `[::]`.
+
+    The function that binds (Ray 2.60) is replaced by name in its module.
+
+    Raises:
+        StartupError: this Serve has no such function; nothing is opened to the network in silence.
+    """
+    from ray.serve._private import default_impl  # noqa: PLC0415 - where Serve serves alone
+
+    bind = _find(default_impl, "add_grpc_address", f"gRPC cannot be kept on {host}")
+
+    def bind_there(server: object, address: str) -> None:
+        bind(server, format_address(host, int(address.rpartition(":")[2])))
+
+    default_impl.add_grpc_address = bind_there
+
+
+def _find(module: ModuleType, name: str, else_: str) -> Any:  # noqa: ANN401 - Serve's has no types
+    """Find what Serve takes by name; raises StartupError where it is not there."""
+    found = getattr(module, name, None)
+    if found is None:
+        message = (
+            f"Ray {ray.__version__} has no {module.__name__}.{name}, so {else_}. "
+            "Install the Ray that constraints.txt names."
+        )
+        raise StartupError(message)
+    return found
