@@ -34,10 +34,9 @@ class ClassifierDoor(Door):
     """The methods of the service."""
 
     @unary(SERVICE, PredictResponse)
-    async def Predict(self, request: PredictRequest, call: Call) -> PredictResponse:  # noqa: N802
+    async def Predict(self, request: PredictRequest, _call: Call) -> PredictResponse:  # noqa: N802
         """Classify one image."""
-        options = _read_options(request)
-        classified = await self.predictor.classify(request.image, options, call.find_deadline())
+        classified = await self.predictor.classify(request.image, _read_options(request))
         return _build_response(classified.response)
 
     @streaming(SERVICE, PredictResult)
@@ -78,9 +77,7 @@ class ClassifierDoor(Door):
         """Classify one image of a stream; gives its problem where it has one."""
         try:
             with call.hold(request):
-                classified = await self.predictor.classify(
-                    request.image, _read_options(request), call.find_deadline()
-                )
+                classified = await self.predictor.classify(request.image, _read_options(request))
         except ProblemError as problem:
             return PredictResult(index=index, problem=build_status(problem))
         return PredictResult(index=index, response=_build_response(classified.response))

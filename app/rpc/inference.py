@@ -94,7 +94,7 @@ def _read_inference(request: ModelInferRequest) -> Inference:
     return Inference(
         model_name=request.model_name,
         model_version=request.model_version,
-        inputs=_read_inputs(request),
+        inputs=[_read_input(request.inputs[0], request.raw_input_contents)],
         outputs=[
             Wanted(output.name, output.parameters["classification"].int64_param)
             if "classification" in output.parameters
@@ -104,27 +104,15 @@ def _read_inference(request: ModelInferRequest) -> Inference:
     )
 
 
-def _read_inputs(request: ModelInferRequest) -> list[Tensor]:
-    """Read the tensors, from their raw contents or from typed ones; raises InvalidRequestError."""
-    inputs, raw = request.inputs, request.raw_input_contents
+def _read_input(given: ModelInferRequest.InferInputTensor, raw: Sequence[bytes]) -> Tensor:
+    """Read the tensor, from its raw contents or from typed ones; raises InvalidRequestError."""
     if not raw:
-        return [
-            read_values(one.name, one.datatype, one.shape, _find_contents(one)) for one in inputs
-        ]
-    if len(raw) != len(inputs) or any(one.HasField("contents") for one in inputs):
-        message = "Send raw_input_contents for every input, or contents for every input."
-        raise InvalidRequestError(message)
-    return [
-        read_raw(one.name, one.datatype, one.shape, data)
-        for one, data in zip(inputs, raw, strict=True)
-    ]
-
-
-def _find_contents(tensor: ModelInferRequest.InferInputTensor) -> Sequence[bytes | float]:
-    """Find the contents that belong to a tensor's datatype; none for one that is unknown."""
-    field = _FIELDS.get(tensor.datatype)
-    contents: Sequence[bytes | float] = getattr(tensor.contents, field) if field else ()
-    return contents
+        field = _FIELDS.get(given.datatype)
+        contents = getattr(given.contents, field) if field else ()
+        return read_values(given.name, given.datatype, given.shape, contents)
+    if len(raw) > 1 or given.HasField("contents"):
+        raise InvalidRequestError("Send raw_input_contents for the input, or its contents.")
+    return read_raw(given.name, given.datatype, given.shape, raw[0])
 
 
 def _build_response(identifier: str, answer: Answer) -> ModelInferResponse:

@@ -100,8 +100,8 @@ NEGATIVE.outputs.add(name="scores").parameters["classification"].int64_param = -
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
-        (TWICE, "raw_input_contents for every input"),
-        (BOTH, "raw_input_contents for every input"),
+        (TWICE, "raw_input_contents for the input"),
+        (BOTH, "raw_input_contents for the input"),
         (NONE, "one input"),
         (TWO, "one input"),
         (NEGATIVE, "classification"),
