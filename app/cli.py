@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from app.errors import ProblemError, VitrineError
-from app.front import format_address
 from app.keys import hash_key, make_key
 from app.logs import choose_format, configure_logging
+from app.loopback import format_address
 from app.options import add_settings, read_settings
 from app.settings import Settings
 

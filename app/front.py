@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 
 from app.errors import SettingsError, StartupError
-from app.loopback import is_loopback
+from app.loopback import format_address, is_loopback
 from app.settings import Settings
 
 READY_S = 60.0
@@ -20,11 +20,6 @@ _HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 """Where this machine reaches what listens everywhere."""
 
 _logger = logging.getLogger("vitrine.launch")
-
-
-def format_address(host: str, port: int) -> str:
-    """Write an address as it stands in a URL: an IPv6 one in brackets (RFC 3986, 3.2.2)."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def list_ports(settings: Settings) -> list[int]:

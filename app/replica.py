@@ -1,5 +1,7 @@
 """What the process of every replica sets up before its deployment: log lines, where it listens."""
 
+import ctypes
+import sys
 from pathlib import Path
 
 import ray
@@ -23,3 +25,23 @@ def prepare_replica(settings: Settings, log_pipe: Path | None) -> None:
     configure_logging(style, settings.log_level, log_pipe)
     if is_loopback(ray.util.get_node_ip_address()):
         bind_replica()
+
+
+_MMAP_THRESHOLD = -3
+"""M_MMAP_THRESHOLD of mallopt(3)."""
+
+LARGE_BYTES = 128 << 10
+"""From this size on a block is the system's again when it is freed."""
+
+
+def give_back_large() -> None:
+    """Let this process give large blocks back when it frees them; on glibc alone.
+
+    glibc raises that size to the largest block that was freed, up to 32 MiB: then smaller blocks
+    settle between the bodies of uploads, and the heap does not shrink any more.
+    """
+    if sys.platform != "linux":
+        return
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    if set_option is not None:
+        set_option(_MMAP_THRESHOLD, LARGE_BYTES)

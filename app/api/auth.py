@@ -2,8 +2,6 @@
 
 from starlette.types import Scope
 
-from app.guard import API_KEY
-
 OPEN = frozenset(
     {"/", "/docs", "/openapi.json", "/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
 )
@@ -11,21 +9,6 @@ OPEN = frozenset(
 
 OPEN_FOLDER = "/swagger/"
 """What /docs loads."""
-
-SCHEMES: dict[str, dict[str, str]] = {
-    "bearer": {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "A key, where the service has keys.",
-    },
-    "apiKey": {
-        "type": "apiKey",
-        "in": "header",
-        "name": API_KEY,
-        "description": "The same key in a header of its own.",
-    },
-}
-"""The security schemes of the OpenAPI document."""
 
 
 def find_path(scope: Scope) -> str:

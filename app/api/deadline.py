@@ -7,8 +7,11 @@ from typing import Annotated
 from fastapi import Header, Request
 from starlette.datastructures import Headers
 
-from app.api.headers import MOVED_TIMEOUT, TIMEOUT
 from app.errors import InvalidRequestError
+
+TIMEOUT = "X-Request-Timeout-Seconds"
+MOVED_TIMEOUT = "X-Vitrine-Timeout-Seconds"
+"""The same behind Serve, which would answer 408 in plain text when that time is up."""
 
 
 def choose_deadline(headers: Headers, limit_s: float) -> float:

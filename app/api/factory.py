@@ -7,7 +7,7 @@ from math import ceil
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from app.api.headers import TIMEOUT
+from app.api.deadline import TIMEOUT
 from app.api.inference import LENGTH
 from app.api.middleware import REQUEST_ID, RequestMiddleware
 from app.api.openapi import build_document

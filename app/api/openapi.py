@@ -7,9 +7,25 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from app.api.auth import SCHEMES, is_open
+from app.api.auth import is_open
 from app.api.problems import MEDIA_TYPE
+from app.guard import API_KEY
 from schemas import InferRequest, TaskRequest
+
+SCHEMES: dict[str, dict[str, str]] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A key, where the service has keys.",
+    },
+    "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": API_KEY,
+        "description": "The same key in a header of its own.",
+    },
+}
+"""The security schemes of the OpenAPI document."""
 
 _METHODS = ("get", "post")
 

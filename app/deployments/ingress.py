@@ -15,10 +15,9 @@ from app.door import AnyImage, CallOptions, PythonDoor
 from app.handle import HandleBackend
 from app.patches import bound_receive
 from app.prediction.limits import derive_limits
-from app.prediction.memory import give_back_large
 from app.prediction.predictor import Predictor
 from app.prediction.processes import ProcessReader
-from app.replica import STOP_S, prepare_replica
+from app.replica import STOP_S, give_back_large, prepare_replica
 from app.rpc.door import RpcDoor
 from app.settings import Settings
 from schemas import PredictResponse

@@ -11,13 +11,6 @@ from typing import TypeVar
 
 from PIL import ExifTags, Image
 
-GAP = 3.0
-"""How many times larger than the resize's result a scaled image stays, on both edges.
-
-Pillow calls it `reducing_gap` and holds 3 to be as good as exact in most cases; so does
-`python -m bench.decode`.
-"""
-
 Size = tuple[int, int]
 """Width and height, as Pillow has them."""
 

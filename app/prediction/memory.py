@@ -1,6 +1,5 @@
-"""How much memory a process may take while it reads an image, and what it gives back; on Linux."""
+"""How much memory a process may take while it reads an image; on Linux."""
 
-import ctypes
 import resource
 import sys
 from collections.abc import Callable, Iterator
@@ -47,23 +46,3 @@ def make_bound() -> BoundMemory:
             resource.setrlimit(resource.RLIMIT_DATA, limits)
 
     return bound_memory
-
-
-_MMAP_THRESHOLD = -3
-"""M_MMAP_THRESHOLD of mallopt(3)."""
-
-LARGE_BYTES = 128 << 10
-"""From this size on a block is the system's again when it is freed."""
-
-
-def give_back_large() -> None:
-    """Let this process give large blocks back when it frees them; on glibc alone.
-
-    glibc raises that size to the largest block that was freed, up to 32 MiB: then smaller blocks
-    settle between the bodies of uploads, and the heap does not shrink any more.
-    """
-    if sys.platform != "linux":
-        return
-    set_option = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
-    if set_option is not None:
-        set_option(_MMAP_THRESHOLD, LARGE_BYTES)

@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from app.api import body
+from app.api.deadline import MOVED_TIMEOUT, TIMEOUT
 from app.api.factory import create_app
-from app.api.headers import MOVED_TIMEOUT, TIMEOUT, list_middlewares
+from app.api.headers import list_middlewares
 from app.errors import DeadlineExceededError, InvalidRequestError, OverloadedError
 from app.prediction.predictor import Predictor
 from tests.api.answers import read_problem
