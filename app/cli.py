@@ -6,8 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+from app.auth.keys import hash_key, make_key
 from app.errors import ProblemError, VitrineError
-from app.keys import hash_key, make_key
 from app.logs import choose_format, configure_logging
 from app.loopback import format_address
 from app.options import add_settings, read_settings

@@ -6,8 +6,8 @@ from typing import get_args
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
+from app.auth.keys import is_hashed
 from app.errors import SettingsError
-from app.keys import is_hashed
 from app.settings import Settings
 
 

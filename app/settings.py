@@ -9,8 +9,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.auth.keys import Key, format_keys, parse_keys
 from app.hosts import PATTERN, HostRules, check_denied, make_rules
-from app.keys import Key, format_keys, parse_keys
 
 
 class Settings(BaseSettings):

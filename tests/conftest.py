@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.keys import hash_key
+from app.auth.keys import hash_key
 from bench.servers import find_port
 from tests.serve.service import ANN, BOB, EVERYWHERE, ORIGIN, Service, start_service
 

@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
+from app.auth.keys import hash_key
 from app.errors import SettingsError
 from app.front import check_front
-from app.keys import hash_key
 from app.loopback import format_address
 from app.settings import Settings
 

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from app.keys import Key, find_key, format_keys, hash_key, is_hashed, make_key, parse_keys
+from app.auth.keys import Key, find_key, format_keys, hash_key, is_hashed, make_key, parse_keys
 
 ANN = "ann-knows-this-key"
 BOB = "bob-knows-another-one"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from app.auth.keys import find_key, hash_key
 from app.errors import SettingsError
-from app.keys import find_key, hash_key
 from app.options import read_settings
 from app.settings import Settings
 

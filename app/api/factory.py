@@ -14,10 +14,10 @@ from app.api.openapi import build_document
 from app.api.problems import add_handlers
 from app.api.routes import batch, docs, document, health, labels, oip, predict, raw, task
 from app.api.sources import LARGER
+from app.auth.authenticator import API_KEY, Guard
+from app.auth.keys import Key
 from app.fetching import Fetcher
-from app.guard import API_KEY, Guard
 from app.hosts import HostRules
-from app.keys import Key
 from app.prediction.limits import IMAGE_BYTES, Limits
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe

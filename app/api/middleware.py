@@ -17,8 +17,8 @@ from app.api.auth import find_path, is_open
 from app.api.body import Body, drop_body, has_body, read_length
 from app.api.deadline import choose_deadline
 from app.api.problems import build_response
+from app.auth.authenticator import Guard
 from app.errors import OverloadedError, PayloadTooLargeError, ProblemError
-from app.guard import Guard
 from app.logs import request_id
 from app.prediction.predictor import Predictor
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from app.api.auth import is_open
 from app.api.problems import MEDIA_TYPE
-from app.guard import API_KEY
+from app.auth.authenticator import API_KEY
 from schemas import InferRequest, TaskRequest
 
 SCHEMES: dict[str, dict[str, str]] = {

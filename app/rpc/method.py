@@ -14,8 +14,8 @@ import grpc
 from google.protobuf.message import Message
 
 from app.access import build_internal_error
+from app.auth.authenticator import Guard
 from app.errors import ProblemError
-from app.guard import Guard
 from app.logs import request_id
 from app.prediction.predictor import Predictor
 from app.rpc.call import Call, Context

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import httpx
 
 from app.api.factory import create_app
+from app.auth.keys import Key
 from app.backend import Backend
-from app.keys import Key
 from app.prediction.limits import Limits
 from app.prediction.predictor import Predictor
 from tests.fakes import FakeBackend

@@ -10,8 +10,8 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from app.auth.keys import hash_key, parse_keys
 from app.errors import PayloadTooLargeError, UnauthorizedError
-from app.keys import hash_key, parse_keys
 from tests.api.answers import read_problem
 from tests.api.door import LIMITS, MAX_BYTES, URL, get, open_client
 from tests.api.lines import collect_lines

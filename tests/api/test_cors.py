@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from app.keys import parse_keys
+from app.auth.keys import parse_keys
 from tests.api.door import open_client
 from tests.api.lines import collect_lines
 from tests.fakes import FakeBackend

@@ -9,13 +9,13 @@ import httpx
 import pytest
 
 from app.api.sources import PIECE, SHORT, decode_base64
+from app.auth.keys import parse_keys
 from app.errors import (
     InvalidRequestError,
     PayloadTooLargeError,
     UnauthorizedError,
     UnsupportedMediaTypeError,
 )
-from app.keys import parse_keys
 from tests.api.answers import read_problem
 from tests.api.door import MAX_BYTES, URL, answer, open_client
 from tests.api.uploads import BAD_OPTIONS, REFUSED, encode_grey, make_upload

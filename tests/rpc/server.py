@@ -9,8 +9,8 @@ from google.rpc.error_details_pb2 import ErrorInfo, RequestInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
+from app.auth.keys import Key
 from app.backend import Backend
-from app.keys import Key
 from app.prediction.limits import Limits
 from app.prediction.predictor import Predictor
 from app.rpc.door import RpcDoor

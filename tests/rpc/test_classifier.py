@@ -7,6 +7,7 @@ from dataclasses import replace
 import grpc
 import pytest
 
+from app.auth.keys import parse_keys
 from app.errors import (
     DeadlineExceededError,
     InternalError,
@@ -14,7 +15,6 @@ from app.errors import (
     OverloadedError,
     ProblemError,
 )
-from app.keys import parse_keys
 from schemas.rpc.classifier_pb2 import (
     SCORES_ALL,
     LabelsRequest,

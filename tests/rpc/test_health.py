@@ -7,8 +7,8 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse, HealthListRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from app.auth.keys import parse_keys
 from app.errors import ModelUnavailableError
-from app.keys import parse_keys
 from tests.fakes import FakeBackend
 from tests.rpc.server import open_channel
 

@@ -12,8 +12,8 @@ import grpc
 import httpx
 import pytest
 
+from app.auth.keys import hash_key
 from app.errors import UnauthorizedError
-from app.keys import hash_key
 from bench.servers import find_port
 from tests.api.answers import read_problem
 from tests.api.uploads import make_upload

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from app.auth.keys import Key, find_key
 from app.errors import UnauthorizedError
-from app.keys import Key, find_key
 
 API_KEY = "X-API-Key"
 
