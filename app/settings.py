@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.auth.keys import Key, format_keys, parse_keys
-from app.hosts import PATTERN, HostRules, check_denied, make_rules
+from app.fetching.host_rules import PATTERN, HostRules, check_denied, make_rules
 
 
 class Settings(BaseSettings):

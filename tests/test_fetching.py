@@ -11,10 +11,10 @@ import httpcore2
 import pytest
 
 from app import fetching
-from app.addresses import Resolver, is_public, is_within, list_own
 from app.errors import InvalidRequestError, OverloadedError, PayloadTooLargeError, ProblemError
-from app.fetching import FETCHES, Fetcher
-from app.hosts import HostRules
+from app.fetching.addresses import Resolver, is_public, is_within, list_own
+from app.fetching.fetcher import FETCHES, Fetcher
+from app.fetching.host_rules import HostRules
 
 PUBLIC = "93.184.215.14"
 ALL = HostRules(("*",))

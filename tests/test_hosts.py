@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from app.hosts import HostRules
+from app.fetching.host_rules import HostRules
 from app.settings import Settings
 
 

@@ -16,8 +16,8 @@ from app.api.routes import batch, docs, document, health, labels, oip, predict, 
 from app.api.sources import LARGER
 from app.auth.authenticator import API_KEY, Guard
 from app.auth.keys import Key
-from app.fetching import Fetcher
-from app.hosts import HostRules
+from app.fetching.fetcher import Fetcher
+from app.fetching.host_rules import HostRules
 from app.prediction.limits import IMAGE_BYTES, Limits
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe

@@ -7,7 +7,7 @@ import re
 from fastapi import Request
 
 from app.errors import DeadlineExceededError, InvalidRequestError
-from app.fetching import FETCHES
+from app.fetching.fetcher import FETCHES
 from schemas import ImageSource
 
 LARGER = 1.4

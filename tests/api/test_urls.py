@@ -16,8 +16,8 @@ from app.errors import (
     PayloadTooLargeError,
     UnsupportedMediaTypeError,
 )
-from app.fetching import FETCHES, Fetcher
-from app.hosts import HostRules
+from app.fetching.fetcher import FETCHES, Fetcher
+from app.fetching.host_rules import HostRules
 from schemas import BulkResponse
 from tests.api.answers import read_problem
 from tests.api.door import LIMITS, MAX_BYTES, URL, answer, open_client

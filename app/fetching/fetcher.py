@@ -12,10 +12,10 @@ from http import HTTPStatus
 import httpcore2
 from httpx2 import URL, InvalidURL
 
-from app.addresses import Resolver, list_own
-from app.connections import ListOwn, PublicBackend, Resolve, refuse_url
 from app.errors import PayloadTooLargeError
-from app.hosts import HostRules
+from app.fetching.addresses import Resolver, list_own
+from app.fetching.host_rules import HostRules
+from app.fetching.public_network import ListOwn, PublicBackend, Resolve, refuse_url
 
 Hold = Callable[[int], None]
 """Takes room for bytes that have come; raises ProblemError where there is none."""

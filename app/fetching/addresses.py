@@ -9,7 +9,7 @@ from functools import partial
 
 import psutil
 
-from app.hosts import Network
+from app.fetching.host_rules import Network
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpcore2
 
-from app.addresses import is_public, is_within
 from app.errors import InvalidRequestError
-from app.hosts import Network
+from app.fetching.addresses import is_public, is_within
+from app.fetching.host_rules import Network
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Finds the addresses of a host and port; raises OSError where it has none."""
