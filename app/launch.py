@@ -20,8 +20,8 @@ from app.errors import StartupError
 from app.front import check_front, list_ports, wait_until_ready
 from app.haproxy import APP_NAME, check_folder, prepare_haproxy
 from app.interrupt import Interrupt
-from app.logs import forward_lines
 from app.loopback import LOOPBACK, format_address
+from app.observability.logs import forward_lines
 from app.prediction.limits import derive_limits
 from app.proxy import Proxy, choose_proxy, list_serve_variables
 from app.settings import Settings

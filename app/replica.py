@@ -6,8 +6,8 @@ from pathlib import Path
 
 import ray
 
-from app.logs import choose_format, configure_logging
 from app.loopback import is_loopback
+from app.observability.logs import choose_format, configure_logging
 from app.patches import bind_replica
 from app.settings import Settings
 

@@ -9,7 +9,6 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.access import CLIENT_GONE
 from app.backend import Group, Scored
 from app.door import PythonDoor
 from app.errors import (
@@ -21,6 +20,7 @@ from app.errors import (
     ProblemError,
     UnsupportedMediaTypeError,
 )
+from app.observability.access_log import CLIENT_GONE
 from app.prediction.limits import Limits
 from app.prediction.predictor import Predictor
 from schemas import PredictResponse

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.logs import (
+from app.observability.logs import (
     JsonFormatter,
     PipeHandler,
     TextFormatter,

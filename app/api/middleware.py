@@ -12,14 +12,14 @@ from urllib.parse import quote
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.access import CLIENT_GONE, build_internal_error, is_safe_id, log_access
 from app.api.auth import find_path, is_open
 from app.api.body import Body, drop_body, has_body, read_length
 from app.api.deadline import choose_deadline
 from app.api.problems import build_response
 from app.auth.authenticator import Guard
 from app.errors import OverloadedError, PayloadTooLargeError, ProblemError
-from app.logs import request_id
+from app.observability.access_log import CLIENT_GONE, build_internal_error, is_safe_id, log_access
+from app.observability.logs import request_id
 from app.prediction.predictor import Predictor
 
 REQUEST_ID = "X-Request-ID"

@@ -11,7 +11,6 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from app.access import build_internal_error
 from app.api.auth import find_path
 from app.errors import (
     DeadlineExceededError,
@@ -25,7 +24,8 @@ from app.errors import (
     ProblemError,
     StartupError,
 )
-from app.logs import request_id
+from app.observability.access_log import build_internal_error
+from app.observability.logs import request_id
 from schemas import Problem
 
 MEDIA_TYPE = "application/problem+json"

@@ -17,7 +17,7 @@ import numpy as np
 
 from app.backend import Logits, Pixels, Scored
 from app.errors import ModelUnavailableError
-from app.logs import make_context
+from app.observability.logs import make_context
 
 Sender = Callable[[Pixels, float], Awaitable[Scored]]
 """Scores pixels `[n, height, width, 3]` within seconds, after which nobody waits any more; what it

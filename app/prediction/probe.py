@@ -10,7 +10,7 @@ from PIL import Image
 
 from app.backend import Description
 from app.errors import DeadlineExceededError, ModelUnavailableError, ProblemError
-from app.logs import make_context
+from app.observability.logs import make_context
 from app.prediction.predictor import Predictor
 from schemas import PredictOptions, Queue
 

@@ -10,8 +10,8 @@ from typing import Protocol
 import grpc
 from google.protobuf.message import Message
 
-from app.access import is_safe_id, log_access
 from app.errors import ProblemError
+from app.observability.access_log import is_safe_id, log_access
 from app.prediction.predictor import Predictor
 from app.rpc.status import build_status, find_code
 

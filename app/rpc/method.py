@@ -13,10 +13,10 @@ from typing import TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from app.access import build_internal_error
 from app.auth.authenticator import Guard
 from app.errors import ProblemError
-from app.logs import request_id
+from app.observability.access_log import build_internal_error
+from app.observability.logs import request_id
 from app.prediction.predictor import Predictor
 from app.rpc.call import Call, Context
 

@@ -8,7 +8,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RequestInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from app.errors import ProblemError
-from app.logs import request_id
+from app.observability.logs import request_id
 
 DOMAIN = "vitrine"
 

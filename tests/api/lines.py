@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.logs import JsonFormatter
+from app.observability.logs import JsonFormatter
 
 
 class Lines(logging.Handler):

@@ -5,7 +5,7 @@ import re
 import time
 
 from app.errors import InternalError
-from app.logs import request_id
+from app.observability.logs import request_id
 
 CLIENT_GONE = 499
 """What is logged for a request whose client went away before it was answered."""
