@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 
 from app.errors import SettingsError, StartupError
-from app.loopback import format_address, is_loopback
+from app.network import format_address, is_loopback
 from app.settings import Settings
 
 READY_S = 60.0

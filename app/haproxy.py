@@ -18,7 +18,7 @@ from app.errors import (
     ProblemError,
     StartupError,
 )
-from app.loopback import LOOPBACK
+from app.network import LOOPBACK
 
 HEAD_S = 30
 """Seconds until a head, or a small body, must have come. Serve sets no limit."""

@@ -20,9 +20,9 @@ from app.errors import StartupError
 from app.front import check_front, list_ports, wait_until_ready
 from app.haproxy import APP_NAME, check_folder, prepare_haproxy
 from app.interrupt import Interrupt
-from app.loopback import LOOPBACK, format_address
+from app.limits import derive_limits
+from app.network import LOOPBACK, format_address
 from app.observability.logs import forward_lines
-from app.prediction.limits import derive_limits
 from app.proxy import Proxy, choose_proxy, list_serve_variables
 from app.settings import Settings
 from app.shutdown import (

@@ -12,8 +12,8 @@ from app.backend import Description
 from app.classifier.checkpoint import open_checkpoint
 from app.classifier.load import read_choice
 from app.errors import InvalidRequestError, ProblemError
+from app.limits import derive_limits
 from app.local import LocalBackend
-from app.prediction.limits import derive_limits
 from app.prediction.predictor import Predictor
 from app.settings import Settings
 from schemas import PredictOptions, PredictResponse

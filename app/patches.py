@@ -11,7 +11,7 @@ from typing import Any
 import ray
 
 from app.errors import StartupError
-from app.loopback import LOOPBACK, format_address
+from app.network import LOOPBACK, format_address
 
 AHEAD = 4
 """Messages of a body that are received ahead of what is read. uvicorn's have 320 KiB at most, the

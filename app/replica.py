@@ -6,7 +6,7 @@ from pathlib import Path
 
 import ray
 
-from app.loopback import is_loopback
+from app.network import is_loopback
 from app.observability.logs import choose_format, configure_logging
 from app.patches import bind_replica
 from app.settings import Settings

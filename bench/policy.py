@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from app.prediction.limits import derive_limits
+from app.limits import derive_limits
 from app.settings import Settings
 from bench.arrivals import Load
 from bench.cluster import run_cluster, watch_cpu

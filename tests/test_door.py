@@ -20,8 +20,8 @@ from app.errors import (
     ProblemError,
     UnsupportedMediaTypeError,
 )
+from app.limits import Limits
 from app.observability.access_log import CLIENT_GONE
-from app.prediction.limits import Limits
 from app.prediction.predictor import Predictor
 from schemas import PredictResponse
 from tests.api.lines import collect_lines

@@ -8,7 +8,7 @@ import pytest
 from app.auth.keys import hash_key
 from app.errors import SettingsError
 from app.front import check_front
-from app.loopback import format_address
+from app.network import format_address
 from app.settings import Settings
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.loopback import is_loopback
+from app.network import is_loopback
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])

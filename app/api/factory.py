@@ -18,7 +18,7 @@ from app.auth.authenticator import API_KEY, Guard
 from app.auth.keys import Key
 from app.fetching.fetcher import Fetcher
 from app.fetching.host_rules import HostRules
-from app.prediction.limits import IMAGE_BYTES, Limits
+from app.limits import IMAGE_BYTES, Limits
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe
 

@@ -17,8 +17,8 @@ from PIL import AvifImagePlugin
 
 from app.backend import Geometry
 from app.errors import ProblemError
+from app.limits import Limits
 from app.prediction.formats import load_plugins
-from app.prediction.limits import Limits
 from app.prediction.memory import make_bound
 from app.prediction.reader import ImageReader, Reading
 

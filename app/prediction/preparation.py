@@ -8,8 +8,8 @@ import asyncio
 from dataclasses import dataclass
 
 from app.backend import Backend, Description, Group, Pixels, Scored
+from app.limits import Limits
 from app.prediction.coalescer import Coalescer
-from app.prediction.limits import Limits
 from app.prediction.reader import Reader
 
 

@@ -15,8 +15,8 @@ from dataclasses import asdict
 
 from app.backend import Geometry
 from app.errors import ModelUnavailableError, UndecodableImageError
+from app.limits import Limits
 from app.prediction.child import START, read_answer, write_geometry
-from app.prediction.limits import Limits
 from app.prediction.reader import ImageReader, Reading
 
 START_S = 60.0

@@ -14,10 +14,10 @@ from typing import Protocol
 from PIL import Image
 
 from app.backend import Geometry, Pixels
+from app.limits import Limits
 from app.prediction.draft import Size
 from app.prediction.formats import load_heif
 from app.prediction.images import ImageDecoder
-from app.prediction.limits import Limits
 from app.prediction.memory import BoundMemory, leave_unbounded
 from app.prediction.processor import Processor, build_processor
 from app.prediction.quick import is_quick, may_be_quick

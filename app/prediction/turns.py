@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from typing import TypeVar
 
+from app.limits import Limits
 from app.prediction.answer import Classified
-from app.prediction.limits import Limits
 from app.prediction.predictor import Predictor
 from schemas import PredictOptions
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.prediction.limits import Limits, derive_limits
+from app.limits import Limits, derive_limits
 from app.settings import Settings
 from bench.images import make_picture
 from bench.lifecycle import Running, run_server

@@ -12,7 +12,7 @@ from collections import Counter
 
 from PIL import Image
 
-from app.prediction.limits import Limits
+from app.limits import Limits
 from bench.soak.bodies import FORM, make_form, make_message
 from bench.soak.clients import HOST, Client, read_answer
 from bench.soak.kinds import Manner, Request

@@ -9,7 +9,7 @@ import httpx
 from app.api.factory import create_app
 from app.auth.keys import Key
 from app.backend import Backend
-from app.prediction.limits import Limits
+from app.limits import Limits
 from app.prediction.predictor import Predictor
 from tests.fakes import FakeBackend
 

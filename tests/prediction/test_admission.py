@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from app.errors import OverloadedError
+from app.limits import derive_limits
 from app.prediction.admission import Admission
-from app.prediction.limits import derive_limits
 from app.settings import Settings
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from app.backend import Geometry
 from app.errors import ImageTooLargeError, ProblemError, UndecodableImageError
-from app.prediction.limits import Limits
+from app.limits import Limits
 from app.prediction.processes import ProcessReader
 from tests.prediction import forgeries, samples
 from tests.prediction.bombs import BLOCKS, BOMBS, FRAMES, PIXELS, make_exif

@@ -12,8 +12,8 @@ from transformers.image_utils import load_image
 
 from app.backend import Geometry, Pixels
 from app.errors import ImageTooLargeError, UndecodableImageError
+from app.limits import GAP, derive_limits
 from app.prediction.images import DecodedImage, ImageDecoder
-from app.prediction.limits import GAP, derive_limits
 from app.prediction.predictor import Predictor
 from app.prediction.processor import GeometryProcessor, build_processor
 from app.settings import Settings

@@ -15,9 +15,9 @@ from transformers.image_utils import load_image
 
 from app.backend import Geometry
 from app.errors import ImageTooLargeError, ProblemError, UndecodableImageError
+from app.limits import Limits
 from app.prediction.formats import HEIF, load_heif
 from app.prediction.images import DecodedImage, ImageDecoder
-from app.prediction.limits import Limits
 from app.prediction.media import name_media_type
 from app.prediction.processes import ProcessReader
 from app.prediction.reader import Reading

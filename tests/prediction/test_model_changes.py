@@ -7,8 +7,8 @@ import pytest
 
 from app.backend import Description, Group, Scored
 from app.errors import ModelUnavailableError
+from app.limits import Limits
 from app.prediction.answer import Classified
-from app.prediction.limits import Limits
 from app.prediction.predictor import PREPARE_TRIES, Predictor
 from schemas import PredictOptions
 from tests.fakes import FakeBackend

@@ -15,8 +15,8 @@ from app.errors import (
     ProblemError,
     UndecodableImageError,
 )
+from app.limits import Limits
 from app.prediction.answer import Classified
-from app.prediction.limits import Limits
 from app.prediction.predictor import Predictor
 from schemas import PredictOptions
 from tests.fakes import DESCRIPTION, FakeBackend

@@ -10,8 +10,8 @@ import pytest
 
 from app.backend import Group, Scored
 from app.errors import InternalError, ModelUnavailableError
+from app.limits import Limits
 from app.prediction import probe as probes
-from app.prediction.limits import Limits
 from app.prediction.predictor import Predictor
 from app.prediction.probe import FRESH_S, Probe
 from schemas import PredictOptions

@@ -13,7 +13,7 @@ import pytest
 
 from app.backend import Geometry
 from app.errors import ModelUnavailableError, UndecodableImageError
-from app.prediction.limits import Limits
+from app.limits import Limits
 from app.prediction.processes import ProcessReader, _Child
 from tests.prediction import samples
 

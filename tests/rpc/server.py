@@ -11,7 +11,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from app.auth.keys import Key
 from app.backend import Backend
-from app.prediction.limits import Limits
+from app.limits import Limits
 from app.prediction.predictor import Predictor
 from app.rpc.door import RpcDoor
 from schemas.rpc.classifier_pb2_grpc import add_ClassifierServicer_to_server
