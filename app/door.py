@@ -21,10 +21,10 @@ from PIL.Image import Image
 
 from app.backend import Logits, Pixels
 from app.errors import InvalidRequestError, PayloadTooLargeError, ProblemError
+from app.images.arrays import encode_array, encode_image
 from app.observability.access_log import CLIENT_GONE, log_access
 from app.observability.logs import request_id
 from app.prediction.answer import read_options
-from app.prediction.arrays import encode_array, encode_image
 from app.prediction.predictor import Predictor
 from schemas import PredictResponse
 

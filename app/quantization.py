@@ -26,9 +26,9 @@ from app.classifier.engine import Source
 from app.classifier.model import Model
 from app.classifier.processor import load_processor
 from app.errors import ProblemError, SettingsError, StartupError
+from app.images.decoder import ImageDecoder
+from app.images.geometry import build_processor
 from app.limits import derive_limits
-from app.prediction.images import ImageDecoder
-from app.prediction.processor import build_processor
 from app.prediction.scores import compute_scores
 from app.settings import Settings
 

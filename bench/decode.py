@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from app.backend import Logits, Pixels
 from app.classifier.model import Model
-from app.prediction.images import DecodedImage, ImageDecoder
-from app.prediction.processor import Processor, build_processor
+from app.images.decoder import DecodedImage, ImageDecoder
+from app.images.geometry import Processor, build_processor
 from bench.checkpoints import load_models
 from bench.machine import describe_machine
 from bench.photographs import SIZES, SOURCES, Photograph, make_photographs

@@ -18,8 +18,8 @@ import numpy as np
 from app.backend import Pixels
 from app.classifier.load import load_model
 from app.classifier.model import Model
-from app.prediction.images import ImageDecoder
-from app.prediction.processor import Processor, build_processor
+from app.images.decoder import ImageDecoder
+from app.images.geometry import Processor, build_processor
 from app.settings import Settings
 from bench.images import IMAGES, Picture, make_picture
 

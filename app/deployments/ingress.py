@@ -13,10 +13,10 @@ from app.api.factory import create_app
 from app.backend import Logits, Pixels
 from app.door import AnyImage, CallOptions, PythonDoor
 from app.handle import HandleBackend
+from app.images.worker_pool import ProcessReader
 from app.limits import derive_limits
 from app.patches import bound_receive
 from app.prediction.predictor import Predictor
-from app.prediction.processes import ProcessReader
 from app.replica import STOP_S, give_back_large, prepare_replica
 from app.rpc.door import RpcDoor
 from app.settings import Settings

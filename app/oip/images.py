@@ -4,8 +4,8 @@ import asyncio
 from functools import partial
 
 from app.errors import InvalidRequestError
+from app.images.arrays import encode_array
 from app.oip.tensors import Tensor
-from app.prediction.arrays import encode_array
 from app.prediction.turns import Read
 
 CHANNELS = 3

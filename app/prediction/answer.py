@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from app.backend import Description, Logits
 from app.errors import InvalidRequestError
+from app.images.reader import Reading
 from app.prediction.coalescer import ScoredImage
-from app.prediction.reader import Reading
 from app.prediction.scores import compute_scores, rank_predictions
 from schemas import ImageInfo, ModelInfo, PredictOptions, PredictResponse, Scores
 

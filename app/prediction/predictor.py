@@ -13,12 +13,12 @@ import numpy as np
 
 from app.backend import Backend, Description, Logits, Pixels
 from app.errors import DeadlineExceededError, ModelUnavailableError
+from app.images.arrays import check_pixels
+from app.images.reader import Reader, ThreadReader
 from app.limits import Limits
 from app.prediction.admission import Admission
 from app.prediction.answer import Classified, Prepared, build_answer
-from app.prediction.arrays import check_pixels
 from app.prediction.preparation import Preparation, Preparations
-from app.prediction.reader import Reader, ThreadReader
 from app.prediction.scores import check_logits
 from schemas import PredictOptions
 

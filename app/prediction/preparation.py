@@ -8,9 +8,9 @@ import asyncio
 from dataclasses import dataclass
 
 from app.backend import Backend, Description, Group, Pixels, Scored
+from app.images.reader import Reader
 from app.limits import Limits
 from app.prediction.coalescer import Coalescer
-from app.prediction.reader import Reader
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ ROLES = {
     "ray::HAProxyManager": "HAProxy manager",
     "ray::DashboardAgent": "Ray dashboard agent",
     "ray::RuntimeEnvAgent": "Ray environment agent",
-    "python -m app.prediction.child": "reading process",
+    "python -m app.images.worker": "reading process",
     "python -m app.cli": "vitrine serve",
     "python dashboard.py": "Ray dashboard",
     "python monitor.py": "Ray monitor",

@@ -19,8 +19,8 @@ from app.classifier.engines.openvino import TOLERANCE, OpenvinoEngine
 from app.classifier.model import Model
 from app.classifier.processor import load_processor
 from app.errors import CheckpointError, SettingsError
-from app.prediction.images import ImageDecoder
-from app.prediction.processor import build_processor
+from app.images.decoder import ImageDecoder
+from app.images.geometry import build_processor
 
 SAMPLES = Path(__file__).parents[2] / "app" / "demo" / "samples"
 ENGINES: list[tuple[EngineName, Precision]] = [

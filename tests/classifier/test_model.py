@@ -13,8 +13,8 @@ from app.classifier.checkpoint import open_checkpoint
 from app.classifier.choice import Choice
 from app.classifier.model import Model
 from app.errors import SettingsError
-from app.prediction.images import DecodedImage
-from app.prediction.processor import build_processor
+from app.images.decoder import DecodedImage
+from app.images.geometry import build_processor
 from tests.classifier.checkpoints import LABELS, SIDE, save_vit
 from tests.classifier.pictures import draw_image
 

@@ -26,8 +26,8 @@ from app.classifier.engines.network import Normalizer
 from app.classifier.model import Model
 from app.classifier.processor import load_processor
 from app.errors import CheckpointError
-from app.prediction.images import DecodedImage
-from app.prediction.processor import build_processor
+from app.images.decoder import DecodedImage
+from app.images.geometry import build_processor
 from tests.classifier.checkpoints import copy_checkpoint, edit_json
 from tests.classifier.pictures import draw_image
 

@@ -108,7 +108,7 @@ ONLY_IN = {
     "grpc": {"app/handle.py", "app/rpc", "schemas/rpc"},
     "google": {"app/rpc", "schemas/rpc"},
     "torch": {"app/classifier", "app/demo"},
-    "transformers": {"app/classifier", "app/demo", "app/prediction/processor.py"},
+    "transformers": {"app/classifier", "app/demo", "app/images/geometry.py"},
     "sklearn": {"app/demo"},
     "openvino": {"app/classifier/engines/openvino.py"},
     "nncf": {"app/classifier/engines/openvino.py"},

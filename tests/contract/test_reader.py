@@ -9,9 +9,9 @@ import pytest
 
 from app.backend import Geometry
 from app.errors import ProblemError
+from app.images.reader import Reader, Reading, ThreadReader
+from app.images.worker_pool import ProcessReader
 from app.limits import Limits
-from app.prediction.processes import ProcessReader
-from app.prediction.reader import Reader, Reading, ThreadReader
 from tests.prediction import forgeries, samples
 
 LIMITS = Limits(max_bytes=1_000_000, max_pixels=200_000, max_queue=8, timeout_s=20, batch_size=4)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from app.errors import InvalidRequestError
+from app.images.decoder import ImageDecoder
 from app.oip.images import list_images
 from app.oip.tensors import Tensor, read_raw
-from app.prediction.images import ImageDecoder
 
 _DECODER = ImageDecoder(max_bytes=1_000_000, max_pixels=1_000_000)
 

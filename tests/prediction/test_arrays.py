@@ -7,8 +7,8 @@ from PIL import Image
 
 from app.backend import Geometry
 from app.errors import InvalidRequestError
-from app.prediction.arrays import check_pixels, encode_array, encode_image
-from app.prediction.images import ImageDecoder
+from app.images.arrays import check_pixels, encode_array, encode_image
+from app.images.decoder import ImageDecoder
 
 _DECODER = ImageDecoder(max_bytes=1_000_000, max_pixels=1_000_000)
 

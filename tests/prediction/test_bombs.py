@@ -13,8 +13,8 @@ from PIL import Image
 
 from app.backend import Geometry
 from app.errors import ImageTooLargeError, ProblemError, UndecodableImageError
+from app.images.worker_pool import ProcessReader
 from app.limits import Limits
-from app.prediction.processes import ProcessReader
 from tests.prediction import forgeries, samples
 from tests.prediction.bombs import BLOCKS, BOMBS, FRAMES, PIXELS, make_exif
 from tests.serve.processes import read_peak
@@ -39,7 +39,7 @@ _HUGE = {f"{name}, header alone": make for name, make in forgeries.HUGE.items()}
 
 
 _BOUNDED = """
-from app.prediction.memory import make_bound
+from app.images.memory_limit import make_bound
 
 with make_bound()(50_000_000):
     assert len(bytes(20_000_000)) == 20_000_000
@@ -59,7 +59,7 @@ Outcome = tuple[str, float, int]
 def find_child() -> psutil.Process:
     """Find the one process that reads images for this one."""
     (child,) = (
-        child for child in psutil.Process().children() if "app.prediction.child" in child.cmdline()
+        child for child in psutil.Process().children() if "app.images.worker" in child.cmdline()
     )
     return child
 

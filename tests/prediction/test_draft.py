@@ -12,10 +12,10 @@ from transformers.image_utils import load_image
 
 from app.backend import Geometry, Pixels
 from app.errors import ImageTooLargeError, UndecodableImageError
+from app.images.decoder import DecodedImage, ImageDecoder
+from app.images.geometry import GeometryProcessor, build_processor
 from app.limits import GAP, derive_limits
-from app.prediction.images import DecodedImage, ImageDecoder
 from app.prediction.predictor import Predictor
-from app.prediction.processor import GeometryProcessor, build_processor
 from app.settings import Settings
 from schemas import PredictOptions
 from tests.fakes import FakeBackend

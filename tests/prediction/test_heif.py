@@ -15,12 +15,12 @@ from transformers.image_utils import load_image
 
 from app.backend import Geometry
 from app.errors import ImageTooLargeError, ProblemError, UndecodableImageError
+from app.images.decoder import DecodedImage, ImageDecoder
+from app.images.formats import HEIF, load_heif
+from app.images.reader import Reading
+from app.images.signatures import name_media_type
+from app.images.worker_pool import ProcessReader
 from app.limits import Limits
-from app.prediction.formats import HEIF, load_heif
-from app.prediction.images import DecodedImage, ImageDecoder
-from app.prediction.media import name_media_type
-from app.prediction.processes import ProcessReader
-from app.prediction.reader import Reading
 from tests.prediction import samples
 from tests.serve.processes import read_peak
 from tests.serve.service import ROOT
@@ -33,14 +33,14 @@ _LIMITS = Limits(
     batch_size=4,
     readers=1,
 )
-CHILD = "app.prediction.child"
+CHILD = "app.images.worker"
 _GEOMETRY = Geometry((32, 32), (32, 32), 2, crop=False)
 _ABSENT = """
 import sys
 sys.modules["pillow_heif"] = None  # as where it is not installed: the import fails
 from app.errors import UnsupportedMediaTypeError
-from app.prediction.formats import load_plugins
-from app.prediction.images import ImageDecoder
+from app.images.formats import load_plugins
+from app.images.decoder import ImageDecoder
 
 load_plugins()
 for data in (b"\\0\\0\\0\\x18ftypheic\\0\\0\\0\\0mif1heic", b"%PDF-1.7"):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from app.errors import ImageTooLargeError, UndecodableImageError, UnsupportedMediaTypeError
-from app.prediction.formats import FORMATS, HEIF, load_heif
-from app.prediction.images import DecodedImage, ImageDecoder
+from app.images.decoder import DecodedImage, ImageDecoder
+from app.images.formats import FORMATS, HEIF, load_heif
 from tests.prediction import samples
 
 _OTHERS = {

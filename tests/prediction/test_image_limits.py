@@ -12,8 +12,8 @@ from app.errors import (
     UndecodableImageError,
     UnsupportedMediaTypeError,
 )
-from app.prediction.images import DecodedImage, ImageDecoder
-from app.prediction.quick import BYTES, is_quick, may_be_quick
+from app.images.decoder import DecodedImage, ImageDecoder
+from app.images.inline import BYTES, is_quick, may_be_quick
 from tests.prediction import forgeries, samples
 
 _BOUND = 16_000_000

@@ -11,8 +11,8 @@ from PIL import Image, ImageOps
 from transformers.image_utils import load_image
 
 from app.errors import UndecodableImageError
-from app.prediction.formats import FORMATS
-from app.prediction.images import DecodedImage, ImageDecoder
+from app.images.decoder import DecodedImage, ImageDecoder
+from app.images.formats import FORMATS
 from tests.prediction import forgeries, samples
 
 _ORIENTATIONS = range(1, 9)

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from app.prediction.media import name_media_type
+from app.images.signatures import name_media_type
 from tests.prediction import samples
 
 _NAMES = {

@@ -5,8 +5,8 @@ import time
 
 from app.backend import Geometry
 from app.errors import ImageTooLargeError, UndecodableImageError, UnsupportedMediaTypeError
+from app.images.reader import ThreadReader
 from app.limits import Limits
-from app.prediction.reader import ThreadReader
 from tests.prediction import samples
 from tests.prediction.mutations import list_originals, make_mutant
 

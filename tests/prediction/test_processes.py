@@ -13,8 +13,8 @@ import pytest
 
 from app.backend import Geometry
 from app.errors import ModelUnavailableError, UndecodableImageError
+from app.images.worker_pool import ProcessReader, _Child
 from app.limits import Limits
-from app.prediction.processes import ProcessReader, _Child
 from tests.prediction import samples
 
 LIMITS = Limits(
@@ -38,7 +38,7 @@ async def open_reader(limits: Limits = LIMITS) -> AsyncIterator[ProcessReader]:
 def find_children() -> list[psutil.Process]:
     """Find the processes that read images for this one."""
     return [
-        child for child in psutil.Process().children() if "app.prediction.child" in child.cmdline()
+        child for child in psutil.Process().children() if "app.images.worker" in child.cmdline()
     ]
 
 

@@ -15,8 +15,8 @@ from transformers import AutoImageProcessor
 from app.backend import Geometry
 from app.classifier.processor import load_processor
 from app.errors import ImageTooLargeError
-from app.prediction.images import DecodedImage
-from app.prediction.processor import (
+from app.images.decoder import DecodedImage
+from app.images.geometry import (
     FallbackProcessor,
     GeometryProcessor,
     Processor,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from app.prediction.upright import turn_upright
+from app.images.orientation import turn_upright
 from tests.prediction import samples
 from tests.prediction.bombs import BLOCKS
 

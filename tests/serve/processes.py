@@ -7,7 +7,7 @@ import psutil
 
 from tests.serve.service import Service
 
-_READS = "app.prediction.child"
+_READS = "app.images.worker"
 _LASTING = ("ray::Serve", "ray::Proxy", "/raylet", "gcs_server", "app.cli")
 """What is never replaced; HAProxy's processes are, when Serve writes its file anew."""
 

@@ -1,7 +1,7 @@
 """From bytes of unknown origin to an upright RGB image within limits.
 
 The result equals transformers' `load_image`: EXIF turn, then conversion to RGB, first frame of an
-animation; only a scaled decode (`app.prediction.draft`) departs from it. What a file is, its
+animation; only a scaled decode (`app.images.scaled_decoding`) departs from it. What a file is, its
 content says; its name and Content-Type are not looked at.
 """
 
@@ -19,10 +19,10 @@ from app.errors import (
     PayloadTooLargeError,
     UndecodableImageError,
 )
-from app.prediction.draft import Box, FindTarget, Size, draft_image
-from app.prediction.formats import identify_image, name_format
-from app.prediction.memory import BoundMemory, count_memory, leave_unbounded
-from app.prediction.upright import turn_upright
+from app.images.formats import identify_image, name_format
+from app.images.memory_limit import BoundMemory, count_memory, leave_unbounded
+from app.images.orientation import turn_upright
+from app.images.scaled_decoding import Box, FindTarget, Size, draft_image
 
 BROKEN = (
     OSError,
@@ -50,7 +50,7 @@ class DecodedImage:
 
     Attributes:
         rgb: Pillow image of mode RGB.
-        format: one of `app.prediction.formats.FORMATS`, or HEIF.
+        format: one of `app.images.formats.FORMATS`, or HEIF.
         size: width and height of the image that was sent, upright.
         box: set when `rgb` was decoded smaller: the part of it that the whole image covers.
     """

@@ -15,9 +15,9 @@ from dataclasses import asdict
 
 from app.backend import Geometry
 from app.errors import ModelUnavailableError, UndecodableImageError
+from app.images.reader import ImageReader, Reading
+from app.images.worker import START, read_answer, write_geometry
 from app.limits import Limits
-from app.prediction.child import START, read_answer, write_geometry
-from app.prediction.reader import ImageReader, Reading
 
 START_S = 60.0
 """Seconds until a process must be ready; transformers' own processors take seconds to import."""
@@ -155,7 +155,7 @@ class _Child:
         number, limits = str(theirs.fileno()), json.dumps(asdict(self._limits))
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own, and not waited for
-                [sys.executable, "-m", "app.prediction.child", number, limits],
+                [sys.executable, "-m", "app.images.worker", number, limits],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

@@ -11,8 +11,8 @@ from PIL import Image
 
 from app.backend import Geometry
 from app.errors import InvalidRequestError
-from app.prediction.images import BROKEN
-from app.prediction.upright import turn_upright
+from app.images.decoder import BROKEN
+from app.images.orientation import turn_upright
 
 LARGEST = 255
 """What 1.0 stands for."""

@@ -13,8 +13,8 @@ from PIL import Image
 
 from app.backend import Geometry, Pixels
 from app.errors import ImageTooLargeError
-from app.prediction.draft import Size
-from app.prediction.images import DecodedImage
+from app.images.decoder import DecodedImage
+from app.images.scaled_decoding import Size
 
 
 class Processor(Protocol):

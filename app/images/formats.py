@@ -6,7 +6,7 @@ from io import BytesIO
 from PIL import Image, UnidentifiedImageError
 
 from app.errors import UndecodableImageError, UnsupportedMediaTypeError
-from app.prediction.media import HEIF_TYPES, name_media_type
+from app.images.signatures import HEIF_TYPES, name_media_type
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """The Pillow plugins that may run. Several JPEGs in one file (MPO) are read as a JPEG."""

@@ -1,7 +1,7 @@
 """Reading an image: its bytes become the pixels of the model's size.
 
 `ImageReader` does it. A `Reader` says where: `ThreadReader` in this process,
-`app.prediction.processes.ProcessReader` in processes of its own, for a service.
+`app.images.worker_pool.ProcessReader` in processes of its own, for a service.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from typing import Protocol
 from PIL import Image
 
 from app.backend import Geometry, Pixels
+from app.images.decoder import ImageDecoder
+from app.images.formats import load_heif
+from app.images.geometry import Processor, build_processor
+from app.images.inline import is_quick, may_be_quick
+from app.images.memory_limit import BoundMemory, leave_unbounded
+from app.images.scaled_decoding import Size
 from app.limits import Limits
-from app.prediction.draft import Size
-from app.prediction.formats import load_heif
-from app.prediction.images import ImageDecoder
-from app.prediction.memory import BoundMemory, leave_unbounded
-from app.prediction.processor import Processor, build_processor
-from app.prediction.quick import is_quick, may_be_quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Reading:
 
     Attributes:
         size: width and height of the image that was sent, upright.
-        format: one of `app.prediction.formats.FORMATS`, or HEIF.
+        format: one of `app.images.formats.FORMATS`, or HEIF.
         pixels: `[height, width, 3]` of the model's size.
     """
 

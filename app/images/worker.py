@@ -1,4 +1,4 @@
-"""The process that reads images for `app.prediction.processes`, and how the two talk.
+"""The process that reads images for `app.images.worker_pool`, and how the two talk.
 
 What a hostile image can do to a decoder, it does here: take too long, take too much memory or
 crash. The process then ends, and nothing else does.
@@ -17,10 +17,10 @@ from PIL import AvifImagePlugin
 
 from app.backend import Geometry
 from app.errors import ProblemError
+from app.images.formats import load_plugins
+from app.images.memory_limit import make_bound
+from app.images.reader import ImageReader, Reading
 from app.limits import Limits
-from app.prediction.formats import load_plugins
-from app.prediction.memory import make_bound
-from app.prediction.reader import ImageReader, Reading
 
 START = struct.Struct("!III")
 """A message: its number, the lengths of both its parts, then a part of JSON and a part of bytes.

@@ -1,0 +1,1 @@
+"""Encoded bytes in, pixels of the model's size out. It knows no model, no HTTP and no Ray."""
