@@ -24,8 +24,8 @@ from app.errors import InvalidRequestError, PayloadTooLargeError, ProblemError
 from app.images.arrays import encode_array, encode_image
 from app.observability.access_log import CLIENT_GONE, log_access
 from app.observability.logs import request_id
-from app.prediction.answer import read_options
 from app.prediction.predictor import Predictor
+from app.prediction.result import read_options
 from schemas import PredictResponse
 
 AnyImage = bytes | Image | NDArray[np.generic]

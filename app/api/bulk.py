@@ -12,8 +12,8 @@ from starlette.types import Send
 from app.api.dependencies import get_predictor
 from app.api.problems import describe_problem
 from app.errors import InvalidRequestError, ProblemError
+from app.prediction.bulk import Job, Read, Turns, count_places, finish_each
 from app.prediction.predictor import Predictor
-from app.prediction.turns import Job, Read, Turns, count_places, finish_each
 from schemas import BulkItem, BulkResponse, PredictOptions
 
 NDJSON = "application/x-ndjson"

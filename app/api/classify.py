@@ -17,7 +17,7 @@ from app.errors import (
     UndecodableImageError,
     UnsupportedMediaTypeError,
 )
-from app.prediction.answer import Timing
+from app.prediction.result import Timing
 from schemas import PredictOptions
 
 ERRORS = document(

@@ -6,7 +6,7 @@ from functools import partial
 from app.errors import InvalidRequestError
 from app.images.arrays import encode_array
 from app.oip.tensors import Tensor
-from app.prediction.turns import Read
+from app.prediction.bulk import Read
 
 CHANNELS = 3
 """Red, green and blue."""

@@ -20,10 +20,10 @@ from app.errors import (
 from app.oip.images import list_images
 from app.oip.outputs import OUTPUTS, Wanted, build_output, choose_outputs
 from app.oip.tensors import Tensor
-from app.prediction.answer import Classified
+from app.prediction.bulk import Read, Turns
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe
-from app.prediction.turns import Read, Turns
+from app.prediction.result import Classified
 from schemas import ModelMetadata, PredictOptions, ServerMetadata, TensorMetadata
 
 INPUT = "image"

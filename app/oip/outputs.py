@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.errors import InvalidRequestError
 from app.oip.tensors import Tensor
-from app.prediction.answer import Classified
+from app.prediction.result import Classified
 from app.prediction.scores import compute_scores
 
 OUTPUTS: Final = ("scores", "logits")

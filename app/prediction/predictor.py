@@ -1,7 +1,7 @@
 """The core: an image's bytes in, its predictions out. Every door enters here.
 
 It speaks to a Backend and holds no checkpoint; a prediction's labels always belong to the weights
-that scored it (`app.prediction.preparation`).
+that scored it (`app.prediction.current_model`).
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from app.images.arrays import check_pixels
 from app.images.reader import Reader, ThreadReader
 from app.limits import Limits
 from app.prediction.admission import Admission
-from app.prediction.answer import Classified, Prepared, build_answer
-from app.prediction.preparation import Preparation, Preparations
+from app.prediction.current_model import Preparation, Preparations
+from app.prediction.result import Classified, Prepared, build_answer
 from app.prediction.scores import check_logits
 from schemas import PredictOptions
 

@@ -8,8 +8,8 @@ from itertools import count
 
 import schemas
 from app.errors import DeadlineExceededError, ProblemError
-from app.prediction.answer import read_options
-from app.prediction.turns import Job, count_places, finish_each
+from app.prediction.bulk import Job, count_places, finish_each
+from app.prediction.result import read_options
 from app.rpc.call import Call
 from app.rpc.method import Door, streaming, unary
 from app.rpc.status import build_status

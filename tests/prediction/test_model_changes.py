@@ -8,8 +8,8 @@ import pytest
 from app.backend import Description, Group, Scored
 from app.errors import ModelUnavailableError
 from app.limits import Limits
-from app.prediction.answer import Classified
 from app.prediction.predictor import PREPARE_TRIES, Predictor
+from app.prediction.result import Classified
 from schemas import PredictOptions
 from tests.fakes import FakeBackend
 from tests.prediction import samples

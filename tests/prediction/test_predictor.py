@@ -16,8 +16,8 @@ from app.errors import (
     UndecodableImageError,
 )
 from app.limits import Limits
-from app.prediction.answer import Classified
 from app.prediction.predictor import Predictor
+from app.prediction.result import Classified
 from schemas import PredictOptions
 from tests.fakes import DESCRIPTION, FakeBackend
 from tests.prediction import samples

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from typing import TypeVar
 
 from app.limits import Limits
-from app.prediction.answer import Classified
 from app.prediction.predictor import Predictor
+from app.prediction.result import Classified
 from schemas import PredictOptions
 
 Read = Callable[[], Awaitable[bytes]]
