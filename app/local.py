@@ -3,8 +3,8 @@
 import asyncio
 
 from app.backend import Description, Group, Scored
-from app.classifier.checkpoint import Checkpoint
-from app.classifier.choice import Choice
+from app.classifier.checkpoint.files import Checkpoint
+from app.classifier.engines.selection import Choice
 from app.classifier.model import Model
 
 

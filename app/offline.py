@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.backend import Description
-from app.classifier.checkpoint import open_checkpoint
-from app.classifier.load import read_choice
+from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.startup import read_choice
 from app.errors import InvalidRequestError, ProblemError
 from app.limits import derive_limits
 from app.local import LocalBackend

@@ -14,17 +14,17 @@ from typing import cast
 import numpy as np
 
 from app.backend import Activation, Logits, Pixels
-from app.classifier.checkpoint import (
+from app.classifier.checkpoint.files import (
     CONFIG,
     PROCESSOR_CONFIG,
     QUANTIZED,
     Checkpoint,
     open_checkpoint,
 )
-from app.classifier.choice import Choice, check_nncf
-from app.classifier.engine import Source
+from app.classifier.checkpoint.processor import load_processor
+from app.classifier.engines.engine import Source
+from app.classifier.engines.selection import Choice, check_nncf
 from app.classifier.model import Model
-from app.classifier.processor import load_processor
 from app.errors import ProblemError, SettingsError, StartupError
 from app.images.decoder import ImageDecoder
 from app.images.geometry import build_processor

@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessorPil
 from transformers.image_processing_utils import BaseImageProcessor
 
-from app.classifier.checkpoint import open_checkpoint
-from app.classifier.choice import Choice
+from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.engines.selection import Choice
 from app.classifier.model import Model
 from bench.photographs import SOURCES, add_noise, mirror_source, scale_source
 

@@ -16,8 +16,8 @@ from statistics import median
 import numpy as np
 
 from app.backend import Pixels
-from app.classifier.load import load_model
 from app.classifier.model import Model
+from app.classifier.startup import load_model
 from app.images.decoder import ImageDecoder
 from app.images.geometry import Processor, build_processor
 from app.settings import Settings

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from app.backend import Logits, Pixels
-from app.classifier.checkpoint import open_checkpoint
-from app.classifier.choice import Choice, build_engine
-from app.classifier.engine import Engine, Source
+from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.checkpoint.processor import load_processor
+from app.classifier.engines.engine import Engine, Source
 from app.classifier.engines.network import load_network
-from app.classifier.processor import load_processor
+from app.classifier.engines.selection import Choice, build_engine
 from app.errors import StartupError
 from bench.models import find_checkpoint
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.classifier.checkpoint import CONFIG, PROCESSOR_CONFIG, QUANTIZED, open_checkpoint
-from app.classifier.choice import Choice
+from app.classifier.checkpoint.files import CONFIG, PROCESSOR_CONFIG, QUANTIZED, open_checkpoint
+from app.classifier.engines.selection import Choice
 from app.classifier.model import Model
 from app.cli import main
 from app.errors import CheckpointError, SettingsError, StartupError

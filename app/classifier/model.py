@@ -9,13 +9,13 @@ from typing import cast
 import numpy as np
 
 from app.backend import Description, Group, Logits, Pixels, Scored
-from app.classifier.checkpoint import Checkpoint
-from app.classifier.choice import Choice, build_engine, build_plain
-from app.classifier.engine import Engine, Source
-from app.classifier.guard import refuse_broken
-from app.classifier.isolation import Isolation
-from app.classifier.processor import load_processor
-from app.classifier.watch import Watch
+from app.classifier.bisection import Isolation
+from app.classifier.checkpoint.files import Checkpoint
+from app.classifier.checkpoint.loader_errors import refuse_broken
+from app.classifier.checkpoint.processor import load_processor
+from app.classifier.engines.engine import Engine, Source
+from app.classifier.engines.selection import Choice, build_engine, build_plain
+from app.classifier.hang_detector import Watch
 from app.errors import ModelUnavailableError
 
 HALF = ("bf16", "fp16")

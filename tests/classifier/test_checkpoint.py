@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from transformers import ViTForImageClassification
 
-from app.classifier.checkpoint import BUNDLED, open_checkpoint
-from app.classifier.choice import Choice
+from app.classifier.checkpoint.files import BUNDLED, open_checkpoint
+from app.classifier.engines.selection import Choice
 from app.classifier.model import Model
 from app.errors import CheckpointError
 from tests.classifier.checkpoints import (
@@ -78,7 +78,7 @@ def test_opening_imports_neither_torch_nor_transformers(folder: Path) -> None:
     edit_json(folder / CONFIG, id2label={"0": "only"})
     script = (
         "import sys\n"
-        "from app.classifier.checkpoint import open_checkpoint\n"
+        "from app.classifier.checkpoint.files import open_checkpoint\n"
         "from app.errors import CheckpointError\n"
         "try: open_checkpoint(sys.argv[1])\n"
         "except CheckpointError as error: print(error)\n"

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from app.classifier.engines.cpu import trace_network
+from app.classifier.checkpoint.processor import Scaling
 from app.classifier.engines.network import Network, Normalizer
-from app.classifier.processor import Scaling
+from app.classifier.engines.torch_cpu import trace_network
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from app.backend import Logits, Pixels
-from app.classifier.engines.cuda import CudaEngine, Place
+from app.classifier.engines.torch_cuda import CudaEngine, Place
 
 
 class FullPlace:

@@ -11,13 +11,13 @@ from transformers import AutoModelForImageClassification
 
 from app.backend import Logits, Pixels
 from app.classifier import choice as engines
-from app.classifier.checkpoint import BUNDLED, open_checkpoint
-from app.classifier.choice import Choice, build_engine
-from app.classifier.engine import Engine, EngineName, Precision, Source
-from app.classifier.engines.cpu import CpuEngine
+from app.classifier.checkpoint.files import BUNDLED, open_checkpoint
+from app.classifier.checkpoint.processor import load_processor
+from app.classifier.engines.engine import Engine, EngineName, Precision, Source
 from app.classifier.engines.openvino import TOLERANCE, OpenvinoEngine
+from app.classifier.engines.selection import Choice, build_engine
+from app.classifier.engines.torch_cpu import CpuEngine
 from app.classifier.model import Model
-from app.classifier.processor import load_processor
 from app.errors import CheckpointError, SettingsError
 from app.images.decoder import ImageDecoder
 from app.images.geometry import build_processor

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from app.classifier.checkpoint import Checkpoint
-from app.classifier.choice import Choice
+from app.classifier.checkpoint.files import Checkpoint
+from app.classifier.engines.selection import Choice
 from app.classifier.model import Model
 from tests.classifier.checkpoints import LABELS, copy_checkpoint, pickle_weights
 from tests.classifier.hub_server import COMMIT, OLD_COMMIT, Files, Hub, serve_hub
@@ -22,7 +22,7 @@ from tests.classifier.hub_server import COMMIT, OLD_COMMIT, Files, Hub, serve_hu
 NOWHERE = "http://127.0.0.1:9"
 OPEN = """
 import json, sys
-from app.classifier.checkpoint import open_checkpoint
+from app.classifier.checkpoint.files import open_checkpoint
 from app.errors import CheckpointError
 try:
     found = open_checkpoint(*json.loads(sys.argv[1]))

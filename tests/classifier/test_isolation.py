@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.backend import Logits, Pixels
-from app.classifier.isolation import Isolation
+from app.classifier.bisection import Isolation
 from app.errors import ModelUnavailableError
 
 LABELS = 3

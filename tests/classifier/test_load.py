@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from app.classifier.checkpoint import open_checkpoint
-from app.classifier.load import choose_threads, load_model, read_choice
+from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.model import Model
+from app.classifier.startup import choose_threads, load_model, read_choice
 from app.errors import CheckpointError
 from app.settings import Settings
 

@@ -9,8 +9,8 @@ import torch
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from app.backend import Geometry, Group, Logits, Pixels
-from app.classifier.checkpoint import open_checkpoint
-from app.classifier.choice import Choice
+from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.engines.selection import Choice
 from app.classifier.model import Model
 from app.errors import SettingsError
 from app.images.decoder import DecodedImage

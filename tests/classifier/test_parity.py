@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForImageClassification, pipeline
 
-from app.classifier.checkpoint import BUNDLED, open_checkpoint
-from app.classifier.choice import Choice
+from app.classifier.checkpoint.files import BUNDLED, open_checkpoint
+from app.classifier.engines.selection import Choice
 from app.limits import Limits
 from app.local import LocalBackend
 from app.prediction.predictor import Predictor

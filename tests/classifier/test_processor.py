@@ -20,11 +20,11 @@ from transformers import (
 from transformers.image_processing_utils import BaseImageProcessor
 
 from app.backend import Geometry
-from app.classifier.checkpoint import open_checkpoint
-from app.classifier.choice import Choice
+from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.checkpoint.processor import load_processor
 from app.classifier.engines.network import Normalizer
+from app.classifier.engines.selection import Choice
 from app.classifier.model import Model
-from app.classifier.processor import load_processor
 from app.errors import CheckpointError
 from app.images.decoder import DecodedImage
 from app.images.geometry import build_processor

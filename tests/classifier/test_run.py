@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.classifier.checkpoint import open_checkpoint
-from app.classifier.run import find_newest_checkpoint
+from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.checkpoint.training_run import find_newest_checkpoint
 from app.errors import CheckpointError
 from tests.classifier.checkpoints import copy_checkpoint
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from app.classifier import watch as watches
-from app.classifier.watch import Watch
+from app.classifier.hang_detector import Watch
 from app.errors import ModelUnavailableError
 
 

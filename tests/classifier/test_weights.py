@@ -13,10 +13,10 @@ import pytest
 import torch
 from transformers.utils.logging import get_verbosity, is_progress_bar_enabled
 
-from app.classifier.checkpoint import open_checkpoint
-from app.classifier.choice import Choice
+from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.checkpoint.weights import load_weights
+from app.classifier.engines.selection import Choice
 from app.classifier.model import Model
-from app.classifier.weights import load_weights
 from app.errors import CheckpointError
 from tests.classifier.checkpoints import LABELS, copy_checkpoint, edit_json, pickle_weights
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from app.backend import Backend, Description, Group
-from app.classifier.checkpoint import open_checkpoint
-from app.classifier.choice import Choice
+from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.engines.selection import Choice
 from app.local import LocalBackend
 from tests.fakes import FakeBackend
 

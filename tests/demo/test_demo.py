@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.classifier.checkpoint import BUNDLED, open_checkpoint
-from app.classifier.choice import Choice
+from app.classifier.checkpoint.files import BUNDLED, open_checkpoint
+from app.classifier.engines.selection import Choice
 from app.demo.train import Split, digit_png, split_digits
 from app.limits import Limits
 from app.local import LocalBackend

@@ -13,7 +13,7 @@ from PIL import Image
 from transformers import AutoImageProcessor
 
 from app.backend import Geometry
-from app.classifier.processor import load_processor
+from app.classifier.checkpoint.processor import load_processor
 from app.errors import ImageTooLargeError
 from app.images.decoder import DecodedImage
 from app.images.geometry import (

@@ -17,7 +17,7 @@ import httpx
 import psutil
 import pytest
 
-from app.classifier.checkpoint import BUNDLED
+from app.classifier.checkpoint.files import BUNDLED
 from app.draining import DRAIN_S
 from schemas import Problem
 from tests.api.uploads import encode_grey, make_upload

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.classifier.checkpoint import BUNDLED
+from app.classifier.checkpoint.files import BUNDLED
 from app.errors import UndecodableImageError
 from tests.api.answers import read_problem
 from tests.api.uploads import make_upload

@@ -1,1 +1,1 @@
-"""What runs a model: one module for each way, all behind `app.classifier.engine.Engine`."""
+"""What runs a model: one module for each way, all behind `app.classifier.engines.engine.Engine`."""

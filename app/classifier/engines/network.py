@@ -6,9 +6,9 @@ So the arithmetic travels into every graph that is made of it.
 import torch
 from transformers import PreTrainedModel
 
-from app.classifier.engine import Precision, Source
-from app.classifier.processor import Scaling
-from app.classifier.weights import load_weights
+from app.classifier.checkpoint.processor import Scaling
+from app.classifier.checkpoint.weights import load_weights
+from app.classifier.engines.engine import Precision, Source
 
 DTYPES: dict[Precision, torch.dtype] = {
     "fp32": torch.float32,

@@ -16,8 +16,8 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino as ov  # noqa: E402 - see above
 
 from app.backend import Logits, Pixels  # noqa: E402
-from app.classifier.engine import EngineName, Precision, Source  # noqa: E402
-from app.classifier.guard import refuse_broken, silence  # noqa: E402
+from app.classifier.checkpoint.loader_errors import refuse_broken, silence  # noqa: E402
+from app.classifier.engines.engine import EngineName, Precision, Source  # noqa: E402
 from app.errors import CheckpointError, SettingsError  # noqa: E402
 
 if TYPE_CHECKING:

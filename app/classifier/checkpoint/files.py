@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.backend import Activation
-from app.classifier.hub import download_snapshot
-from app.classifier.labels import check_head, find_activation, read_labels
-from app.classifier.run import find_newest_checkpoint
+from app.classifier.checkpoint.hub import download_snapshot
+from app.classifier.checkpoint.labels import check_head, find_activation, read_labels
+from app.classifier.checkpoint.training_run import find_newest_checkpoint
 from app.errors import CheckpointError
 
 BUNDLED = Path(__file__).parent.parent / "demo" / "checkpoint"

@@ -13,9 +13,9 @@ from typing import cast
 import torch
 
 from app.backend import Logits, Pixels
-from app.classifier.engine import EngineName, Precision, Source
+from app.classifier.checkpoint.loader_errors import silence
+from app.classifier.engines.engine import EngineName, Precision, Source
 from app.classifier.engines.network import Network, load_network, make_example
-from app.classifier.guard import silence
 from app.errors import SettingsError
 
 TOLERANCE = {"fp32": 1e-5, "bf16": 1e-2}

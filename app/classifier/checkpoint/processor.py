@@ -15,7 +15,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 from transformers.models.convnext.image_processing_pil_convnext import ConvNextImageProcessorPil
 
 from app.backend import Geometry
-from app.classifier.guard import refuse_broken
+from app.classifier.checkpoint.loader_errors import refuse_broken
 from app.errors import CheckpointError
 
 WARP_EDGE = 384

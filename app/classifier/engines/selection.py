@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
 
-from app.classifier.engine import Engine, EngineName, Precision, Source
-from app.classifier.guard import refuse_broken
+from app.classifier.checkpoint.loader_errors import refuse_broken
+from app.classifier.engines.engine import Engine, EngineName, Precision, Source
 from app.errors import CheckpointError, SettingsError
 
 _logger = logging.getLogger("vitrine.classifier")
@@ -67,7 +67,7 @@ def build_engine(source: Source, choice: Choice) -> Engine:
             return _build_openvino(source, choice)
         except CheckpointError as exc:
             _logger.warning("going on with torch: %s", exc)
-    from app.classifier.engines.cpu import CpuEngine  # noqa: PLC0415
+    from app.classifier.engines.torch_cpu import CpuEngine  # noqa: PLC0415
 
     is_compiled = choice.engine == "compile"
     return CpuEngine(source, _choose_cpu_precision(choice), is_compiled=is_compiled)
@@ -75,7 +75,7 @@ def build_engine(source: Source, choice: Choice) -> Engine:
 
 def build_plain(source: Source, device: str) -> Engine:
     """Build what cannot fail but for memory: the network itself, in fp32, on a device."""
-    from app.classifier.engines.plain import PlainEngine  # noqa: PLC0415
+    from app.classifier.engines.torch_eager import PlainEngine  # noqa: PLC0415
 
     return PlainEngine(source, device)
 
@@ -128,7 +128,7 @@ def _build_cuda(source: Source, choice: Choice) -> Engine:
     if choice.engine == "openvino":
         message = "VITRINE_ENGINE=openvino runs on the CPU. Set VITRINE_DEVICE=cpu, or auto here."
         raise SettingsError(message)
-    from app.classifier.engines.cuda import CudaEngine, choose_precision  # noqa: PLC0415
+    from app.classifier.engines.torch_cuda import CudaEngine, choose_precision  # noqa: PLC0415
 
     is_compiled = choice.engine == "compile" or (choice.engine == "auto" and has_triton())
     precision = choose_precision(choice.precision)

@@ -5,7 +5,7 @@ from typing import cast
 import torch
 
 from app.backend import Logits, Pixels
-from app.classifier.engine import EngineName, Precision, Source
+from app.classifier.engines.engine import EngineName, Precision, Source
 from app.classifier.engines.network import load_network
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForImageClassification, PreTrainedModel
 
-from app.classifier.checkpoint import Checkpoint, find_weights
-from app.classifier.guard import refuse_broken
+from app.classifier.checkpoint.files import Checkpoint, find_weights
+from app.classifier.checkpoint.loader_errors import refuse_broken
 from app.errors import CheckpointError
 
 _MEND = "Save it again with save_pretrained(); code that comes with a checkpoint is never run."

@@ -3,8 +3,8 @@
 import logging
 import time
 
-from app.classifier.checkpoint import open_checkpoint
-from app.classifier.choice import Choice
+from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.engines.selection import Choice
 from app.classifier.model import Model
 from app.errors import StartupError
 from app.machine import count_cores

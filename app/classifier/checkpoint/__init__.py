@@ -1,0 +1,1 @@
+"""Checkpoint files: found, checked and read. Only `processor` and `weights` import transformers."""
