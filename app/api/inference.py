@@ -11,11 +11,18 @@ from fastapi import Request, Response
 
 from app.api.body import parse_document, read_body
 from app.api.content import BINARY, JSON
+from app.api.open_inference.outputs import Wanted
+from app.api.open_inference.service import Answer, Call
+from app.api.open_inference.tensors import (
+    MOST_VALUES,
+    Tensor,
+    check_count,
+    read_raw,
+    read_values,
+    write_raw,
+)
 from app.api.sources import LARGER, read_base64
 from app.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
-from app.oip.inference import Answer, Call
-from app.oip.outputs import Wanted
-from app.oip.tensors import MOST_VALUES, Tensor, check_count, read_raw, read_values, write_raw
 from schemas import (
     MOST_DIMENSIONS,
     BinaryParameters,

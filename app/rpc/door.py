@@ -1,8 +1,8 @@
 """All methods of the gRPC door in one class, for Serve finds a method by its name alone."""
 
+from app.api.open_inference.service import InferenceService
 from app.auth.authenticator import Guard
 from app.auth.keys import Key
-from app.oip.inference import InferenceService
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe
 from app.rpc.classifier import ClassifierDoor

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from app.api.open_inference.outputs import Wanted
+from app.api.open_inference.service import Answer, InferenceService
+from app.api.open_inference.service import Call as Inference
+from app.api.open_inference.tensors import Tensor, read_raw, read_values, write_raw
 from app.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
-from app.oip.inference import Answer, InferenceService
-from app.oip.inference import Call as Inference
-from app.oip.outputs import Wanted
-from app.oip.tensors import Tensor, read_raw, read_values, write_raw
 from app.rpc.call import Call
 from app.rpc.method import Door, unary
 from schemas import MOST_OUTPUTS

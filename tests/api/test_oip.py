@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.api.inference import LENGTH
+from app.api.open_inference.tensors import MOST_VALUES, Tensor, write_raw
 from app.auth.keys import parse_keys
 from app.backend import Group, Scored
 from app.errors import (
@@ -31,7 +32,6 @@ from app.errors import (
     UndecodableImageError,
     UnsupportedMediaTypeError,
 )
-from app.oip.tensors import MOST_VALUES, Tensor, write_raw
 from tests.api.answers import read_problem
 from tests.api.door import LIMITS, MAX_BYTES, URL, answer, get, open_client
 from tests.api.uploads import REFUSED, encode_grey, encode_png_header, make_upload

@@ -5,10 +5,10 @@ import asyncio
 import numpy as np
 import pytest
 
+from app.api.open_inference.images import list_images
+from app.api.open_inference.tensors import Tensor, read_raw
 from app.errors import InvalidRequestError
 from app.images.decoder import ImageDecoder
-from app.oip.images import list_images
-from app.oip.tensors import Tensor, read_raw
 
 _DECODER = ImageDecoder(max_bytes=1_000_000, max_pixels=1_000_000)
 

@@ -7,8 +7,15 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
+from app.api.open_inference.tensors import (
+    LARGEST,
+    MOST_ELEMENTS,
+    Tensor,
+    read_raw,
+    read_values,
+    write_raw,
+)
 from app.errors import InvalidRequestError
-from app.oip.tensors import LARGEST, MOST_ELEMENTS, Tensor, read_raw, read_values, write_raw
 
 HUGE: Final[dict[str, tuple[int, ...]]] = {
     "no dimension": (),

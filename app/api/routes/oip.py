@@ -13,9 +13,9 @@ from app.api.classify import ERRORS
 from app.api.content import InferenceRoute
 from app.api.dependencies import Deadline, PredictorDep, ProbeDep
 from app.api.inference import read_call, write_answer
+from app.api.open_inference.service import InferenceService
 from app.api.problems import document
 from app.errors import ModelUnavailableError, NotFoundError, UnauthorizedError
-from app.oip.inference import InferenceService
 from schemas import (
     InferRequest,
     InferResponse,

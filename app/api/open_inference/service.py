@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from app.api.open_inference.images import list_images
+from app.api.open_inference.outputs import OUTPUTS, Wanted, build_output, choose_outputs
+from app.api.open_inference.tensors import Tensor
 from app.backend import Description
 from app.errors import (
     DeadlineExceededError,
@@ -17,9 +20,6 @@ from app.errors import (
     NotFoundError,
     ProblemError,
 )
-from app.oip.images import list_images
-from app.oip.outputs import OUTPUTS, Wanted, build_output, choose_outputs
-from app.oip.tensors import Tensor
 from app.prediction.bulk import Read, Turns
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe

@@ -3,9 +3,9 @@
 import asyncio
 from functools import partial
 
+from app.api.open_inference.tensors import Tensor
 from app.errors import InvalidRequestError
 from app.images.arrays import encode_array
-from app.oip.tensors import Tensor
 from app.prediction.bulk import Read
 
 CHANNELS = 3

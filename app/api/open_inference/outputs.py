@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.api.open_inference.tensors import Tensor
 from app.errors import InvalidRequestError
-from app.oip.tensors import Tensor
 from app.prediction.result import Classified
 from app.prediction.scores import compute_scores
 
