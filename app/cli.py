@@ -124,7 +124,7 @@ def quantize_model(settings: Settings, images: Path, out: Path, min_agreement: f
 
 def print_openapi(settings: Settings) -> int:
     """Print the OpenAPI document; no model is loaded."""
-    from app.api.factory import create_app  # noqa: PLC0415
+    from app.api.http.factory import create_app  # noqa: PLC0415
     from app.offline import build_predictor  # noqa: PLC0415
 
     app = create_app(build_predictor(settings))

@@ -6,7 +6,7 @@
 from ray.serve.context import _get_global_client
 from starlette.middleware import Middleware
 
-from app.api.headers import list_middlewares
+from app.api.http.serve_headers import list_middlewares
 from app.patches import bind_grpc
 
 

@@ -1,1 +1,1 @@
-"""The HTTP door: FastAPI routes over the core. It knows no Ray and no torch."""
+"""The ways in: HTTP, gRPC and Python, which all call the same core."""

@@ -9,7 +9,7 @@ from ray import serve
 from ray.serve.context import _get_serve_request_context
 from ray.serve.handle import DeploymentHandle
 
-from app.api.factory import create_app
+from app.api.http.factory import create_app
 from app.backend import Logits, Pixels
 from app.door import AnyImage, CallOptions, PythonDoor
 from app.handle import HandleBackend

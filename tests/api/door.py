@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from app.api.factory import create_app
+from app.api.http.factory import create_app
 from app.auth.keys import Key
 from app.backend import Backend
 from app.limits import Limits

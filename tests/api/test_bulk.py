@@ -13,7 +13,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp, Message
 
-from app.api.bulk import Bulk
+from app.api.http.batch_response import Bulk
 from app.errors import (
     DeadlineExceededError,
     InvalidRequestError,

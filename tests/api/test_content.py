@@ -6,7 +6,7 @@ import time
 import httpx
 import pytest
 
-from app.api.content import check_form
+from app.api.http.content_type import check_form
 from app.errors import InvalidRequestError
 from tests.api.answers import read_problem
 from tests.api.door import URL, answer

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from app.api.factory import create_app
+from app.api.http.factory import create_app
 from app.prediction.predictor import Predictor
 from tests.api.door import LIMITS
 from tests.fakes import FakeBackend

@@ -8,7 +8,7 @@ from typing import Final
 import httpx
 import pytest
 
-from app.api.sources import PIECE, SHORT, decode_base64
+from app.api.http.image_sources import PIECE, SHORT, decode_base64
 from app.auth.keys import parse_keys
 from app.errors import (
     InvalidRequestError,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.api.inference import LENGTH
+from app.api.http.open_inference_codec import LENGTH
 from app.api.open_inference.tensors import MOST_VALUES, Tensor, write_raw
 from app.auth.keys import parse_keys
 from app.backend import Group, Scored

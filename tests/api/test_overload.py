@@ -7,10 +7,10 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from app.api import body
-from app.api.deadline import MOVED_TIMEOUT, TIMEOUT
-from app.api.factory import create_app
-from app.api.headers import list_middlewares
+from app.api.http import body
+from app.api.http.deadline import MOVED_TIMEOUT, TIMEOUT
+from app.api.http.factory import create_app
+from app.api.http.serve_headers import list_middlewares
 from app.errors import DeadlineExceededError, InvalidRequestError, OverloadedError
 from app.prediction.predictor import Predictor
 from tests.api.answers import read_problem

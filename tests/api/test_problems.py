@@ -7,7 +7,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from app.api.factory import FORM_OVERHEAD
+from app.api.http.factory import FORM_OVERHEAD
 from app.backend import Group, Scored
 from app.errors import (
     DeadlineExceededError,

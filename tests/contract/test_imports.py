@@ -161,7 +161,7 @@ def test_libraries_stay_where_they_belong(library: str) -> None:
 def test_the_ingress_process_loads_neither_torch_nor_transformers() -> None:
     """What the ingress replica imports leaves torch and transformers out."""
     code = (
-        "import sys, app.api.factory, app.deployments\n"
+        "import sys, app.api.http.factory, app.deployments\n"
         "print([name for name in ('torch', 'transformers') if name in sys.modules])"
     )
     done = subprocess.run(

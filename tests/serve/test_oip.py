@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.api.inference import LENGTH
+from app.api.http.open_inference_codec import LENGTH
 from app.errors import NotFoundError
 from tests.api.answers import read_problem
 from tests.api.uploads import encode_grey, make_upload

@@ -7,11 +7,11 @@ They send the bytes, or JSON where there are parameters, and read a bare list
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
 
-from app.api.body import parse_document, read_body
-from app.api.classify import ERRORS
-from app.api.content import JSON, check_raw, read_name
-from app.api.dependencies import Deadline, get_predictor
-from app.api.sources import read_base64
+from app.api.http.body import parse_document, read_body
+from app.api.http.content_type import JSON, check_raw, read_name
+from app.api.http.dependencies import Deadline, get_predictor
+from app.api.http.image_sources import read_base64
+from app.api.http.predict_response import ERRORS
 from app.prediction.scores import compute_scores, rank_predictions
 from schemas import PredictOptions, ScoredLabel, TaskParameters, TaskRequest
 

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.classify import ERRORS, Options, classify_image
-from app.api.content import JsonRoute
-from app.api.dependencies import Deadline
-from app.api.sources import Sources
+from app.api.http.content_type import JsonRoute
+from app.api.http.dependencies import Deadline
+from app.api.http.image_sources import Sources
+from app.api.http.predict_response import ERRORS, Options, classify_image
 from schemas import ImageSource, PredictResponse
 
 router = APIRouter(tags=["prediction"], route_class=JsonRoute)

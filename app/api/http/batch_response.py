@@ -9,8 +9,8 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Send
 
-from app.api.dependencies import get_predictor
-from app.api.problems import describe_problem
+from app.api.http.dependencies import get_predictor
+from app.api.http.problems import describe_problem
 from app.errors import InvalidRequestError, ProblemError
 from app.prediction.bulk import Job, Read, Turns, count_places, finish_each
 from app.prediction.predictor import Predictor

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.body import read_body
-from app.api.classify import ERRORS, Options, classify_image
-from app.api.content import RawRoute
-from app.api.dependencies import Deadline
+from app.api.http.body import read_body
+from app.api.http.content_type import RawRoute
+from app.api.http.dependencies import Deadline
+from app.api.http.predict_response import ERRORS, Options, classify_image
 from schemas import PredictResponse
 
 router = APIRouter(tags=["prediction"], route_class=RawRoute)

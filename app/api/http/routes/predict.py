@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.classify import ERRORS, Options, classify_image
-from app.api.content import FormRoute
-from app.api.dependencies import Deadline, Upload, read_upload
+from app.api.http.content_type import FormRoute
+from app.api.http.dependencies import Deadline, Upload, read_upload
+from app.api.http.predict_response import ERRORS, Options, classify_image
 from schemas import PredictResponse
 
 router = APIRouter(tags=["prediction"], route_class=FormRoute)

@@ -9,8 +9,9 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from app.api.body import parse_document, read_body
-from app.api.content import BINARY, JSON
+from app.api.http.body import parse_document, read_body
+from app.api.http.content_type import BINARY, JSON
+from app.api.http.image_sources import LARGER, read_base64
 from app.api.open_inference.outputs import Wanted
 from app.api.open_inference.service import Answer, Call
 from app.api.open_inference.tensors import (
@@ -21,7 +22,6 @@ from app.api.open_inference.tensors import (
     read_values,
     write_raw,
 )
-from app.api.sources import LARGER, read_base64
 from app.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
 from schemas import (
     MOST_DIMENSIONS,

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Request, Response, UploadFile
 
-from app.api.bulk import NDJSON, answer_bulk
-from app.api.classify import BULK_ERRORS, Options
-from app.api.content import FormRoute, JsonRoute
-from app.api.dependencies import Deadline
-from app.api.sources import Sources
+from app.api.http.batch_response import NDJSON, answer_bulk
+from app.api.http.content_type import FormRoute, JsonRoute
+from app.api.http.dependencies import Deadline
+from app.api.http.image_sources import Sources
+from app.api.http.predict_response import BULK_ERRORS, Options
 from schemas import BulkResponse, ImageSources
 
 forms = APIRouter(tags=["prediction"], route_class=FormRoute)

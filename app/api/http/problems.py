@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from app.api.auth import find_path
+from app.api.http.open_paths import find_path
 from app.errors import (
     DeadlineExceededError,
     InternalError,
@@ -110,7 +110,7 @@ def document(*errors: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
 
 
 def _begin_entry(error: type[ProblemError]) -> dict[str, Any]:
-    """Begin the entry of a status; `app.api.openapi` puts its media type right."""
+    """Begin the entry of a status; `app.api.http.openapi` puts its media type right."""
     content: dict[str, Any] = {"application/json": {"examples": {}}}
     return {"model": Problem, "description": error.title, "content": content}
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, File, Request, UploadFile
 
-from app.api.deadline import get_deadline
+from app.api.http.deadline import get_deadline
 from app.errors import InvalidRequestError
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe

@@ -7,13 +7,13 @@ from math import ceil
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from app.api.deadline import TIMEOUT
-from app.api.inference import LENGTH
-from app.api.middleware import REQUEST_ID, RequestMiddleware
-from app.api.openapi import build_document
-from app.api.problems import add_handlers
-from app.api.routes import batch, docs, document, health, labels, oip, predict, raw, task
-from app.api.sources import LARGER
+from app.api.http.deadline import TIMEOUT
+from app.api.http.image_sources import LARGER
+from app.api.http.middleware import REQUEST_ID, RequestMiddleware
+from app.api.http.open_inference_codec import LENGTH
+from app.api.http.openapi import build_document
+from app.api.http.problems import add_handlers
+from app.api.http.routes import batch, docs, document, health, labels, oip, predict, raw, task
 from app.auth.authenticator import API_KEY, Guard
 from app.auth.keys import Key
 from app.fetching.fetcher import Fetcher

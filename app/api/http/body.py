@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
-from app.api.problems import summarize
+from app.api.http.problems import summarize
 from app.errors import InvalidRequestError, OverloadedError, PayloadTooLargeError
 from app.prediction.admission import Admission
 

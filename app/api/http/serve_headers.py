@@ -6,7 +6,7 @@ Serve's servers get `list_middlewares` through `app.servers`, so this stands bef
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.deadline import MOVED_TIMEOUT, TIMEOUT
+from app.api.http.deadline import MOVED_TIMEOUT, TIMEOUT
 
 _MOVED = {TIMEOUT.lower().encode(): MOVED_TIMEOUT.lower().encode()}
 _DROPPED = {b"x-request-disconnect-disabled", b"serve_multiplexed_model_id"}

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from app.api.dependencies import get_predictor
-from app.api.problems import document
+from app.api.http.dependencies import get_predictor
+from app.api.http.problems import document
 from app.errors import (
     DeadlineExceededError,
     ImageTooLargeError,

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 
-from app.api.dependencies import PredictorDep
-from app.api.problems import document
+from app.api.http.dependencies import PredictorDep
+from app.api.http.problems import document
 from app.backend import Description
 from app.errors import ModelUnavailableError, UnauthorizedError
 from schemas import Label, Labels, ModelInfo

@@ -9,12 +9,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from app.api.classify import ERRORS
-from app.api.content import InferenceRoute
-from app.api.dependencies import Deadline, PredictorDep, ProbeDep
-from app.api.inference import read_call, write_answer
+from app.api.http.content_type import InferenceRoute
+from app.api.http.dependencies import Deadline, PredictorDep, ProbeDep
+from app.api.http.open_inference_codec import read_call, write_answer
+from app.api.http.predict_response import ERRORS
+from app.api.http.problems import document
 from app.api.open_inference.service import InferenceService
-from app.api.problems import document
 from app.errors import ModelUnavailableError, NotFoundError, UnauthorizedError
 from schemas import (
     InferRequest,

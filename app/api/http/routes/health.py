@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from app.api.dependencies import ProbeDep
-from app.api.problems import document
+from app.api.http.dependencies import ProbeDep
+from app.api.http.problems import document
 from app.errors import ModelUnavailableError, UnauthorizedError
 from schemas import Health, Liveness, ModelInfo
 

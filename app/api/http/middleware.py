@@ -12,10 +12,10 @@ from urllib.parse import quote
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.auth import find_path, is_open
-from app.api.body import Body, drop_body, has_body, read_length
-from app.api.deadline import choose_deadline
-from app.api.problems import build_response
+from app.api.http.body import Body, drop_body, has_body, read_length
+from app.api.http.deadline import choose_deadline
+from app.api.http.open_paths import find_path, is_open
+from app.api.http.problems import build_response
 from app.auth.authenticator import Guard
 from app.errors import OverloadedError, PayloadTooLargeError, ProblemError
 from app.observability.access_log import CLIENT_GONE, build_internal_error, is_safe_id, log_access
