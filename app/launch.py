@@ -148,7 +148,7 @@ def _start_serve(settings: Settings, proxy: Proxy) -> None:
     """Start Serve's controller and proxy; behind HAProxy, Serve itself stays on this machine."""
     from ray import serve  # noqa: PLC0415
 
-    from app.rpc.door import SERVICERS  # noqa: PLC0415
+    from app.api.grpc.servicer import SERVICERS  # noqa: PLC0415
 
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(

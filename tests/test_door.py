@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.api.python import PythonDoor
 from app.backend import Group, Scored
-from app.door import PythonDoor
 from app.errors import (
     InternalError,
     InvalidRequestError,

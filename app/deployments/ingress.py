@@ -9,16 +9,16 @@ from ray import serve
 from ray.serve.context import _get_serve_request_context
 from ray.serve.handle import DeploymentHandle
 
+from app.api.grpc.servicer import RpcDoor
 from app.api.http.factory import create_app
+from app.api.python import AnyImage, CallOptions, PythonDoor
 from app.backend import Logits, Pixels
-from app.door import AnyImage, CallOptions, PythonDoor
 from app.handle import HandleBackend
 from app.images.worker_pool import ProcessReader
 from app.limits import derive_limits
 from app.patches import bound_receive
 from app.prediction.predictor import Predictor
 from app.replica import STOP_S, give_back_large, prepare_replica
-from app.rpc.door import RpcDoor
 from app.settings import Settings
 from schemas import PredictResponse
 

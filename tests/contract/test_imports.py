@@ -62,11 +62,11 @@ ALLOWED = {
         "app.observability.logs",
         "app.api.open_inference",
         "app.prediction",
-        "app.rpc",
+        "app.api.grpc",
         "schemas",
     },
     "app/oip": {"app.backend", "app.errors", "app.api.open_inference", "app.prediction", "schemas"},
-    "app/door.py": {
+    "app/api/python.py": {
         "app.observability.access_log",
         "app.backend",
         "app.errors",

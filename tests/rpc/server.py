@@ -9,11 +9,11 @@ from google.rpc.error_details_pb2 import ErrorInfo, RequestInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
+from app.api.grpc.servicer import RpcDoor
 from app.auth.keys import Key
 from app.backend import Backend
 from app.limits import Limits
 from app.prediction.predictor import Predictor
-from app.rpc.door import RpcDoor
 from schemas.rpc.classifier_pb2_grpc import add_ClassifierServicer_to_server
 from schemas.rpc.inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from tests.api.door import LIMITS

@@ -9,11 +9,11 @@ from grpc_health.v1.health_pb2 import (
     HealthListResponse,
 )
 
+from app.api.grpc import classifier, inference
+from app.api.grpc.call import Call
+from app.api.grpc.middleware import Door, streaming, unary
 from app.errors import MethodNotAllowedError, ModelUnavailableError, NotFoundError
 from app.prediction.probe import Probe
-from app.rpc import classifier, inference
-from app.rpc.call import Call
-from app.rpc.method import Door, streaming, unary
 
 SERVICE = "grpc.health.v1.Health"
 SERVICES = ("", classifier.SERVICE, inference.SERVICE)

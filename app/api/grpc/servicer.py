@@ -1,13 +1,13 @@
 """All methods of the gRPC door in one class, for Serve finds a method by its name alone."""
 
+from app.api.grpc.classifier import ClassifierDoor
+from app.api.grpc.health import HealthDoor
+from app.api.grpc.open_inference import InferenceDoor
 from app.api.open_inference.service import InferenceService
 from app.auth.authenticator import Guard
 from app.auth.keys import Key
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe
-from app.rpc.classifier import ClassifierDoor
-from app.rpc.health import HealthDoor
-from app.rpc.inference import InferenceDoor
 
 SERVICERS = (
     "schemas.rpc.classifier_pb2_grpc:add_ClassifierServicer_to_server",

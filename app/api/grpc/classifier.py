@@ -7,12 +7,12 @@ from functools import partial
 from itertools import count
 
 import schemas
+from app.api.grpc.call import Call
+from app.api.grpc.middleware import Door, streaming, unary
+from app.api.grpc.status import build_status
 from app.errors import DeadlineExceededError, ProblemError
 from app.prediction.bulk import Job, count_places, finish_each
 from app.prediction.result import read_options
-from app.rpc.call import Call
-from app.rpc.method import Door, streaming, unary
-from app.rpc.status import build_status
 from schemas import PredictOptions
 from schemas.rpc.classifier_pb2 import (
     SCORES_ALL,

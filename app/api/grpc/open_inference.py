@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from app.api.grpc.call import Call
+from app.api.grpc.middleware import Door, unary
 from app.api.open_inference.outputs import Wanted
 from app.api.open_inference.service import Answer, InferenceService
 from app.api.open_inference.service import Call as Inference
 from app.api.open_inference.tensors import Tensor, read_raw, read_values, write_raw
 from app.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
-from app.rpc.call import Call
-from app.rpc.method import Door, unary
 from schemas import MOST_OUTPUTS
 from schemas.rpc.inference_pb2 import (
     ModelInferRequest,

@@ -10,10 +10,10 @@ from typing import Protocol
 import grpc
 from google.protobuf.message import Message
 
+from app.api.grpc.status import build_status, find_code
 from app.errors import ProblemError
 from app.observability.access_log import is_safe_id, log_access
 from app.prediction.predictor import Predictor
-from app.rpc.status import build_status, find_code
 
 REQUEST_ID = "request_id"
 """Metadata by which a client names its call. Serve knows it, and answers it or an id of its own."""

@@ -13,12 +13,12 @@ from typing import TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from app.api.grpc.call import Call, Context
 from app.auth.authenticator import Guard
 from app.errors import ProblemError
 from app.observability.access_log import build_internal_error
 from app.observability.logs import request_id
 from app.prediction.predictor import Predictor
-from app.rpc.call import Call, Context
 
 _logger = logging.getLogger("vitrine.access")
 
