@@ -15,15 +15,15 @@ from functools import partial
 from pathlib import Path
 from typing import Never
 
+from app.deployments.haproxy_config import APP_NAME, check_folder, prepare_haproxy
+from app.deployments.serve_environment import Proxy, choose_proxy, list_serve_variables
 from app.draining import DRAIN_S
 from app.errors import StartupError
 from app.front import check_front, list_ports, wait_until_ready
-from app.haproxy import APP_NAME, check_folder, prepare_haproxy
 from app.interrupt import Interrupt
 from app.limits import derive_limits
 from app.network import LOOPBACK, format_address
 from app.observability.logs import forward_lines
-from app.proxy import Proxy, choose_proxy, list_serve_variables
 from app.settings import Settings
 from app.shutdown import (
     OVERDUE_S,

@@ -1,7 +1,7 @@
 """Which addresses are this machine alone. Everything but the front listens on one of them.
 
-`app.proxy` tells Ray that its node is one; HAProxy is put there by `app.haproxy`, the gRPC server
-of a replica by `app.replica`.
+`app.deployments.serve_environment` tells Ray that its node is one; HAProxy is put there by `app.deployments.haproxy_config`, the gRPC server
+of a replica by `app.deployments.replica`.
 """
 
 import ipaddress

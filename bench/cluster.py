@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import psutil
 
-from app.proxy import list_serve_variables
+from app.deployments.serve_environment import list_serve_variables
 from app.shutdown import list_children, stop_service
 
 T = TypeVar("T")

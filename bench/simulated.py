@@ -19,9 +19,9 @@ from ray.serve.config import RequestRouterConfig
 from ray.serve.handle import DeploymentHandle
 
 from app.backend import Geometry, Group, Pixels, Scored
-from app.handle import HandleBackend
+from app.deployments.group_router import GroupRouter
+from app.deployments.handle_backend import HandleBackend
 from app.prediction.coalescer import Coalescer
-from app.routing import GroupRouter
 from bench.arrivals import Ask, Load, Summary, play, summarize_answers
 
 ONGOING = 1024

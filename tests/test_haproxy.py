@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import DeadlineExceededError, ModelUnavailableError, StartupError
-from app.haproxy import (
+from app.deployments.haproxy_config import (
     GRPC_TYPE,
     WAIT,
     check_folder,
@@ -15,6 +14,7 @@ from app.haproxy import (
     format_rule,
     prepare_haproxy,
 )
+from app.errors import DeadlineExceededError, ModelUnavailableError, StartupError
 from schemas import Problem
 
 CONFIGURATION = """\

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app import proxy
+from app.deployments.serve_environment import choose_proxy, list_serve_variables
 from app.errors import SettingsError, StartupError
-from app.proxy import choose_proxy, list_serve_variables
 
 
 def test_auto_takes_haproxy_on_linux() -> None:

@@ -12,9 +12,9 @@ from ray import serve
 from ray.serve.config import RequestRouterConfig
 
 from app.deployments.classifier import Classifier
+from app.deployments.gpus import count_gpus
+from app.deployments.group_router import GroupRouter
 from app.deployments.ingress import Ingress
-from app.resources import count_gpus
-from app.routing import GroupRouter
 from app.settings import Settings
 
 INGRESS_ONGOING = 100_000

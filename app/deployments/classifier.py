@@ -11,8 +11,8 @@ from typing import NamedTuple
 from ray import serve
 
 from app.backend import Description, Group, Scored
+from app.deployments.replica import STOP_S, prepare_replica
 from app.errors import DeadlineExceededError, StartupError
-from app.replica import STOP_S, prepare_replica
 from app.settings import Settings
 
 _logger = logging.getLogger("vitrine.classifier")

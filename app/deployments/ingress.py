@@ -13,12 +13,12 @@ from app.api.grpc.servicer import RpcDoor
 from app.api.http.factory import create_app
 from app.api.python import AnyImage, CallOptions, PythonDoor
 from app.backend import Logits, Pixels
-from app.handle import HandleBackend
+from app.deployments.handle_backend import HandleBackend
+from app.deployments.replica import STOP_S, give_back_large, prepare_replica
+from app.deployments.serve_patches import bound_receive
 from app.images.worker_pool import ProcessReader
 from app.limits import derive_limits
-from app.patches import bound_receive
 from app.prediction.predictor import Predictor
-from app.replica import STOP_S, give_back_large, prepare_replica
 from app.settings import Settings
 from schemas import PredictResponse
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
 
-from app.haproxy import prepare_haproxy
-from app.proxy import list_serve_variables
+from app.deployments.haproxy_config import prepare_haproxy
+from app.deployments.serve_environment import list_serve_variables
 from app.shutdown import end_processes, list_strays
 from bench.chaos.rows import PICTURE, Row
 from bench.chaos.traffic import Tally, keep_busy

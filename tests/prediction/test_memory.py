@@ -10,7 +10,7 @@ import pytest
 _PROGRAM = """
 import sys
 from pathlib import Path
-from app.replica import give_back_large
+from app.deployments.replica import give_back_large
 
 def measure():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

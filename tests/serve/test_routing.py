@@ -9,7 +9,7 @@ from tests.serve.service import ROOT, make_environment
 SCRIPT = """
 import asyncio, json, sys
 from ray.serve._private.common import DeploymentHandleSource, DeploymentID, ReplicaID
-from app.routing import GroupRouter
+from app.deployments.group_router import GroupRouter
 
 REPLICA = ReplicaID("one", DeploymentID("Classifier", "vitrine"))
 

@@ -10,7 +10,7 @@ import grpc
 from ray.exceptions import ActorDiedError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve._private.common import DeploymentID
-from app.handle import _translate
+from app.deployments.handle_backend import _translate
 from app.errors import ImageTooLargeError
 
 def wrap(cause):

@@ -1,6 +1,6 @@
 """Headers of a client that Serve itself would obey are taken out of its way.
 
-Serve's servers get `list_middlewares` through `app.servers`, so this stands before Serve.
+Serve's servers get `list_middlewares` through `app.deployments.server_hook`, so this stands before Serve.
 """
 
 from starlette.middleware import Middleware

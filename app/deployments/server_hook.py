@@ -1,13 +1,13 @@
 """What Serve's servers run before they listen, in proxies and ingress replicas: `prepare_server`.
 
-`app.proxy` names it to them.
+`app.deployments.serve_environment` names it to them.
 """
 
 from ray.serve.context import _get_global_client
 from starlette.middleware import Middleware
 
 from app.api.http.serve_headers import list_middlewares
-from app.patches import bind_grpc
+from app.deployments.serve_patches import bind_grpc
 
 
 def prepare_server() -> list[Middleware]:

@@ -24,7 +24,7 @@ HEAD_S = 30
 """Seconds until a head, or a small body, must have come. Serve sets no limit."""
 
 WHOLE = 120_000
-"""Bytes of a body that fit into HAProxy's buffer (`app.proxy.BUFFER`) with their headers."""
+"""Bytes of a body that fit into HAProxy's buffer (`app.deployments.serve_environment.BUFFER`) with their headers."""
 
 WAIT = f"http-request wait-for-body time {HEAD_S}s if {{ req.hdr_val(content-length) lt {WHOLE} }}"
 """HAProxy sends a request to another replica only when it has all of it before the first."""

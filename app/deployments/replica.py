@@ -6,9 +6,9 @@ from pathlib import Path
 
 import ray
 
+from app.deployments.serve_patches import bind_replica
 from app.network import is_loopback
 from app.observability.logs import choose_format, configure_logging
-from app.patches import bind_replica
 from app.settings import Settings
 
 STOP_S = 20.0

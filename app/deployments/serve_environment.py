@@ -61,7 +61,7 @@ def list_serve_variables(
         "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(largest),
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
         "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
-        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "app.servers:prepare_server",
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "app.deployments.server_hook:prepare_server",
     }
     return variables | (_list_haproxy_variables(folder) if proxy == "haproxy" else {})
 
