@@ -73,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
 def serve_model(settings: Settings) -> int:
     """Serve until Ctrl-C or SIGTERM."""
     from app.classifier.checkpoint.files import open_checkpoint  # noqa: PLC0415
-    from app.launch import run_service  # noqa: PLC0415
+    from app.standalone.launch import run_service  # noqa: PLC0415
 
     style = choose_format(settings.log_format, is_terminal=sys.stderr.isatty())
     configure_logging(style, settings.log_level)

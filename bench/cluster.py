@@ -15,7 +15,7 @@ from typing import TypeVar
 import psutil
 
 from app.deployments.serve_environment import list_serve_variables
-from app.shutdown import list_children, stop_service
+from app.standalone.shutdown import list_children, stop_service
 
 T = TypeVar("T")
 

@@ -7,9 +7,9 @@ import pytest
 
 from app.auth.keys import hash_key
 from app.errors import SettingsError
-from app.front import check_front
 from app.network import format_address
 from app.settings import Settings
+from app.standalone.preflight import check_front
 
 
 def take_port(host: str) -> socket.socket:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-IMPORT = "from app.interrupt import Interrupt"
+IMPORT = "from app.standalone.signals import Interrupt"
 IN_C_CODE = """
 interrupt = Interrupt(0.3, lambda: os._exit(7))
 interrupt.start()
@@ -58,7 +58,7 @@ def test_a_signal_that_is_deferred_is_raised_at_the_end() -> None:
     """What runs meanwhile is not interrupted."""
     script = (
         "import os, signal\n"
-        "from app.interrupt import Interrupt\n"
+        "from app.standalone.signals import Interrupt\n"
         "interrupt = Interrupt(60, lambda: None)\n"
         "interrupt.start()\n"
         "try:\n"

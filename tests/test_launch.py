@@ -10,9 +10,9 @@ import pytest
 import ray
 
 from app.errors import StartupError
-from app.interrupt import Interrupt
-from app.launch import _make_run_folder, _start_ray
 from app.settings import Settings
+from app.standalone.launch import _make_run_folder, _start_ray
+from app.standalone.signals import Interrupt
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 

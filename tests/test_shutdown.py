@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.shutdown import end_processes, list_children, list_strays
+from app.standalone.shutdown import end_processes, list_children, list_strays
 
 _SPAWN = """
 import subprocess, sys

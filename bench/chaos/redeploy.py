@@ -19,7 +19,7 @@ import yaml  # type: ignore[import-untyped]
 
 from app.deployments.haproxy_config import prepare_haproxy
 from app.deployments.serve_environment import list_serve_variables
-from app.shutdown import end_processes, list_strays
+from app.standalone.shutdown import end_processes, list_strays
 from bench.chaos.rows import PICTURE, Row
 from bench.chaos.traffic import Tally, keep_busy
 from bench.processes import find_alive, find_tree

@@ -33,4 +33,8 @@ def test_a_broad_except_stands_where_it_must() -> None:
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or getattr(node.type, "id", "") in {"Exception", "BaseException"})
     ]
-    assert places == ["app/api/http/middleware.py", "app/launch.py", "app/api/grpc/middleware.py"]
+    assert places == [
+        "app/api/http/middleware.py",
+        "app/standalone/launch.py",
+        "app/api/grpc/middleware.py",
+    ]

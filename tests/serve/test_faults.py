@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from app.classifier.checkpoint.files import BUNDLED
-from app.draining import DRAIN_S
+from app.standalone.haproxy_drain import DRAIN_S
 from schemas import Problem
 from tests.api.uploads import encode_grey, make_upload
 from tests.serve.service import SEVEN, Service, start_service

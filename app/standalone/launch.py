@@ -17,15 +17,14 @@ from typing import Never
 
 from app.deployments.haproxy_config import APP_NAME, check_folder, prepare_haproxy
 from app.deployments.serve_environment import Proxy, choose_proxy, list_serve_variables
-from app.draining import DRAIN_S
 from app.errors import StartupError
-from app.front import check_front, list_ports, wait_until_ready
-from app.interrupt import Interrupt
 from app.limits import derive_limits
 from app.network import LOOPBACK, format_address
 from app.observability.logs import forward_lines
 from app.settings import Settings
-from app.shutdown import (
+from app.standalone.haproxy_drain import DRAIN_S
+from app.standalone.preflight import check_front, list_ports, wait_until_ready
+from app.standalone.shutdown import (
     OVERDUE_S,
     end_now,
     end_processes,
@@ -33,6 +32,7 @@ from app.shutdown import (
     list_children,
     stop_service,
 )
+from app.standalone.signals import Interrupt
 
 ENVELOPE = 64 * 1024
 """Bytes that a gRPC message may have beside the image."""

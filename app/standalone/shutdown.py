@@ -12,7 +12,7 @@ from typing import Never
 
 import psutil
 
-from app.draining import DRAIN_S, drain
+from app.standalone.haproxy_drain import DRAIN_S, drain
 
 SERVE_S = 6.0
 """Seconds that Serve and Ray get to stop; what is left then is ended."""
