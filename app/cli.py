@@ -85,7 +85,7 @@ def serve_model(settings: Settings) -> int:
 
 def predict_files(settings: Settings, files: list[Path], *, json: bool, top_k: int) -> int:
     """Classify files in this process: a table in a terminal, JSON with `--json`."""
-    from app.offline import classify_files, print_json, print_table  # noqa: PLC0415
+    from app.offline.predict import classify_files, print_json, print_table  # noqa: PLC0415
 
     outcomes = asyncio.run(classify_files(settings, files, top_k))
     (print_json if json else print_table)(outcomes)
@@ -95,7 +95,7 @@ def predict_files(settings: Settings, files: list[Path], *, json: bool, top_k: i
 
 def check_model(settings: Settings) -> int:
     """Load the model and say what would be served."""
-    from app.offline import describe_model  # noqa: PLC0415
+    from app.offline.predict import describe_model  # noqa: PLC0415
 
     description = asyncio.run(describe_model(settings))
     names = ", ".join(description.labels[:5])
@@ -110,7 +110,7 @@ def check_model(settings: Settings) -> int:
 
 def quantize_model(settings: Settings, images: Path, out: Path, min_agreement: float) -> int:
     """Make an int8 checkpoint and say how it compares with fp32."""
-    from app.quantization import quantize_checkpoint  # noqa: PLC0415
+    from app.offline.quantization import quantize_checkpoint  # noqa: PLC0415
 
     configure_logging(choose_format(settings.log_format, is_terminal=True), settings.log_level)
     found = quantize_checkpoint(settings, images, out, min_agreement)
@@ -125,7 +125,7 @@ def quantize_model(settings: Settings, images: Path, out: Path, min_agreement: f
 def print_openapi(settings: Settings) -> int:
     """Print the OpenAPI document; no model is loaded."""
     from app.api.http.factory import create_app  # noqa: PLC0415
-    from app.offline import build_predictor  # noqa: PLC0415
+    from app.offline.predict import build_predictor  # noqa: PLC0415
 
     app = create_app(build_predictor(settings))
     print(json.dumps(app.openapi(), indent=2, ensure_ascii=False))

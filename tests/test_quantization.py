@@ -15,7 +15,7 @@ from app.classifier.engines.selection import Choice
 from app.classifier.model import Model
 from app.cli import main
 from app.errors import CheckpointError, SettingsError, StartupError
-from app.quantization import quantize_checkpoint
+from app.offline.quantization import quantize_checkpoint
 from app.settings import Settings
 from tests.serve.service import SAMPLES
 

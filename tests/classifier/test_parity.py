@@ -10,7 +10,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification, pi
 from app.classifier.checkpoint.files import BUNDLED, open_checkpoint
 from app.classifier.engines.selection import Choice
 from app.limits import Limits
-from app.local import LocalBackend
+from app.offline.local_backend import LocalBackend
 from app.prediction.predictor import Predictor
 from schemas import PredictOptions
 from tests.classifier.checkpoints import save_vit

@@ -10,7 +10,7 @@ import pytest
 from app.backend import Backend, Description, Group
 from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.engines.selection import Choice
-from app.local import LocalBackend
+from app.offline.local_backend import LocalBackend
 from tests.fakes import FakeBackend
 
 _BACKENDS: dict[str, Callable[[], Backend]] = {

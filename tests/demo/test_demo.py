@@ -14,7 +14,7 @@ from app.classifier.checkpoint.files import BUNDLED, open_checkpoint
 from app.classifier.engines.selection import Choice
 from app.demo.train import Split, digit_png, split_digits
 from app.limits import Limits
-from app.local import LocalBackend
+from app.offline.local_backend import LocalBackend
 from app.prediction.predictor import Predictor
 from schemas import Prediction, PredictOptions
 

@@ -13,7 +13,7 @@ from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.startup import read_choice
 from app.errors import InvalidRequestError, ProblemError
 from app.limits import derive_limits
-from app.local import LocalBackend
+from app.offline.local_backend import LocalBackend
 from app.prediction.predictor import Predictor
 from app.settings import Settings
 from schemas import PredictOptions, PredictResponse

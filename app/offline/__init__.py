@@ -1,0 +1,1 @@
+"""Core and model in one process, without Ray: `vitrine predict` and `vitrine quantize`."""
