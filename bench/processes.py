@@ -72,7 +72,7 @@ def find_alive(processes: set[Process]) -> set[Process]:
 
 
 def read_title(pid: int) -> str:
-    """Return a short title without paths: ``ray::...``, ``python -m app.cli`` or a program."""
+    """Return a short title without paths: ``ray::...``, ``python -m app.cli.main`` or a program."""
     words = read_text(PROC / str(pid) / "cmdline").strip("\0 ").split("\0")
     if words[0].startswith("ray::"):
         return words[0].strip()

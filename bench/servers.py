@@ -73,7 +73,7 @@ def make_vitrine(folder: Path, settings: Mapping[str, str] | None = None) -> Ser
     """Return Vitrine as it comes, but for its address, its model and the settings given."""
     port, changes = find_port(), dict(settings or {})
     env = {"VITRINE_HOST": "127.0.0.1", "VITRINE_PORT": str(port), "VITRINE_MODEL": str(folder)}
-    command = (sys.executable, "-m", "app.cli", "serve")
+    command = (sys.executable, "-m", "app.cli.main", "serve")
     return Server(name_variant(changes), command, port, env | changes, is_exact=not changes)
 
 

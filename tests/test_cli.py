@@ -15,7 +15,7 @@ SAMPLES = ROOT / "app" / "demo" / "samples"
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
+        [sys.executable, "-m", "app.cli.main", *arguments],
         capture_output=True,
         text=True,
         check=False,

@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from app.auth.keys import find_key, hash_key
+from app.cli.options import read_settings
 from app.errors import SettingsError
-from app.options import read_settings
 from app.settings import Settings
 
 KEY = "ann-knows-this-key"

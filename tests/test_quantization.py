@@ -13,7 +13,7 @@ import pytest
 from app.classifier.checkpoint.files import CONFIG, PROCESSOR_CONFIG, QUANTIZED, open_checkpoint
 from app.classifier.engines.selection import Choice
 from app.classifier.model import Model
-from app.cli import main
+from app.cli.main import main
 from app.errors import CheckpointError, SettingsError, StartupError
 from app.offline.quantization import quantize_checkpoint
 from app.settings import Settings

@@ -20,7 +20,7 @@ ROLES = {
     "ray::DashboardAgent": "Ray dashboard agent",
     "ray::RuntimeEnvAgent": "Ray environment agent",
     "python -m app.images.worker": "reading process",
-    "python -m app.cli": "vitrine serve",
+    "python -m app.cli.main": "vitrine serve",
     "python dashboard.py": "Ray dashboard",
     "python monitor.py": "Ray monitor",
     "python log_monitor.py": "Ray log monitor",

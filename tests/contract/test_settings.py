@@ -57,7 +57,7 @@ def test_readme_table_lists_every_setting_with_its_default() -> None:
 def test_help_lists_every_setting_with_its_variable_and_default() -> None:
     """`vitrine serve --help` holds an option for every setting, and no other."""
     done = subprocess.run(
-        [sys.executable, "-m", "app.cli", "serve", "--help"],
+        [sys.executable, "-m", "app.cli.main", "serve", "--help"],
         capture_output=True,
         text=True,
         check=True,

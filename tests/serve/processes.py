@@ -8,7 +8,7 @@ import psutil
 from tests.serve.service import Service
 
 _READS = "app.images.worker"
-_LASTING = ("ray::Serve", "ray::Proxy", "/raylet", "gcs_server", "app.cli")
+_LASTING = ("ray::Serve", "ray::Proxy", "/raylet", "gcs_server", "app.cli.main")
 """What is never replaced; HAProxy's processes are, when Serve writes its file anew."""
 
 

@@ -134,7 +134,7 @@ def start_service(folder: Path, **settings: str) -> Iterator[Service]:
         **settings: such as `proxy="python"`.
     """
     port = settings.setdefault("port", str(find_port()))
-    command = [sys.executable, "-m", "app.cli", "serve"]
+    command = [sys.executable, "-m", "app.cli.main", "serve"]
     with start_process(folder, command, int(port), make_environment(**settings)) as service:
         yield replace(service, grpc_port=int(settings.get("grpc_port", 0)))
 
@@ -166,7 +166,7 @@ def start_process(
 def run_cli(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a `vitrine` command to its end, with settings by name."""
     return subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
+        [sys.executable, "-m", "app.cli.main", *arguments],
         cwd=ROOT,
         env=make_environment(**settings),
         capture_output=True,

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from app.auth.keys import hash_key, make_key
+from app.cli.options import add_settings, read_settings
 from app.errors import ProblemError, VitrineError
 from app.network import format_address
 from app.observability.logs import choose_format, configure_logging
-from app.options import add_settings, read_settings
 from app.settings import Settings
 
 EXIT_FAILED = 1
