@@ -22,9 +22,9 @@ help: ## List the targets
 	$(BIN)/pip install --quiet --constraint constraints.txt --group bench
 	@touch $@
 
-.venv/triton: .venv/dev tests/serve/requirements-triton.txt
+.venv/triton: .venv/dev tests/support/requirements-triton.txt
 	$(PYTHON) -m venv .venv-triton
-	.venv-triton/bin/pip install --quiet --requirement tests/serve/requirements-triton.txt
+	.venv-triton/bin/pip install --quiet --requirement tests/support/requirements-triton.txt
 	@touch $@
 
 serve: .venv/bin/vitrine ## Install once and serve the bundled model on 127.0.0.1:8000
@@ -62,7 +62,7 @@ clients: .venv/dev ## Generate the Python and TypeScript clients into openapi/cl
 	cd openapi/typescript && npm install --no-package-lock --silent && npm run --silent generate
 
 demo: .venv/dev ## Train the bundled checkpoint anew
-	$(BIN)/python -m app.demo.train
+	$(BIN)/python -m tools.train_digits
 
 bench: .venv/bench ## Compare with LitServe and plain FastAPI in one run, then the doors (needs wrk, h2load)
 	$(BIN)/python -m bench

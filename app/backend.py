@@ -73,14 +73,14 @@ class Group:
         pixels: `[n, height, width, 3]` uint8, or what `Geometry.fallback` gives.
         revision: the revision they were prepared for.
         geometry: the geometry they were prepared with.
-        within_s: seconds after which nobody waits for the answer any more; the clocks of two
+        timeout_s: seconds after which nobody waits for the answer any more; the clocks of two
             machines differ, so no time of day.
     """
 
     pixels: Pixels
     revision: str
     geometry: Geometry
-    within_s: float = math.inf
+    timeout_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,4 @@
-"""Which addresses are this machine alone. Everything but the front listens on one of them.
-
-`app.deployments.serve_environment` tells Ray that its node is one; HAProxy is put there by `app.deployments.haproxy_config`, the gRPC server
-of a replica by `app.deployments.replica`.
-"""
+"""Addresses: which ones only this machine reaches, and how one is written in a URL."""
 
 import ipaddress
 

@@ -1,6 +1,6 @@
 """Settings: the only reader of the environment.
 
-Read once where the parts are put together (`app.cli.main`, `app.deployments.build`) and handed down.
+Read once where the parts are put together (`app.cli`, `app.deployments.build`), then handed down.
 README, `.env.example` and `--help` are held to this list by tests/contract/test_settings.py.
 """
 

@@ -14,7 +14,7 @@ from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
 from transformers.image_processing_utils import BaseImageProcessor
 
 from app.classifier.checkpoint.files import open_checkpoint
-from app.classifier.engines.selection import Choice
+from app.classifier.engines.selection import EngineOptions
 from app.classifier.model import Model
 from bench.photographs import SOURCES, add_noise, mirror_source, scale_source
 
@@ -61,12 +61,12 @@ def load_models(folder: Path) -> dict[str, Model]:
         crop_size={"height": 224, "width": 224},
         resample=Image.Resampling.BICUBIC,
     )
-    models = {"digits, 32 px": Model(open_checkpoint("bundled"), Choice("cpu", "torch"))}
+    models = {"digits, 32 px": Model(open_checkpoint("bundled"), EngineOptions("cpu", "torch"))}
     for name, processor in (("random, 224 px", square), ("fitted, 224 px cropped", crop)):
         vit = make_vit()
         if processor is crop:
             print(f"fitted: accuracy {fit_head(vit, processor):.3f} on pictures held out")
         vit.save_pretrained(folder / name)
         processor.save_pretrained(folder / name)
-        models[name] = Model(open_checkpoint(str(folder / name)), Choice("cpu", "torch"))
+        models[name] = Model(open_checkpoint(str(folder / name)), EngineOptions("cpu", "torch"))
     return models

@@ -143,8 +143,8 @@ class Driver:
     def _make_ask(self, policy: Policy, backend: HandleBackend) -> Ask:
         """Return what sends one image under the policy."""
 
-        async def send(pixels: Pixels, within_s: float = math.inf) -> Scored:
-            return await backend.predict(Group(pixels, "simulated", self._geometry, within_s))
+        async def send(pixels: Pixels, timeout_s: float = math.inf) -> Scored:
+            return await backend.predict(Group(pixels, "simulated", self._geometry, timeout_s))
 
         if not policy.places:
 

@@ -11,9 +11,9 @@ import torch
 from app.backend import Logits, Pixels
 from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.checkpoint.processor import load_processor
-from app.classifier.engines.engine import Engine, Source
+from app.classifier.engines.engine import Engine, EngineInput
 from app.classifier.engines.network import load_network
-from app.classifier.engines.selection import Choice, build_engine
+from app.classifier.engines.selection import EngineOptions, build_engine
 from app.errors import StartupError
 from bench.models import find_checkpoint
 
@@ -40,26 +40,26 @@ class Subject:
     images: int
 
 
-def make_source(name: str) -> Source:
+def make_source(name: str) -> EngineInput:
     """Return one of MODELS to build engines from."""
     checkpoint = open_checkpoint(str(find_checkpoint(name).folder))
-    return Source(checkpoint, *load_processor(checkpoint.processor_folder))
+    return EngineInput(checkpoint, *load_processor(checkpoint.processor_folder))
 
 
-def make_pixels(source: Source, batch: int) -> Pixels:
+def make_pixels(source: EngineInput, batch: int) -> Pixels:
     """Return random pixels ``[batch, height, width, 3]``."""
     shape = (batch, *source.geometry.size, 3)
     return np.random.default_rng(batch).integers(0, 256, shape, dtype=np.uint8)
 
 
 def build_engines(
-    source: Source, device: str, batches: tuple[int, ...], threads: int
+    source: EngineInput, device: str, batches: tuple[int, ...], threads: int
 ) -> dict[str, Engine]:
     """Return every engine that this machine has, by what was asked for; what it lacks is told."""
     engines: dict[str, Engine] = {}
     for engine, precision in WANTED[device]:
         try:
-            built = build_engine(source, Choice(device, engine, precision, batches))
+            built = build_engine(source, EngineOptions(device, engine, precision, batches))
         except StartupError as error:
             print(f"{engine} {precision}: {error}", file=sys.stderr)
             continue
@@ -68,7 +68,7 @@ def build_engines(
     return engines
 
 
-def make_raw(source: Source, device: str, pixels: Pixels) -> Run:
+def make_raw(source: EngineInput, device: str, pixels: Pixels) -> Run:
     """Return the raw loop's call: no copies, no staging, what the hardware gives."""
     place = torch.device("cuda:0" if device == "cuda" else "cpu")
     network = load_network(source, "bf16" if device == "cuda" else "fp32", place)
@@ -103,7 +103,9 @@ def compute_scores(logits: Logits) -> torch.Tensor:
     return torch.from_numpy(logits).softmax(-1)
 
 
-def compare_scores(source: Source, engines: dict[str, Engine], pixels: Pixels) -> dict[str, float]:
+def compare_scores(
+    source: EngineInput, engines: dict[str, Engine], pixels: Pixels
+) -> dict[str, float]:
     """Return each engine's largest difference of a probability from fp32 eager on the CPU."""
     network = load_network(source, "fp32", torch.device("cpu"))
     with torch.inference_mode():

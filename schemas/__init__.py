@@ -2,16 +2,33 @@
 
 from schemas.bulk import BulkItem, BulkResponse
 from schemas.health import Health, Liveness, Queue
-from schemas.inference import (
-    MOST_OUTPUTS,
+from schemas.huggingface import ScoredLabel, TaskParameters, TaskRequest
+from schemas.image_source import ImageSource, ImageSources
+from schemas.labels import Label, Labels
+from schemas.model import ModelInfo
+from schemas.open_inference.inference import (
+    MAX_OUTPUTS,
     InferParameters,
     InferRequest,
     InferResponse,
     OutputParameters,
     RequestedOutput,
 )
-from schemas.labels import Label, Labels
-from schemas.model import ModelInfo
+from schemas.open_inference.metadata import (
+    ModelMetadata,
+    ModelReady,
+    ServerLive,
+    ServerMetadata,
+    ServerReady,
+    TensorMetadata,
+)
+from schemas.open_inference.tensor import (
+    MAX_DIMENSIONS,
+    BinaryParameters,
+    Datatype,
+    InputTensor,
+    OutputTensor,
+)
 from schemas.prediction import (
     DEFAULT_TOP_K,
     ImageInfo,
@@ -21,22 +38,11 @@ from schemas.prediction import (
     Scores,
 )
 from schemas.problem import Problem
-from schemas.server import (
-    ModelMetadata,
-    ModelReady,
-    ServerLive,
-    ServerMetadata,
-    ServerReady,
-    TensorMetadata,
-)
-from schemas.source import ImageSource, ImageSources
-from schemas.task import ScoredLabel, TaskParameters, TaskRequest
-from schemas.tensor import MOST_DIMENSIONS, BinaryParameters, Datatype, InputTensor, OutputTensor
 
 __all__ = [
     "DEFAULT_TOP_K",
-    "MOST_DIMENSIONS",
-    "MOST_OUTPUTS",
+    "MAX_DIMENSIONS",
+    "MAX_OUTPUTS",
     "BinaryParameters",
     "BulkItem",
     "BulkResponse",

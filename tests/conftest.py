@@ -6,7 +6,7 @@ import pytest
 
 from app.auth.keys import hash_key
 from bench.servers import find_port
-from tests.serve.service import ANN, BOB, EVERYWHERE, ORIGIN, Service, start_service
+from tests.support.service import ANN, BOB, EVERYWHERE, ORIGIN, Service, start_service
 
 
 @pytest.fixture(scope="session")

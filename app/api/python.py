@@ -40,7 +40,7 @@ class CallOptions(TypedDict, total=False):
     logits: bool
 
 
-class PythonDoor:
+class PythonApi:
     """Answers calls from Python.
 
     Args:

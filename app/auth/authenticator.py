@@ -8,7 +8,7 @@ from app.errors import UnauthorizedError
 API_KEY = "X-API-Key"
 
 
-class Guard:
+class Authenticator:
     """Lets a call in when it brings one of the keys; without keys it lets in everybody."""
 
     def __init__(self, keys: tuple[Key, ...]) -> None:

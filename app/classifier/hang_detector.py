@@ -17,7 +17,7 @@ FORGETTING = 0.95
 """What is left with each batch of what the slowest took."""
 
 
-class Watch:
+class HangDetector:
     """Times batches, from any thread."""
 
     def __init__(self) -> None:

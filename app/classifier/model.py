@@ -11,11 +11,11 @@ import numpy as np
 from app.backend import Description, Group, Logits, Pixels, Scored
 from app.classifier.bisection import Isolation
 from app.classifier.checkpoint.files import Checkpoint
-from app.classifier.checkpoint.loader_errors import refuse_broken
+from app.classifier.checkpoint.loader_errors import translate_loader_errors
 from app.classifier.checkpoint.processor import load_processor
-from app.classifier.engines.engine import Engine, Source
-from app.classifier.engines.selection import Choice, build_engine, build_plain
-from app.classifier.hang_detector import Watch
+from app.classifier.engines.engine import Engine, EngineInput
+from app.classifier.engines.selection import EngineOptions, build_eager_engine, build_engine
+from app.classifier.hang_detector import HangDetector
 from app.errors import ModelUnavailableError
 
 HALF = ("bf16", "fp16")
@@ -41,10 +41,10 @@ class Model:
         StartupError: the checkpoint or the device does not serve.
     """
 
-    def __init__(self, checkpoint: Checkpoint, choice: Choice | None = None) -> None:
+    def __init__(self, checkpoint: Checkpoint, choice: EngineOptions | None = None) -> None:
         geometry, scaling = load_processor(checkpoint.processor_folder)
-        self._source = Source(checkpoint, geometry, scaling)
-        self.engine = build_engine(self._source, choice or Choice())
+        self._source = EngineInput(checkpoint, geometry, scaling)
+        self.engine = build_engine(self._source, choice or EngineOptions())
         self.overflows = 0
         self._exact: Engine | None = None
         self._lock = threading.Lock()
@@ -58,7 +58,7 @@ class Model:
             engine=f"{self.engine.name} {self.engine.precision}",
         )
         self._isolation = Isolation(self._run, self._run_one_blank, len(checkpoint.labels))
-        self._watch = Watch()
+        self._watch = HangDetector()
         self._check_fit(checkpoint)
 
     def score(self, groups: Sequence[Group]) -> list[Scored]:
@@ -83,7 +83,7 @@ class Model:
             Scored(
                 revision=self.description.revision,
                 logits=next(logits) if group.geometry == self.description.geometry else None,
-                description=self._introduce(group),
+                description=self._describe_if_changed(group),
                 inference_ms=inference_ms,
             )
             for group in groups
@@ -104,7 +104,7 @@ class Model:
         """Whether a batch runs."""
         return self._watch.is_busy
 
-    def prove(self) -> None:
+    def run_probe(self) -> None:
         """Run a blank image, in a thread that runs batches; raises as `check` does."""
         with self._watch.time(1):
             self._isolation.run(self._make_blank(1))
@@ -130,7 +130,7 @@ class Model:
         """Load the same checkpoint in fp32, as plain as it can be, when it is first needed."""
         with self._lock:
             if self._exact is None:
-                self._exact = build_plain(self._source, self.engine.device)
+                self._exact = build_eager_engine(self._source, self.engine.device)
             return self._exact
 
     def warm_up(self, batch_size: int) -> None:
@@ -171,12 +171,12 @@ class Model:
             f"the model of {checkpoint.folder} cannot run on the {height} x {width} pixels that "
             f"the image processor of {checkpoint.processor_folder} gives"
         )
-        with refuse_broken(
+        with translate_loader_errors(
             subject, "Set VITRINE_PROCESSOR to the processor that it was tuned with."
         ):
             self.warm_up(1)
 
-    def _introduce(self, group: Group) -> Description | None:
+    def _describe_if_changed(self, group: Group) -> Description | None:
         """Describe this model to a group that was prepared for another one."""
         known = (self.description.revision, self.description.geometry)
         return None if (group.revision, group.geometry) == known else self.description

@@ -4,7 +4,7 @@ import logging
 import time
 
 from app.classifier.checkpoint.files import open_checkpoint
-from app.classifier.engines.selection import Choice
+from app.classifier.engines.selection import EngineOptions
 from app.classifier.model import Model
 from app.errors import StartupError
 from app.machine import count_cores
@@ -35,7 +35,7 @@ def load_model(settings: Settings) -> Model:
     started = time.perf_counter()
     try:
         checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
-        model = Model(checkpoint, read_choice(settings))
+        model = Model(checkpoint, read_engine_options(settings))
     except StartupError as exc:
         _logger.error("%s", exc)  # noqa: TRY400 - one line for a user, not a traceback
         raise
@@ -56,14 +56,14 @@ def load_model(settings: Settings) -> Model:
     return model
 
 
-def read_choice(settings: Settings) -> Choice:
+def read_engine_options(settings: Settings) -> EngineOptions:
     """Read from the settings what is to run the model."""
     if settings.buckets is None:
         powers = (1 << power for power in range((settings.batch_size - 1).bit_length()))
         buckets = (*powers, settings.batch_size)
     else:
         buckets = (*map(int, settings.buckets.split(",")), settings.batch_size)
-    return Choice(settings.device, settings.engine, settings.precision, buckets)
+    return EngineOptions(settings.device, settings.engine, settings.precision, buckets)
 
 
 def choose_threads(model: Model, batch_size: int, cores: int) -> int:

@@ -11,23 +11,23 @@ from typing import NamedTuple
 from ray import serve
 
 from app.backend import Description, Group, Scored
-from app.deployments.replica import STOP_S, prepare_replica
+from app.deployments.replica import STOP_S, configure_replica
 from app.errors import DeadlineExceededError, StartupError
 from app.settings import Settings
 
 _logger = logging.getLogger("vitrine.classifier")
 
 
-class Waiting(NamedTuple):
+class QueuedGroup(NamedTuple):
     """A group that waits to be scored, and until when, by the monotonic clock."""
 
     group: Group
     until: float
 
 
-def _count_images(batch: list[Waiting]) -> int:
+def _count_images(batch: list[QueuedGroup]) -> int:
     """Size of a batch. It must not raise: that would hang Serve's queue (ray issue 66140)."""
-    return sum(len(waiting.group.pixels) for waiting in batch)
+    return sum(len(queued.group.pixels) for queued in batch)
 
 
 @serve.deployment(
@@ -40,7 +40,7 @@ class Classifier:
     """Runs the model on batches of groups. A shell: all it does is `Model`'s."""
 
     def __init__(self, settings: Settings, log_pipe: Path | None) -> None:
-        prepare_replica(settings, log_pipe)
+        configure_replica(settings, log_pipe)
         from app.classifier.startup import load_model  # noqa: PLC0415 - torch loads here alone
 
         self._load = partial(load_model, settings)
@@ -48,13 +48,13 @@ class Classifier:
         self._generation: int | None = None
         self._reloads: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
-        places = self._model.engine.places
-        self._threads = ThreadPoolExecutor(places, thread_name_prefix="model")
+        slots = self._model.engine.slots
+        self._threads = ThreadPoolExecutor(slots, thread_name_prefix="model")
         self._score = serve.batch(
             self._score_batch,
             max_batch_size=settings.batch_size,
             batch_wait_timeout_s=0,
-            max_concurrent_batches=places,
+            max_concurrent_batches=slots,
             batch_size_fn=_count_images,
         )
 
@@ -86,7 +86,7 @@ class Classifier:
         """Tell whether the model works, past what waits; raises ModelUnavailableError."""
         self._model.check()
         if not self._model.is_busy:  # in the model's own thread: an engine runs one batch at a time
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._model.prove)
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._model.run_probe)
 
     async def check_health(self) -> None:
         """Tell Serve, which replaces a replica whose model fails or hangs."""
@@ -98,15 +98,17 @@ class Classifier:
         Raises:
             DeadlineExceededError: nobody waited for it any more when its turn came.
         """
-        scored: Scored | None = await self._score(Waiting(group, time.monotonic() + group.within_s))
+        scored: Scored | None = await self._score(
+            QueuedGroup(group, time.monotonic() + group.timeout_s)
+        )
         if scored is None:
             raise DeadlineExceededError("The images were not scored in time.")
         return scored
 
-    async def _score_batch(self, batch: list[Waiting]) -> list[Scored | None]:
+    async def _score_batch(self, batch: list[QueuedGroup]) -> list[Scored | None]:
         """Score one batch in a thread of the model's; None for what nobody waits for any more."""
         now, loop = time.monotonic(), asyncio.get_running_loop()
-        groups = [waiting.group for waiting in batch if waiting.until > now]
+        groups = [queued.group for queued in batch if queued.until > now]
         scored = await loop.run_in_executor(self._threads, self._model.score, groups)
         answers = iter(scored)
-        return [next(answers) if waiting.until > now else None for waiting in batch]
+        return [next(answers) if queued.until > now else None for queued in batch]

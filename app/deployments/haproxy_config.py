@@ -20,13 +20,13 @@ from app.errors import (
 )
 from app.network import LOOPBACK
 
-HEAD_S = 30
+HEADER_TIMEOUT_S = 30
 """Seconds until a head, or a small body, must have come. Serve sets no limit."""
 
-WHOLE = 120_000
-"""Bytes of a body that fit into HAProxy's buffer (`app.deployments.serve_environment.BUFFER`) with their headers."""
+BUFFERED_BODY_BYTES = 120_000
+"""Bytes of a body that fit into HAProxy's buffer (`serve_environment.BUFFER`) with headers."""
 
-WAIT = f"http-request wait-for-body time {HEAD_S}s if {{ req.hdr_val(content-length) lt {WHOLE} }}"
+WAIT = f"http-request wait-for-body time {HEADER_TIMEOUT_S}s if {{ req.hdr_val(content-length) lt {BUFFERED_BODY_BYTES} }}"  # noqa: E501
 """HAProxy sends a request to another replica only when it has all of it before the first."""
 
 _REFUSAL, _LATE, _FULL = "refusal.http", "late.http", "full.json"
@@ -45,7 +45,7 @@ GRPC_TYPE = "http-after-response set-header content-type application/grpc"
 APP_NAME = "vitrine"
 """Of the application; Serve puts it into the name of HAProxy's backend."""
 
-LONGEST_FOLDER = 29
+MAX_FOLDER_LENGTH = 29
 """Characters: HAProxy takes 97 for the path of a socket, and Serve adds 68 to the folder's."""
 
 _PROGRAM = "RAY_SERVE_HAPROXY_BINARY_PATH"
@@ -59,11 +59,11 @@ sed -i {edits} "$3" && exec {program} "$@"
 
 def check_folder(folder: Path) -> None:
     """Refuse a folder in which HAProxy could not make its sockets; raises StartupError."""
-    if len(str(folder)) > LONGEST_FOLDER:
+    if len(str(folder)) > MAX_FOLDER_LENGTH:
         raise StartupError(f"{folder} is too long a path for HAProxy. Set TMPDIR to /tmp.")
 
 
-def prepare_haproxy(folder: Path, fronts: Mapping[int, str], places: int) -> dict[str, str]:
+def configure_haproxy(folder: Path, fronts: Mapping[int, str], places: int) -> dict[str, str]:
     """Write the program that Serve starts as HAProxy, and the pages that HAProxy answers itself.
 
     Args:
@@ -156,7 +156,7 @@ def _list_edits(fronts: Mapping[int, str], folder: Path, places: int) -> list[st
         rf"s|^\( *errorfile 50[234]\) .*|\1 {folder}/{_REFUSAL}|",
         rf"s|^\( *\)errorfile 504 .*|&\n\1errorfile 408 {folder}/{_LATE}|",
         r"/^ *timeout http-request /d",
-        rf"s/^\( *\)timeout client .*/&\n\1timeout http-request {HEAD_S}s/",
+        rf"s/^\( *\)timeout client .*/&\n\1timeout http-request {HEADER_TIMEOUT_S}s/",
         r"/^ *http-request wait-for-body /d",
         rf"s/^frontend http_frontend$/&\n    {WAIT}/",
         rf"/ file .*{_FULL} hdr /d",

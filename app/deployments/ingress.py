@@ -9,12 +9,12 @@ from ray import serve
 from ray.serve.context import _get_serve_request_context
 from ray.serve.handle import DeploymentHandle
 
-from app.api.grpc.servicer import RpcDoor
+from app.api.grpc.servicer import GrpcServicer
 from app.api.http.factory import create_app
-from app.api.python import AnyImage, CallOptions, PythonDoor
+from app.api.python import AnyImage, CallOptions, PythonApi
 from app.backend import Logits, Pixels
 from app.deployments.handle_backend import HandleBackend
-from app.deployments.replica import STOP_S, give_back_large, prepare_replica
+from app.deployments.replica import STOP_S, configure_malloc, configure_replica
 from app.deployments.serve_patches import bound_receive
 from app.images.worker_pool import ProcessReader
 from app.limits import derive_limits
@@ -29,19 +29,19 @@ from schemas import PredictResponse
     graceful_shutdown_wait_loop_s=0.1,
 )
 @serve.ingress()
-class Ingress(RpcDoor):
+class Ingress(GrpcServicer):
     """The doors over the core: HTTP's is an app, those of gRPC and Python are methods."""
 
     def __init__(
         self, settings: Settings, classifier: DeploymentHandle, log_pipe: Path | None
     ) -> None:
-        prepare_replica(settings, log_pipe)
+        configure_replica(settings, log_pipe)
         bound_receive()
-        give_back_large()
+        configure_malloc()
         limits = derive_limits(settings)
         predictor = Predictor(HandleBackend(classifier), limits, ProcessReader(limits))
         super().__init__(predictor, settings.list_keys())
-        self._python = PythonDoor(predictor)
+        self._python = PythonApi(predictor)
         self._create_app = partial(
             create_app,
             predictor,

@@ -15,7 +15,7 @@ STOP_S = 20.0
 """Seconds that a replica gets to answer what it has begun."""
 
 
-def prepare_replica(settings: Settings, log_pipe: Path | None) -> None:
+def configure_replica(settings: Settings, log_pipe: Path | None) -> None:
     """Prepare this replica's process; call it in a deployment's constructor.
 
     Raises:
@@ -34,7 +34,7 @@ LARGE_BYTES = 128 << 10
 """From this size on a block is the system's again when it is freed."""
 
 
-def give_back_large() -> None:
+def configure_malloc() -> None:
     """Let this process give large blocks back when it frees them; on glibc alone.
 
     glibc raises that size to the largest block that was freed, up to 32 MiB: then smaller blocks

@@ -28,7 +28,7 @@ RETRIES = 8
 SILENCE_S = 60
 """Seconds that a client may send nothing while it is its turn. Serve's own choice is an hour."""
 
-LARGEST_GROUP = 1 << 30
+MAX_GROUP_BYTES = 1 << 30
 """Bytes of one message to a classifier. Serve's 4 MB hold 27 images of 224 x 224 pixels."""
 
 
@@ -46,7 +46,7 @@ def choose_proxy(wanted: Literal["auto", "haproxy", "python"]) -> Proxy:
 
 
 def list_serve_variables(
-    proxy: Proxy, folder: Path, largest: int = LARGEST_GROUP
+    proxy: Proxy, folder: Path, largest: int = MAX_GROUP_BYTES
 ) -> dict[str, str]:
     """List the environment variables that put Serve on its fast path.
 
@@ -57,11 +57,11 @@ def list_serve_variables(
     """
     variables = _list_ray_variables() | {
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",  # gRPC transport, one event loop a replica
-        "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(LARGEST_GROUP),
+        "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(MAX_GROUP_BYTES),
         "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(largest),
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
         "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
-        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "app.deployments.server_hook:prepare_server",
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "app.deployments.server_hook:configure_server",
     }
     return variables | (_list_haproxy_variables(folder) if proxy == "haproxy" else {})
 

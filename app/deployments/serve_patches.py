@@ -13,7 +13,7 @@ import ray
 from app.errors import StartupError
 from app.network import LOOPBACK, format_address
 
-AHEAD = 4
+RECEIVE_QUEUE_SIZE = 4
 """Messages of a body that are received ahead of what is read. uvicorn's have 320 KiB at most, the
 64 KiB at which it stops reading and one more read, so this is some 1 MiB: enough that the next one
 is there while one is written to a file, and little beside the image itself."""
@@ -60,7 +60,7 @@ def bound_receive() -> None:
         ) -> None:
             super().__init__(scope, receive, user_event_loop)
             if user_event_loop is asyncio.get_running_loop():  # else Serve puts and cannot wait
-                self._queue: asyncio.Queue[Any] = asyncio.Queue(AHEAD)
+                self._queue: asyncio.Queue[Any] = asyncio.Queue(RECEIVE_QUEUE_SIZE)
 
     replica.ASGIDIReceiveProxy = BoundedReceive
 

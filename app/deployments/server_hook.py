@@ -1,4 +1,4 @@
-"""What Serve's servers run before they listen, in proxies and ingress replicas: `prepare_server`.
+"""What Serve's servers run before they listen, in proxies and ingress replicas: `configure_server`.
 
 `app.deployments.serve_environment` names it to them.
 """
@@ -10,7 +10,7 @@ from app.api.http.serve_headers import list_middlewares
 from app.deployments.serve_patches import bind_grpc
 
 
-def prepare_server() -> list[Middleware]:
+def configure_server() -> list[Middleware]:
     """Prepare a process that serves HTTP or gRPC; gives what stands before Serve's HTTP app.
 
     Raises:

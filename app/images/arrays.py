@@ -11,10 +11,10 @@ from PIL import Image
 
 from app.backend import Geometry
 from app.errors import InvalidRequestError
-from app.images.decoder import BROKEN
+from app.images.decoder import PILLOW_ERRORS
 from app.images.orientation import turn_upright
 
-LARGEST = 255
+UINT8_MAX = 255
 """What 1.0 stands for."""
 
 
@@ -43,7 +43,7 @@ def encode_image(image: Image.Image) -> bytes:
     """
     try:
         rgb = turn_upright(image).convert("RGB")
-    except BROKEN as exc:
+    except PILLOW_ERRORS as exc:
         message = f"This Pillow image of mode {image.mode} cannot be brought to RGB: {exc}"
         raise InvalidRequestError(message) from exc
     return encode_array(np.asarray(rgb))
@@ -83,4 +83,4 @@ def _quantize(array: NDArray[np.generic]) -> NDArray[np.uint8]:
             "the service applies the processor itself."
         )
         raise InvalidRequestError(message)
-    return np.rint(values * LARGEST).astype(np.uint8)
+    return np.rint(values * UINT8_MAX).astype(np.uint8)

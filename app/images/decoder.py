@@ -24,7 +24,7 @@ from app.images.memory_limit import BoundMemory, count_memory, leave_unbounded
 from app.images.orientation import turn_upright
 from app.images.scaled_decoding import Box, FindTarget, Size, draft_image
 
-BROKEN = (
+PILLOW_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -145,7 +145,7 @@ class ImageDecoder:
         except MemoryError as exc:
             message = "The image takes more memory to decode than one of its size may."
             raise UndecodableImageError(message) from exc
-        except BROKEN as exc:
+        except PILLOW_ERRORS as exc:
             message = "The image cannot be decoded: it is truncated or corrupt."
             raise UndecodableImageError(message) from exc
 

@@ -19,13 +19,13 @@ _PACKED = (b"zTXt", b"iTXt", b"iCCP")
 """PNG chunks of which one kilobyte may hold a megabyte: BYTES of them take some 50 ms to open."""
 
 
-def may_be_quick(data: bytes) -> bool:
+def may_read_inline(data: bytes) -> bool:
     """Tell by its bytes alone whether an image may be opened where it is."""
     if len(data) > BYTES or not data.startswith(_SIGNATURES):
         return False
     return not any(kind in data for kind in _PACKED)
 
 
-def is_quick(image: Image.Image) -> bool:
+def should_read_inline(image: Image.Image) -> bool:
     """Tell of an opened image, whose bytes may be quick, whether handing it on costs more."""
     return EDGES[0] <= min(image.size) and max(image.size) <= EDGES[1]

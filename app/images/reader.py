@@ -17,7 +17,7 @@ from app.backend import Geometry, Pixels
 from app.images.decoder import ImageDecoder
 from app.images.formats import load_heif
 from app.images.geometry import Processor, build_processor
-from app.images.inline import is_quick, may_be_quick
+from app.images.inline import may_read_inline, should_read_inline
 from app.images.memory_limit import BoundMemory, leave_unbounded
 from app.images.scaled_decoding import Size
 from app.limits import Limits
@@ -41,7 +41,7 @@ class Reading:
 class Reader(Protocol):
     """Reads images, many at once; safe from the event loop."""
 
-    async def prepare(self, geometry: Geometry) -> None:
+    async def warm_up(self, geometry: Geometry) -> None:
         """Get ready for images of this geometry, so that the first need not wait."""
         ...
 
@@ -68,20 +68,20 @@ class ImageReader:
         self._building = Lock()  # transformers cannot be imported by two threads at once
         self._find_processor = lru_cache(maxsize=2)(self._build_processor)
 
-    def prepare(self, geometry: Geometry) -> None:
+    def warm_up(self, geometry: Geometry) -> None:
         """Build what applies the geometry; takes seconds where transformers must be imported."""
         self._find_processor(geometry)
 
-    def open_quick(self, data: bytes, geometry: Geometry) -> Image.Image | None:
+    def open_inline(self, data: bytes, geometry: Geometry) -> Image.Image | None:
         """Open an image that is read sooner than handed on; None for any other.
 
         Raises:
             ProblemError: what is wrong with the image.
         """
-        if geometry.fallback is not None or not may_be_quick(data):
+        if geometry.fallback is not None or not may_read_inline(data):
             return None
         image = self._decoder.open(data)
-        return image if is_quick(image) else None
+        return image if should_read_inline(image) else None
 
     def read(self, source: bytes | Image.Image, geometry: Geometry) -> Reading:
         """Read one image, given as its bytes or opened; raises ProblemError."""
@@ -103,9 +103,9 @@ class ThreadReader:
         self._images = ImageReader(limits)
         self._threads = ThreadPoolExecutor(limits.readers, thread_name_prefix="read")
 
-    async def prepare(self, geometry: Geometry) -> None:
+    async def warm_up(self, geometry: Geometry) -> None:
         """Build what applies the geometry."""
-        await asyncio.to_thread(self._images.prepare, geometry)
+        await asyncio.to_thread(self._images.warm_up, geometry)
 
     async def read(self, data: bytes, geometry: Geometry) -> Reading:
         """Read one encoded image; raises ProblemError."""

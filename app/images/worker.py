@@ -77,7 +77,7 @@ def serve(requests: BinaryIO, answers: BinaryIO, images: ImageReader) -> None:
         pixels = b""
         if head or geometry is None:
             geometry = read_geometry(head)
-            images.prepare(geometry)
+            images.warm_up(geometry)
         else:
             try:
                 answer, pixels = write_reading(images.read(body, geometry))

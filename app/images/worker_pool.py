@@ -29,7 +29,7 @@ _logger = logging.getLogger("vitrine.prediction")
 
 
 class ProcessReader:
-    """A Reader in as many processes as `limits.readers`, which start with the first `prepare`.
+    """A Reader in as many processes as `limits.readers`, which start with the first `warm_up`.
 
     A process that takes longer than `limits.decode_timeout_s` for an image is ended, and the next
     image gets a new one.
@@ -37,25 +37,25 @@ class ProcessReader:
 
     def __init__(self, limits: Limits) -> None:
         self._images = ImageReader(limits)
-        self._children = [_Child(limits) for _ in range(limits.readers)]
-        self._idle: list[_Child] = []
+        self._children = [_Worker(limits) for _ in range(limits.readers)]
+        self._idle: list[_Worker] = []
         self._places = asyncio.Semaphore(0)  # first come, first served, which a Queue is not
         self._reading: set[asyncio.Task[Reading]] = set()
-        self._is_prepared = False
+        self._is_warm = False
 
-    async def prepare(self, geometry: Geometry) -> None:
+    async def warm_up(self, geometry: Geometry) -> None:
         """Start the processes for images of this geometry; another one comes with its images.
 
         Raises:
             ModelUnavailableError: a process cannot be started.
         """
-        if self._is_prepared:
+        if self._is_warm:
             return
-        started = (child.prepare(geometry) for child in self._children)
+        started = (child.warm_up(geometry) for child in self._children)
         for failure in await asyncio.gather(*started, return_exceptions=True):  # waits for all
             if failure is not None:
                 raise failure
-        self._is_prepared = True
+        self._is_warm = True
         for child in self._children:
             self._add_idle(child)
 
@@ -64,7 +64,7 @@ class ProcessReader:
 
         An image whose caller is cancelled before a process is free is not read.
         """
-        image = self._images.open_quick(data, geometry)
+        image = self._images.open_inline(data, geometry)
         if image is not None:
             return self._images.read(image, geometry)
         await self._places.acquire()
@@ -75,7 +75,7 @@ class ProcessReader:
         task.add_done_callback(lambda _: self._add_idle(child))
         return await asyncio.shield(task)  # a caller who goes leaves the answer to be read
 
-    def _add_idle(self, child: "_Child") -> None:
+    def _add_idle(self, child: "_Worker") -> None:
         """Let a process have the next image."""
         self._idle.append(child)
         self._places.release()
@@ -86,7 +86,7 @@ class ProcessReader:
             child.end()
 
 
-class _Child:
+class _Worker:
     """One process, and the connection to it; a new one after it has ended."""
 
     def __init__(self, limits: Limits) -> None:
@@ -97,7 +97,7 @@ class _Child:
         self._answers: asyncio.StreamReader
         self._requests: asyncio.StreamWriter
 
-    async def prepare(self, geometry: Geometry) -> None:
+    async def warm_up(self, geometry: Geometry) -> None:
         """Make sure that the process was started and has this geometry.
 
         Raises:
@@ -124,7 +124,7 @@ class _Child:
             ProblemError: what else is wrong with it.
         """
         for _ in range(TRIES):
-            await self.prepare(geometry)
+            await self.warm_up(geometry)
             try:
                 async with asyncio.timeout(self._limits.decode_timeout_s):
                     head, body = await self._ask(b"", data)

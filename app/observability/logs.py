@@ -22,10 +22,10 @@ LogFormat = Literal["text", "json"]
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
-LONGEST_ID = 128
+MAX_LOGGED_ID = 128
 """Characters of a request's id that are logged; clients choose it."""
 
-GATHER_S = 0.1
+FLUSH_INTERVAL_S = 0.1
 """Seconds that a replica's log lines wait for others before they leave together."""
 
 _LEVELS = {"DEBUG": "DEBUG", "INFO": "INFO ", "WARNING": "WARN ", "ERROR": "ERROR"}
@@ -47,7 +47,7 @@ class TextFormatter(logging.Formatter):
         level = _LEVELS.get(record.levelname, record.levelname)
         line = f"{clock} {level} {record.getMessage()}"
         if current := request_id.get():
-            line = f"{line} {quote(current[:LONGEST_ID])}"
+            line = f"{line} {quote(current[:MAX_LOGGED_ID])}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -63,7 +63,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         if current := request_id.get():
-            values["request_id"] = current[:LONGEST_ID]
+            values["request_id"] = current[:MAX_LOGGED_ID]
         values |= getattr(record, "fields", {})
         if record.exc_info:
             values["traceback"] = self.formatException(record.exc_info)
@@ -74,8 +74,9 @@ class PipeHandler(logging.Handler):
     """Writes lines to a named pipe that `vitrine serve` reads, and never waits for the reader.
 
     A replica's own standard error ends in a file of Ray's; the pipe brings its lines to the
-    terminal. They leave a few at a time, every GATHER_S seconds, because a write for each would
-    wake two processes for each request; a warning takes all before it along at once. When the
+    terminal. They leave a few at a time, every FLUSH_INTERVAL_S seconds, because a write for
+    each would wake two processes for each request; a warning takes all before it along at once.
+    When the
     pipe is full or its reader is gone, lines are dropped and counted.
     """
 
@@ -112,10 +113,10 @@ class PipeHandler(logging.Handler):
         super().close()
 
     def _flush_forever(self) -> None:
-        """Write every GATHER_S seconds while there are lines."""
+        """Write every FLUSH_INTERVAL_S seconds while there are lines."""
         while self._has_lines.wait():
             self._has_lines.clear()
-            time.sleep(GATHER_S)
+            time.sleep(FLUSH_INTERVAL_S)
             self.flush()
 
 

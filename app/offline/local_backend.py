@@ -4,14 +4,14 @@ import asyncio
 
 from app.backend import Description, Group, Scored
 from app.classifier.checkpoint.files import Checkpoint
-from app.classifier.engines.selection import Choice
+from app.classifier.engines.selection import EngineOptions
 from app.classifier.model import Model
 
 
 class LocalBackend:
     """A Backend over a Model in this process, which is loaded when it is first asked."""
 
-    def __init__(self, checkpoint: Checkpoint, choice: Choice | None = None) -> None:
+    def __init__(self, checkpoint: Checkpoint, choice: EngineOptions | None = None) -> None:
         self._checkpoint = checkpoint
         self._choice = choice
         self._model: Model | None = None
@@ -31,7 +31,7 @@ class LocalBackend:
         """Run a blank image, unless it is at work."""
         model = await self._load()
         async with self._lock:
-            await asyncio.to_thread(model.prove)
+            await asyncio.to_thread(model.run_probe)
 
     async def _load(self) -> Model:
         """Load the model once."""

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from app.backend import Description
 from app.classifier.checkpoint.files import open_checkpoint
-from app.classifier.startup import read_choice
+from app.classifier.startup import read_engine_options
 from app.errors import InvalidRequestError, ProblemError
 from app.limits import derive_limits
 from app.offline.local_backend import LocalBackend
@@ -33,7 +33,7 @@ def build_predictor(settings: Settings) -> Predictor:
 def _open_backend(settings: Settings) -> LocalBackend:
     """Find the checkpoint; the model is loaded when it is first asked."""
     checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
-    return LocalBackend(checkpoint, read_choice(settings))
+    return LocalBackend(checkpoint, read_engine_options(settings))
 
 
 async def describe_model(settings: Settings) -> Description:

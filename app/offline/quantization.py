@@ -22,8 +22,8 @@ from app.classifier.checkpoint.files import (
     open_checkpoint,
 )
 from app.classifier.checkpoint.processor import load_processor
-from app.classifier.engines.engine import Source
-from app.classifier.engines.selection import Choice, check_nncf
+from app.classifier.engines.engine import EngineInput
+from app.classifier.engines.selection import EngineOptions, check_nncf
 from app.classifier.model import Model
 from app.errors import ProblemError, SettingsError, StartupError
 from app.images.decoder import ImageDecoder
@@ -38,7 +38,7 @@ HELD_OUT = 4
 BATCH = 32
 """Images that are compared at once."""
 
-FEW = 100
+MIN_COMPARED = 100
 """With fewer images compared, an agreement says little, and that is told."""
 
 _logger = logging.getLogger("vitrine.quantize")
@@ -73,7 +73,7 @@ def quantize_checkpoint(
     check_nncf()
     checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
     _check_folders(checkpoint, out)
-    source = Source(checkpoint, *load_processor(checkpoint.processor_folder))
+    source = EngineInput(checkpoint, *load_processor(checkpoint.processor_folder))
     pixels = _read_pixels(settings, source, images)
     held_out = pixels[HELD_OUT - 1 :: HELD_OUT]
     seen = [one for index, one in enumerate(pixels) if index % HELD_OUT != HELD_OUT - 1]
@@ -89,7 +89,7 @@ def quantize_checkpoint(
             )
             raise StartupError(message)
         made.rename(out)
-    if comparison.compared < FEW:
+    if comparison.compared < MIN_COMPARED:
         _logger.warning("an agreement on so few images says little; give some hundred")
     return comparison
 
@@ -114,7 +114,7 @@ def _make_folder(out: Path) -> "tempfile.TemporaryDirectory[str]":
         raise SettingsError(message) from exc
 
 
-def _read_pixels(settings: Settings, source: Source, folder: Path) -> list[Pixels]:
+def _read_pixels(settings: Settings, source: EngineInput, folder: Path) -> list[Pixels]:
     """Read all images of a folder as the service would; what is no image is left out, told."""
     limits = derive_limits(settings)
     decoder = ImageDecoder(limits.max_bytes, limits.max_pixels, limits.gap)
@@ -139,7 +139,7 @@ def _read_pixels(settings: Settings, source: Source, folder: Path) -> list[Pixel
     return pixels
 
 
-def _write_checkpoint(source: Source, pixels: list[Pixels], folder: Path) -> None:
+def _write_checkpoint(source: EngineInput, pixels: list[Pixels], folder: Path) -> None:
     """Quantize and write a checkpoint."""
     from app.classifier.engines.openvino import write_quantized  # noqa: PLC0415 - heavy
 
@@ -152,8 +152,8 @@ def _write_checkpoint(source: Source, pixels: list[Pixels], folder: Path) -> Non
 
 def _compare(checkpoint: Checkpoint, folder: Path, calibrated: int, pixels: Pixels) -> Comparison:
     """Score the same pixels with both, each as it would be served."""
-    exact = Model(checkpoint, Choice("cpu", "openvino", "fp32"))
-    small = Model(open_checkpoint(str(folder)), Choice("cpu"))
+    exact = Model(checkpoint, EngineOptions("cpu", "openvino", "fp32"))
+    small = Model(open_checkpoint(str(folder)), EngineOptions("cpu"))
     one, other = (_run(model, pixels) for model in (exact, small))
     scores = [_score(logits, checkpoint.activation) for logits in (one, other)]
     return Comparison(

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 
 from app.errors import OverloadedError
 
-ALERT_S = 1.0
+CANCELLATION_WINDOW_S = 1.0
 """Seconds after a client has hung up in which others are expected to have."""
 
-TURNS = 5
-"""Turns of the event loop in which uvicorn reads that a client has gone and Serve cancels. Two were
-too few, four enough; each is a wait, so they are for such seconds alone."""
+DISCONNECT_TURNS = 5
+"""Iterations of the event loop until uvicorn has read that a client disconnected and Serve cancels
+its request. Two were too few, four enough; they are spent only within CANCELLATION_WINDOW_S."""
 
 
 class Admission:
@@ -70,16 +70,16 @@ class Admission:
         finally:
             self.images -= count
 
-    async def let_leave(self) -> None:
+    async def yield_to_disconnects(self) -> None:
         """Let a request be cancelled whose client has gone; at once where none has of late.
 
         Clients that give up and ask again can be more than an ingress replica can answer, and
         then every answer would be for one that has gone.
         """
-        if time.monotonic() - self._last_cancelled > ALERT_S:
+        if time.monotonic() - self._last_cancelled > CANCELLATION_WINDOW_S:
             return
         try:
-            for _ in range(TURNS):
+            for _ in range(DISCONNECT_TURNS):
                 await asyncio.sleep(0)
         except asyncio.CancelledError:
             self._note_cancelled()

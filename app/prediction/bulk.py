@@ -17,18 +17,18 @@ Result = TypeVar("Result")
 Job = Callable[[], Awaitable[Result]]
 
 
-def count_places(limits: Limits) -> int:
+def count_slots(limits: Limits) -> int:
     """Count the images of one request that are in the core at once: those of a batch."""
     return min(limits.batch_size, limits.max_queue)
 
 
-async def finish_each(jobs: AsyncIterable[Job[Result]], places: int) -> AsyncGenerator[Result]:
+async def finish_each(jobs: AsyncIterable[Job[Result]], slots: int) -> AsyncGenerator[Result]:
     """Do jobs as they come, and give each result as it is there; raises what a job raises.
 
-    A place is kept until its result is taken, so whoever reads slowly is sent no more than `places`
+    A place is kept until its result is taken, so whoever reads slowly is sent no more than `slots`
     results, and no job is asked for before there is a place.
     """
-    free = asyncio.Semaphore(places)
+    free = asyncio.Semaphore(slots)
     results: asyncio.Queue[tuple[Result] | None] = asyncio.Queue()
 
     async def do(job: Job[Result]) -> None:
@@ -57,7 +57,7 @@ async def finish_each(jobs: AsyncIterable[Job[Result]], places: int) -> AsyncGen
         await asyncio.gather(beginning, return_exceptions=True)
 
 
-class Turns:
+class BulkClassifier:
     """Classifies the images of one request.
 
     Args:
@@ -70,9 +70,9 @@ class Turns:
         self._predictor = predictor
         self._options = options
         self._deadline = deadline
-        self._places = asyncio.Semaphore(count_places(predictor.limits))
+        self._slots = asyncio.Semaphore(count_slots(predictor.limits))
 
     async def classify(self, read: Read) -> Classified:
         """Read and classify one image when there is a place; raises ProblemError."""
-        async with self._places:
+        async with self._slots:
             return await self._predictor.classify(await read(), self._options, self._deadline)

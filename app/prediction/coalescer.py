@@ -37,7 +37,7 @@ class ScoredImage:
     group: Scored
 
 
-PLACES = 2
+MAX_PARTIAL_GROUPS = 2
 """Groups in flight for each classifier before partial ones wait: one runs while one travels."""
 
 Waiter = asyncio.Future[ScoredImage]
@@ -50,16 +50,16 @@ class Coalescer:
         send: scores pixels `[n, height, width, 3]`, 1 <= n <= group_size.
         group_size: most images in a group.
         classifiers: how many replicas share the groups.
-        places: groups in flight for each of them before partial ones wait.
+        slots: groups in flight for each of them before partial ones wait.
     """
 
     def __init__(
-        self, send: Sender, group_size: int, classifiers: int = 1, places: int = PLACES
+        self, send: Sender, group_size: int, classifiers: int = 1, slots: int = MAX_PARTIAL_GROUPS
     ) -> None:
         self._send = send
         self._group_size = group_size
         self._classifiers = classifiers
-        self._places = places
+        self._slots = slots
         self._waiting: dict[Waiter, tuple[Pixels, float]] = {}
         self._in_flight: list[int] = []  # sizes of the groups
         self._tasks: set[asyncio.Task[list[ScoredImage]]] = set()
@@ -108,7 +108,7 @@ class Coalescer:
         in_flight = self._in_flight
         if len(in_flight) < self._classifiers:
             return True
-        has_place = len(in_flight) < self._places * self._classifiers
+        has_place = len(in_flight) < self._slots * self._classifiers
         return has_place and len(self._waiting) >= min(in_flight)
 
     def _send_group(self) -> None:
@@ -126,8 +126,8 @@ class Coalescer:
     async def _score_group(self, images: list[tuple[Pixels, float]]) -> list[ScoredImage]:
         """Score one group; gives one answer an image, in order."""
         pixels = cast("Pixels", np.stack([image for image, _ in images]))  # all of one dtype
-        within_s = max(deadline for _, deadline in images) - asyncio.get_running_loop().time()
-        scored = await self._send(pixels, within_s)
+        timeout_s = max(deadline for _, deadline in images) - asyncio.get_running_loop().time()
+        scored = await self._send(pixels, timeout_s)
         if scored.logits is None:
             return [ScoredImage(None, scored)] * len(images)
         return [ScoredImage(scored.logits[index], scored) for index in range(len(images))]

@@ -14,14 +14,14 @@ from app.prediction.coalescer import Coalescer
 
 
 @dataclass(frozen=True, slots=True)
-class Preparation:
+class ServedModel:
     """What serves the images of one revision of the model."""
 
     description: Description
     coalescer: Coalescer
 
 
-class Preparations:
+class CurrentModel:
     """Keeps what is ready for the revision of now.
 
     Args:
@@ -34,10 +34,10 @@ class Preparations:
         self._backend = backend
         self._reader = reader
         self._limits = limits
-        self._current: Preparation | None = None
+        self._current: ServedModel | None = None
         self._changing = asyncio.Lock()
 
-    async def get(self) -> Preparation:
+    async def get(self) -> ServedModel:
         """Get ready for what is served; asks the classifier the first time."""
         if self._current is not None:
             return self._current
@@ -46,23 +46,23 @@ class Preparations:
                 self._current = await self._build(await self._backend.describe())
             return self._current
 
-    async def adopt(self, preparation: Preparation, scored: Scored) -> Description:
+    async def adopt(self, served: ServedModel, scored: Scored) -> Description:
         """Find who scored; takes that revision over where the answer brings its description."""
         if scored.description is None:
-            return preparation.description
+            return served.description
         async with self._changing:
             if self._current is None or self._current.description != scored.description:
                 self._current = await self._build(scored.description)
         return scored.description
 
-    async def _build(self, description: Description) -> Preparation:
+    async def _build(self, description: Description) -> ServedModel:
         """Get ready for one revision."""
 
-        async def send(pixels: Pixels, within_s: float) -> Scored:
-            group = Group(pixels, description.revision, description.geometry, within_s)
+        async def send(pixels: Pixels, timeout_s: float) -> Scored:
+            group = Group(pixels, description.revision, description.geometry, timeout_s)
             return await self._backend.predict(group)
 
-        await self._reader.prepare(description.geometry)
+        await self._reader.warm_up(description.geometry)
         limits = self._limits
         coalescer = Coalescer(send, limits.batch_size, limits.classifier_replicas)
-        return Preparation(description, coalescer)
+        return ServedModel(description, coalescer)

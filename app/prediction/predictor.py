@@ -17,8 +17,8 @@ from app.images.arrays import check_pixels
 from app.images.reader import Reader, ThreadReader
 from app.limits import Limits
 from app.prediction.admission import Admission
-from app.prediction.current_model import Preparation, Preparations
-from app.prediction.result import Classified, Prepared, build_answer
+from app.prediction.current_model import CurrentModel, ServedModel
+from app.prediction.result import Classified, TimedReading, build_answer
 from app.prediction.scores import check_logits
 from schemas import PredictOptions
 
@@ -46,7 +46,7 @@ class Predictor:
         self._backend = backend
         self.limits = limits
         self._reader = reader or ThreadReader(limits)
-        self._preparations = Preparations(backend, self._reader, limits)
+        self._current_model = CurrentModel(backend, self._reader, limits)
         self.admission = Admission(limits.max_queue, limits.max_queue_bytes)
         self.last_success: float | None = None
 
@@ -84,9 +84,9 @@ class Predictor:
         check_pixels(pixels, (await self.describe()).geometry, most)
         async with self._admit(len(pixels), deadline) as until:
             for _ in range(PREPARE_TRIES):
-                preparation = await self._preparations.get()
-                check_pixels(pixels, preparation.description.geometry, most)
-                logits = await self._score(pixels, preparation, until)
+                served = await self._current_model.get()
+                check_pixels(pixels, served.description.geometry, most)
+                logits = await self._score(pixels, served, until)
                 if logits is not None:
                     return logits
         raise ModelUnavailableError(CHANGING)
@@ -95,7 +95,7 @@ class Predictor:
         """Say what is served; raises ModelUnavailableError."""
         try:
             async with asyncio.timeout(self.limits.timeout_s):
-                return (await self._preparations.get()).description
+                return (await self._current_model.get()).description
         except TimeoutError as exc:
             raise ModelUnavailableError("The model is still loading; try again soon.") from exc
 
@@ -118,23 +118,21 @@ class Predictor:
     async def _classify(self, data: bytes, options: PredictOptions, deadline: float) -> Classified:
         """Classify, preparing the image anew when the model changed under it."""
         for _ in range(PREPARE_TRIES):
-            preparation = await self._preparations.get()
-            prepared = await self._read(data, preparation)
-            scored = await preparation.coalescer.score(prepared.reading.pixels, deadline)
-            current = await self._preparations.adopt(preparation, scored.group)
+            served = await self._current_model.get()
+            prepared = await self._read(data, served)
+            scored = await served.coalescer.score(prepared.reading.pixels, deadline)
+            current = await self._current_model.adopt(served, scored.group)
             if scored.logits is not None:
                 classified = build_answer(prepared, scored, current, options)
                 self.last_success = time.monotonic()  # the scores were found to be numbers
                 return classified
         raise ModelUnavailableError(CHANGING)
 
-    async def _score(
-        self, pixels: Pixels, preparation: Preparation, deadline: float
-    ) -> Logits | None:
+    async def _score(self, pixels: Pixels, served: ServedModel, deadline: float) -> Logits | None:
         """Score pixels; None when the model changed under them, so that rows would not agree."""
-        images = await preparation.coalescer.score_all(pixels, deadline)
+        images = await served.coalescer.score_all(pixels, deadline)
         for image in images:
-            await self._preparations.adopt(preparation, image.group)
+            await self._current_model.adopt(served, image.group)
         rows = [image.logits for image in images if image.logits is not None]
         if len(rows) < len(images) or len({image.group.revision for image in images}) > 1:
             return None
@@ -143,8 +141,8 @@ class Predictor:
         self.last_success = time.monotonic()
         return logits
 
-    async def _read(self, data: bytes, preparation: Preparation) -> Prepared:
+    async def _read(self, data: bytes, served: ServedModel) -> TimedReading:
         """Read an image for one revision, and time it."""
         started = time.perf_counter()
-        reading = await self._reader.read(data, preparation.description.geometry)
-        return Prepared(reading, started, time.perf_counter())
+        reading = await self._reader.read(data, served.description.geometry)
+        return TimedReading(reading, started, time.perf_counter())

@@ -17,9 +17,9 @@ from schemas import PredictOptions, Queue
 FRESH_S = 4.0
 """An inference this many seconds ago still counts as proof."""
 
-PROOF_S = 2.5
+PROBE_TIMEOUT_S = 2.5
 """Seconds that a probe image may take, and after it the model's own word: with FRESH_S, a model
-that hangs is told of within 10 seconds, where its batches take less than one (`Watch`)."""
+that hangs is told of within 10 seconds, where its batches take less than one (`HangDetector`)."""
 
 
 class Probe:
@@ -59,12 +59,12 @@ class Probe:
         if self._measure_age() > FRESH_S:
             if self._probing is None or self._probing.done():
                 # In no request's context: Serve cancels the calls of one whose client hangs up.
-                self._probing = asyncio.create_task(self._prove(), context=make_context())
+                self._probing = asyncio.create_task(self._run_probe(), context=make_context())
             await asyncio.shield(self._probing)  # whoever hangs up leaves it to the others
         age_s = self._measure_age()
         return await self._predictor.describe(), None if math.isinf(age_s) else age_s
 
-    async def _prove(self) -> None:
+    async def _run_probe(self) -> None:
         """Send one small image all the way, as a user's would go.
 
         It does not queue behind users' images: while there are any, or when it takes long, the
@@ -73,10 +73,10 @@ class Probe:
         try:
             if not self._predictor.admission.images:
                 with contextlib.suppress(DeadlineExceededError):
-                    deadline = asyncio.get_running_loop().time() + PROOF_S
+                    deadline = asyncio.get_running_loop().time() + PROBE_TIMEOUT_S
                     await self._predictor.classify(self._image, PredictOptions(), deadline)
                     return
-            async with asyncio.timeout(PROOF_S):
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
                 await self._predictor.check()
         except (ProblemError, TimeoutError) as exc:
             message = f"No inference succeeds now: {str(exc) or 'no answer in time'}"

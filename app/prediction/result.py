@@ -41,7 +41,7 @@ class Classified:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class TimedReading:
     """One image, read for one revision; the clock before and after."""
 
     reading: Reading
@@ -64,7 +64,7 @@ def read_options(options: Mapping[str, object]) -> PredictOptions:
 
 
 def build_answer(
-    prepared: Prepared, scored: ScoredImage, description: Description, options: PredictOptions
+    prepared: TimedReading, scored: ScoredImage, description: Description, options: PredictOptions
 ) -> Classified:
     """Put the answer together, with the labels of the revision that scored it.
 

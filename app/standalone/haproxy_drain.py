@@ -23,7 +23,7 @@ _TROUBLES = (OSError, LookupError, ValueError)
 """Of a HAProxy that is not there, hangs up, is silent or says what is not understood."""
 
 
-def drain(folder: Path, within_s: float = DRAIN_S) -> int:
+def drain(folder: Path, timeout_s: float = DRAIN_S) -> int:
     """Take no new connection, and wait until all that has begun is answered.
 
     On SIGUSR1 HAProxy closes its listeners, the one of its admin socket too, and each connection
@@ -31,13 +31,13 @@ def drain(folder: Path, within_s: float = DRAIN_S) -> int:
 
     Args:
         folder: private to this service; HAProxy's admin socket lies in it. None: nothing is done.
-        within_s: seconds to wait at most.
+        timeout_s: seconds to wait at most.
 
     Returns:
         How many requests were still in flight when the time was up.
     """
     waiting = 0
-    end = time.monotonic() + within_s
+    end = time.monotonic() + timeout_s
     for path in folder.glob("*/admin.sock"):
         with contextlib.suppress(*_TROUBLES), _Admin(path, end) as admin:
             os.kill(admin.read_pid(), signal.SIGUSR1)

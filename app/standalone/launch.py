@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Never
 
-from app.deployments.haproxy_config import APP_NAME, check_folder, prepare_haproxy
+from app.deployments.haproxy_config import APP_NAME, check_folder, configure_haproxy
 from app.deployments.serve_environment import Proxy, choose_proxy, list_serve_variables
 from app.errors import StartupError
 from app.limits import derive_limits
@@ -58,7 +58,7 @@ def run_service(settings: Settings) -> None:
         if proxy == "haproxy":
             check_folder(folder)
             places = derive_limits(settings).max_queue * settings.ingress_replicas
-            variables |= prepare_haproxy(folder, fronts, places)
+            variables |= configure_haproxy(folder, fronts, places)
         os.environ.update(variables)
         try:
             for step, act in _list_steps(settings, proxy, pipe, interrupt):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
 
-from app.deployments.haproxy_config import prepare_haproxy
+from app.deployments.haproxy_config import configure_haproxy
 from app.deployments.serve_environment import list_serve_variables
 from app.standalone.shutdown import end_processes, list_strays
 from bench.chaos.rows import PICTURE, Row
@@ -70,7 +70,7 @@ def run_cluster(port: int) -> Iterator[Cluster]:
         folder, dashboard = Path(place), find_port()
         environment = read_environment() | {"PYTHONPATH": str(ROOT)}
         environment |= list_serve_variables("haproxy", folder)
-        environment |= prepare_haproxy(folder, {port: f"127.0.0.1:{port}"}, PLACES)
+        environment |= configure_haproxy(folder, {port: f"127.0.0.1:{port}"}, PLACES)
         flags = {
             "--port": find_port(),
             "--dashboard-port": dashboard,

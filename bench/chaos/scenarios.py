@@ -17,9 +17,9 @@ from bench.images import make_picture
 from bench.models import find_checkpoint
 from bench.peers import make_litserve
 from bench.servers import Server
-from tests.prediction import forgeries
-from tests.prediction.bombs import BOMBS
-from tests.prediction.mutations import make_mutant
+from tests.support import forgeries
+from tests.support.bombs import BOMBS
+from tests.support.mutations import make_mutant
 
 Flood = Callable[[Server], Row]
 LEAVE, HUGE = 1000, 1 << 30

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from app.deployments.haproxy_config import WHOLE
+from app.deployments.haproxy_config import BUFFERED_BODY_BYTES
 from bench.images import BOUNDARY, Picture, make_picture
-from tests.prediction.mutations import list_originals, make_mutant
+from tests.support.mutations import list_originals, make_mutant
 
 FORM = f"Content-Type: multipart/form-data; boundary={BOUNDARY}"
 OPTIONS = ("", "?top_k=1", "?top_k=10", "?threshold=0.2", "?top_k=3&threshold=0.05")
@@ -140,7 +140,7 @@ def send_late(generator: Rng, _: int) -> Message:
 
     It is one that HAProxy does not wait for: the time of a smaller one begins when all has come.
     """
-    body = make_form(choose(generator, list_pictures()) + bytes(WHOLE))
+    body = make_form(choose(generator, list_pictures()) + bytes(BUFFERED_BODY_BYTES))
     return make_message("POST /predict", FORM, "X-Request-Timeout-Seconds: 0.2", body=body)
 
 

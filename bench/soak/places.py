@@ -17,7 +17,7 @@ from bench.soak.bodies import FORM, make_form, make_message
 from bench.soak.clients import HOST, Client, read_answer
 from bench.soak.kinds import Manner, Request
 from bench.summary import Document
-from tests.prediction.samples import encode
+from tests.support.samples import encode
 
 HEAVY = 16
 HEAVY_EDGE = 7000

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.classifier.checkpoints import save_beit, save_convnext, save_deit, save_vit
+from tests.support.checkpoints import save_beit, save_convnext, save_deit, save_vit
 
 
 @pytest.fixture(scope="session", autouse=True)

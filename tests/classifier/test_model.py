@@ -10,13 +10,13 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from app.backend import Geometry, Group, Logits, Pixels
 from app.classifier.checkpoint.files import open_checkpoint
-from app.classifier.engines.selection import Choice
+from app.classifier.engines.selection import EngineOptions
 from app.classifier.model import Model
 from app.errors import SettingsError
 from app.images.decoder import DecodedImage
 from app.images.geometry import build_processor
-from tests.classifier.checkpoints import LABELS, SIDE, save_vit
-from tests.classifier.pictures import draw_image
+from tests.support.checkpoints import LABELS, SIDE, save_vit
+from tests.support.pictures import draw_image
 
 ARCHITECTURES = ["vit", "deit", "deit_with_teacher", "convnext", "beit"]
 CLOSE = 1e-5
@@ -45,7 +45,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def load(folder: Path) -> Model:
     """Load a checkpoint on the CPU."""
-    return Model(open_checkpoint(str(folder)), Choice("cpu"))
+    return Model(open_checkpoint(str(folder)), EngineOptions("cpu"))
 
 
 def make_pixels(count: int, seed: int = 0) -> Pixels:
@@ -84,7 +84,7 @@ def test_forward_equals_the_module_called_directly(
 def test_the_description_names_what_is_served(name: str, request: pytest.FixtureRequest) -> None:
     """Name, revision, labels and device are the checkpoint's."""
     checkpoint = open_checkpoint(str(request.getfixturevalue(name)))
-    description = Model(checkpoint, Choice("cpu")).description
+    description = Model(checkpoint, EngineOptions("cpu")).description
     assert (description.model_id, description.revision) == (checkpoint.id, checkpoint.revision)
     assert description.labels == LABELS
     assert description.device == "cpu"
@@ -192,5 +192,5 @@ def test_a_gpu_that_is_not_there_is_told(vit: Path, monkeypatch: pytest.MonkeyPa
     """VITRINE_DEVICE=cuda without a GPU ends in one line that says what to set."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SettingsError, match=r"no GPU\. Set it to auto or cpu\."):
-        Model(open_checkpoint(str(vit)), Choice("cuda"))
-    assert Model(open_checkpoint(str(vit)), Choice("auto")).description.device == "cpu"
+        Model(open_checkpoint(str(vit)), EngineOptions("cuda"))
+    assert Model(open_checkpoint(str(vit)), EngineOptions("auto")).description.device == "cpu"

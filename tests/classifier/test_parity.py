@@ -8,13 +8,13 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForImageClassification, pipeline
 
 from app.classifier.checkpoint.files import BUNDLED, open_checkpoint
-from app.classifier.engines.selection import Choice
+from app.classifier.engines.selection import EngineOptions
 from app.limits import Limits
 from app.offline.local_backend import LocalBackend
 from app.prediction.predictor import Predictor
 from schemas import PredictOptions
-from tests.classifier.checkpoints import save_vit
-from tests.classifier.pictures import make_pictures
+from tests.support.checkpoints import save_vit
+from tests.support.pictures import make_pictures
 
 Scores = dict[str, float]
 
@@ -36,7 +36,7 @@ def classify(folder: Path, pictures: list[Path]) -> list[Scores]:
 
     async def run() -> list[Scores]:
         checkpoint = open_checkpoint(str(folder))
-        predictor = Predictor(LocalBackend(checkpoint, Choice("cpu")), LIMITS)
+        predictor = Predictor(LocalBackend(checkpoint, EngineOptions("cpu")), LIMITS)
         options = PredictOptions(top_k=len(checkpoint.labels))
         calls = (predictor.classify(path.read_bytes(), options) for path in pictures)
         answers = await asyncio.gather(*calls)

@@ -9,13 +9,13 @@ import pytest
 
 from app.backend import Backend, Description, Group
 from app.classifier.checkpoint.files import open_checkpoint
-from app.classifier.engines.selection import Choice
+from app.classifier.engines.selection import EngineOptions
 from app.offline.local_backend import LocalBackend
-from tests.fakes import FakeBackend
+from tests.support.fake_backend import FakeBackend
 
 _BACKENDS: dict[str, Callable[[], Backend]] = {
     "fake": FakeBackend,
-    "local": lambda: LocalBackend(open_checkpoint("bundled"), Choice("cpu")),
+    "local": lambda: LocalBackend(open_checkpoint("bundled"), EngineOptions("cpu")),
 }
 
 

@@ -12,7 +12,7 @@ from app.errors import ProblemError
 from app.images.reader import Reader, Reading, ThreadReader
 from app.images.worker_pool import ProcessReader
 from app.limits import Limits
-from tests.prediction import forgeries, samples
+from tests.support import forgeries, samples
 
 LIMITS = Limits(max_bytes=1_000_000, max_pixels=200_000, max_queue=8, timeout_s=20, batch_size=4)
 SQUARE = Geometry((24, 24), (24, 24), 2, crop=False)
@@ -32,12 +32,12 @@ async def open_reader(kind: str) -> AsyncIterator[Reader]:
     """Open a Reader that is ready for SQUARE."""
     if kind == "threads":
         threads = ThreadReader(LIMITS)
-        await threads.prepare(SQUARE)
+        await threads.warm_up(SQUARE)
         yield threads
         return
     processes = ProcessReader(LIMITS)
     try:
-        await processes.prepare(SQUARE)
+        await processes.warm_up(SQUARE)
         yield processes
     finally:
         processes.close()

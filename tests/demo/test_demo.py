@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.classifier.checkpoint.files import BUNDLED, open_checkpoint
-from app.classifier.engines.selection import Choice
-from app.demo.train import Split, digit_png, split_digits
+from app.classifier.engines.selection import EngineOptions
 from app.limits import Limits
 from app.offline.local_backend import LocalBackend
 from app.prediction.predictor import Predictor
 from schemas import Prediction, PredictOptions
+from tools.train_digits.__main__ import Split, digit_png, split_digits
 
 SAMPLES = BUNDLED.parent / "samples"
 LIMITS = Limits(max_bytes=10**6, max_pixels=10**6, max_queue=1000, timeout_s=120.0, batch_size=64)
@@ -40,7 +40,9 @@ def classify(images: list[bytes]) -> list[Prediction]:
     """Classify images with the bundled checkpoint; gives the best prediction of each."""
 
     async def run() -> list[Prediction]:
-        predictor = Predictor(LocalBackend(open_checkpoint("bundled"), Choice("cpu")), LIMITS)
+        predictor = Predictor(
+            LocalBackend(open_checkpoint("bundled"), EngineOptions("cpu")), LIMITS
+        )
         options = PredictOptions(top_k=1)
         answers = await asyncio.gather(*(predictor.classify(one, options) for one in images))
         return [answer.response.predictions[0] for answer in answers]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.serve.service import ANN, ROOT, SEVEN, Service
+from tests.support.service import ANN, ROOT, SEVEN, Service
 
 BIN = Path(sys.executable).parent
 ENVIRONMENT = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.e2e.browsing import Visit, open_docs
-from tests.serve.service import ANN, Service
+from tests.support.browser import Visit, open_docs
+from tests.support.service import ANN, Service
 
 _ARGUMENTS = (
     "--no-sandbox",

@@ -4,7 +4,7 @@ import pytest
 from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 
-from tests.serve.service import ANN, SEVEN, Service
+from tests.support.service import ANN, SEVEN, Service
 
 
 def test_image_classification_works_unchanged(service: Service) -> None:

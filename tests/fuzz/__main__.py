@@ -21,8 +21,8 @@ from tests.fuzz.answers import Tally, read_documented
 from tests.fuzz.contract import run_schemathesis
 from tests.fuzz.images import Row, explode_all, send_mutants
 from tests.fuzz.slow import measure_slow
-from tests.serve.processes import list_lasting, list_readers
-from tests.serve.service import Service, start_service
+from tests.support.processes import list_lasting, list_readers
+from tests.support.service import Service, start_service
 
 MUTANTS = 10_000
 LONGEST_S = 300.0

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import httpx
 
 from tests.fuzz.answers import Tally
-from tests.prediction import forgeries
-from tests.prediction.bombs import BOMBS
-from tests.prediction.mutations import Mutant, make_mutant
-from tests.serve.processes import Growth
-from tests.serve.service import Service
+from tests.support import forgeries
+from tests.support.bombs import BOMBS
+from tests.support.mutations import Mutant, make_mutant
+from tests.support.processes import Growth
+from tests.support.service import Service
 
 AT_ONCE = 16
 LIMIT_S = 60.0

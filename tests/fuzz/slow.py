@@ -7,8 +7,8 @@ from contextlib import suppress
 import httpx
 import numpy as np
 
-from tests.serve.service import SEVEN
-from tests.serve.wire import BOUNDARY, PART
+from tests.support.raw_requests import BOUNDARY, PART
+from tests.support.service import SEVEN
 
 CONNECTIONS = 200
 BYTE_S = 1.0

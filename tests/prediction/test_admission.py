@@ -53,7 +53,7 @@ async def _work(admission: Admission, turns: int) -> bool:
 
     async def answer() -> None:
         nonlocal has_begun
-        await admission.let_leave()
+        await admission.yield_to_disconnects()
         has_begun = True
 
     request = asyncio.create_task(answer())

@@ -10,7 +10,7 @@ import pytest
 from app.backend import Pixels, Scored
 from app.errors import InternalError, ModelUnavailableError, OverloadedError
 from app.prediction.coalescer import Coalescer, ScoredImage
-from tests.prediction.senders import ManualSender, make_pixels, settle
+from tests.support.senders import ManualSender, make_pixels, settle
 
 _GROUP_SIZE = 4
 

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from app.errors import InternalError
 from app.prediction.coalescer import Coalescer, ScoredImage
-from tests.prediction.senders import ManualSender, make_pixels, settle
+from tests.support.senders import ManualSender, make_pixels, settle
 
 _PICK = st.integers(0, 1000)
 
@@ -27,12 +27,12 @@ class Schedule(RuleBasedStateMachine):
         self._failed: dict[int, InternalError] = {}
 
     @initialize(
-        group_size=st.integers(1, 5), classifiers=st.integers(1, 3), places=st.integers(1, 2)
+        group_size=st.integers(1, 5), classifiers=st.integers(1, 3), slots=st.integers(1, 2)
     )
-    def open(self, group_size: int, classifiers: int, places: int) -> None:
+    def open(self, group_size: int, classifiers: int, slots: int) -> None:
         """Choose the limits."""
-        self._group_size, self._classifiers, self._places = group_size, classifiers, places
-        self._coalescer = Coalescer(self._sender, group_size, classifiers, places)
+        self._group_size, self._classifiers, self._slots = group_size, classifiers, slots
+        self._coalescer = Coalescer(self._sender, group_size, classifiers, slots)
 
     @rule(count=st.integers(1, 7))
     def arrive(self, count: int) -> None:
@@ -76,15 +76,15 @@ class Schedule(RuleBasedStateMachine):
 
     @invariant()
     def limits_hold(self) -> None:
-        """No group is empty or too large, and no more partial ones are in flight than places."""
+        """No group is empty or too large, and no more partial ones are in flight than slots."""
         assert all(1 <= len(group) <= self._group_size for group in self._sender.sent)
-        assert len(self._partial_in_flight) <= self._places * self._classifiers
+        assert len(self._partial_in_flight) <= self._slots * self._classifiers
 
     @invariant()
     def nothing_waits_without_need(self) -> None:
         """No full group waits, and no image without need.
 
-        It waits only while every classifier has a group, and either all places are taken or the
+        It waits only while every classifier has a group, and either all slots are taken or the
         smallest group in flight is larger than what waits.
         """
         waiting = self._waiting
@@ -92,7 +92,7 @@ class Schedule(RuleBasedStateMachine):
         assert len(waiting) < self._group_size
         if waiting:
             assert len(in_flight) >= self._classifiers
-            is_full = len(in_flight) >= self._places * self._classifiers
+            is_full = len(in_flight) >= self._slots * self._classifiers
             assert is_full or len(waiting) < min(in_flight)
 
     @invariant()

@@ -11,8 +11,8 @@ from app.limits import Limits
 from app.prediction.predictor import PREPARE_TRIES, Predictor
 from app.prediction.result import Classified
 from schemas import PredictOptions
-from tests.fakes import FakeBackend
-from tests.prediction import samples
+from tests.support import samples
+from tests.support.fake_backend import FakeBackend
 
 _LIMITS = Limits(max_bytes=1_000_000, max_pixels=1_000_000, max_queue=8, timeout_s=20, batch_size=4)
 _TOP_1 = PredictOptions(top_k=1)

@@ -1,4 +1,4 @@
-"""The core: limits, places, and labels that belong to the weights that scored."""
+"""The core: limits, slots, and labels that belong to the weights that scored."""
 
 import asyncio
 from dataclasses import replace
@@ -19,8 +19,8 @@ from app.limits import Limits
 from app.prediction.predictor import Predictor
 from app.prediction.result import Classified
 from schemas import PredictOptions
-from tests.fakes import DESCRIPTION, FakeBackend
-from tests.prediction import samples
+from tests.support import samples
+from tests.support.fake_backend import DESCRIPTION, FakeBackend
 
 _LIMITS = Limits(max_bytes=1_000_000, max_pixels=1_000_000, max_queue=8, timeout_s=20, batch_size=4)
 _TOP_1 = PredictOptions(top_k=1)
@@ -186,7 +186,7 @@ def test_a_cancelled_request_frees_its_place() -> None:
     "error", [OverloadedError("full"), ModelUnavailableError("gone"), InternalError("id 1")]
 )
 def test_what_the_backend_raises_reaches_the_caller(error: ProblemError) -> None:
-    """A backend's error is not dressed up, frees the places, and is not for ever."""
+    """A backend's error is not dressed up, frees the slots, and is not for ever."""
 
     async def scenario() -> None:
         backend = FakeBackend()

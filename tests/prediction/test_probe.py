@@ -15,8 +15,8 @@ from app.prediction import probe as probes
 from app.prediction.predictor import Predictor
 from app.prediction.probe import FRESH_S, Probe
 from schemas import PredictOptions
-from tests.fakes import DESCRIPTION, FakeBackend
-from tests.prediction import samples
+from tests.support import samples
+from tests.support.fake_backend import DESCRIPTION, FakeBackend
 
 
 def make_predictor(backend: FakeBackend, max_queue: int = 8) -> Predictor:
@@ -104,7 +104,7 @@ def test_a_probe_that_fails_is_an_unavailable_model(error: ModelUnavailableError
 
 def test_a_full_queue_that_does_not_move_is_unhealthy(monkeypatch: pytest.MonkeyPatch) -> None:
     """When no place is free and nothing has been answered for long, health says so."""
-    monkeypatch.setattr(probes, "PROOF_S", 0.05)
+    monkeypatch.setattr(probes, "PROBE_TIMEOUT_S", 0.05)
 
     async def scenario() -> None:
         backend = FakeBackend()
@@ -123,7 +123,7 @@ def test_a_full_queue_that_does_not_move_is_unhealthy(monkeypatch: pytest.Monkey
 
 def test_a_probe_that_hangs_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe waits for a while, shorter than a request may take, and says that it waited."""
-    monkeypatch.setattr(probes, "PROOF_S", 0.05)
+    monkeypatch.setattr(probes, "PROBE_TIMEOUT_S", 0.05)
 
     async def scenario() -> None:
         backend = FakeBackend()
@@ -262,7 +262,7 @@ def test_a_probe_that_takes_too_long_is_no_client_that_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its image is told apart from those that were cancelled."""
-    monkeypatch.setattr(probes, "PROOF_S", 0.05)
+    monkeypatch.setattr(probes, "PROBE_TIMEOUT_S", 0.05)
 
     async def scenario() -> None:
         backend = FakeBackend()

@@ -12,7 +12,7 @@ from app.backend import Activation, Description, Logits
 from app.errors import InternalError, InvalidRequestError
 from app.prediction.scores import compute_scores, rank_predictions
 from schemas import DEFAULT_TOP_K, PredictOptions
-from tests.fakes import DESCRIPTION
+from tests.support.fake_backend import DESCRIPTION
 
 _FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 _LOGITS = st.lists(_FLOATS, min_size=1, max_size=12).map(lambda row: np.array(row, np.float32))

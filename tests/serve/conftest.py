@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.serve.triton import Triton, start_triton
+from tests.support.triton import Triton, start_triton
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,10 @@ from app.errors import (
     PayloadTooLargeError,
     ProblemError,
 )
-from tests.api.answers import read_problem
-from tests.api.uploads import BAD_OPTIONS, REFUSED, encode_grey, make_upload
-from tests.serve.service import SEVEN, Service
-from tests.serve.wire import BOUNDARY, PART, assert_answers_on, make_head, send, send_raw
+from tests.support.problems import read_problem
+from tests.support.raw_requests import BOUNDARY, PART, assert_answers_on, make_head, send, send_raw
+from tests.support.service import SEVEN, Service
+from tests.support.uploads import BAD_OPTIONS, REFUSED, encode_grey, make_upload
 
 _SEVEN = SEVEN.read_bytes()
 _TOO_LARGE = 30_000_000

@@ -10,8 +10,8 @@ from textwrap import dedent
 import httpx
 
 from bench.servers import find_port
-from tests.api.uploads import make_upload
-from tests.serve.service import ROOT, SEVEN, make_environment, start_process
+from tests.support.service import ROOT, SEVEN, make_environment, start_process
+from tests.support.uploads import make_upload
 
 _SERVE = str(Path(sys.executable).with_name("serve"))
 _READ_SETTINGS = dedent(

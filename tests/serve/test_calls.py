@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from bench.servers import find_port
-from tests.serve.service import (
+from tests.support.service import (
     ROOT,
     SEVEN,
     START_S,

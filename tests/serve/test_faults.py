@@ -20,8 +20,8 @@ import pytest
 from app.classifier.checkpoint.files import BUNDLED
 from app.standalone.haproxy_drain import DRAIN_S
 from schemas import Problem
-from tests.api.uploads import encode_grey, make_upload
-from tests.serve.service import SEVEN, Service, start_service
+from tests.support.service import SEVEN, Service, start_service
+from tests.support.uploads import encode_grey, make_upload
 
 CLIENTS = 12
 BEFORE_S, AFTER_S = 2.0, 12.0

@@ -6,17 +6,17 @@ import sys
 
 import pytest
 
-from tests.serve.service import ROOT, make_environment
+from tests.support.service import ROOT, make_environment
 
 SCRIPT = """
 import asyncio, json, sys
 import numpy as np
 from ray.exceptions import ActorDiedError, RayTaskError
-from app import handle
+from app.deployments import handle_backend
 from app.backend import Geometry, Group
 from app.errors import DeadlineExceededError, ModelUnavailableError, VitrineError
 
-handle.PAUSES_S = (0.0, 0.01)
+handle_backend.PAUSES_S = (0.0, 0.01)
 ERRORS = {
     "gone": ActorDiedError(),
     "device": RayTaskError("predict", "", ModelUnavailableError("the device")),
@@ -59,7 +59,7 @@ async def predict(words):
     group = Group(np.zeros((1, 1, 1, 3), np.uint8), "r", Geometry((1, 1), None, 2, crop=False))
     try:
         async with asyncio.timeout(0.5):
-            told = await handle.HandleBackend(double).predict(group)
+            told = await handle_backend.HandleBackend(double).predict(group)
     except VitrineError as error:
         told = type(error).__name__
     except TimeoutError:

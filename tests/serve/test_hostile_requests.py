@@ -18,12 +18,10 @@ from app.errors import (
 )
 from bench.chaos.traffic import stay_while_others_leave
 from bench.images import Picture
-from tests.api.answers import read_problem
-from tests.api.uploads import encode_grey, make_upload
-from tests.prediction import bombs
-from tests.serve.processes import Growth, list_lasting
-from tests.serve.service import SEVEN, Service
-from tests.serve.wire import (
+from tests.support import bombs
+from tests.support.problems import read_problem
+from tests.support.processes import Growth, list_lasting
+from tests.support.raw_requests import (
     BOUNDARY,
     PART,
     assert_answers_on,
@@ -32,6 +30,8 @@ from tests.serve.wire import (
     send,
     send_raw,
 )
+from tests.support.service import SEVEN, Service
+from tests.support.uploads import encode_grey, make_upload
 
 _GIGABYTE = 1_000_000_000
 _GROWTH = 100_000_000

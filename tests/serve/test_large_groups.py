@@ -5,9 +5,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.api.uploads import encode_grey, make_upload
-from tests.classifier.checkpoints import LABELS, save_wide_vit
-from tests.serve.service import Service, start_service
+from tests.support.checkpoints import LABELS, save_wide_vit
+from tests.support.service import Service, start_service
+from tests.support.uploads import encode_grey, make_upload
 
 SIDE = 640
 IMAGES = 48

@@ -15,9 +15,9 @@ from PIL import Image
 
 from app.errors import DeadlineExceededError
 from schemas import Labels, PredictResponse
-from tests.api.answers import read_problem
-from tests.api.uploads import REFUSED, make_upload
-from tests.serve.service import SAMPLES, SEVEN, Service
+from tests.support.problems import read_problem
+from tests.support.service import SAMPLES, SEVEN, Service
+from tests.support.uploads import REFUSED, make_upload
 
 _FILES = sorted(SAMPLES.glob("*.png"))
 _REQUESTS = 200

@@ -13,9 +13,9 @@ import pytest
 
 from app.classifier.checkpoint.files import BUNDLED
 from app.errors import UndecodableImageError
-from tests.api.answers import read_problem
-from tests.api.uploads import make_upload
-from tests.serve.service import SAMPLES, SEVEN, Service, run_cli, start_service
+from tests.support.problems import read_problem
+from tests.support.service import SAMPLES, SEVEN, Service, run_cli, start_service
+from tests.support.uploads import make_upload
 
 _LINE = re.compile(r"\d\d:\d\d:\d\d (DEBUG|INFO |WARN |ERROR) \S.*")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serve.service import ROOT, Service, make_environment
+from tests.support.service import ROOT, Service, make_environment
 
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from tests.serve.service import ROOT, make_environment
+from tests.support.service import ROOT, make_environment
 
 SCRIPT = """
 import asyncio, json, sys

@@ -8,10 +8,10 @@ from contextlib import suppress
 import psutil
 
 from schemas import BulkItem, Queue
-from tests.api.uploads import encode_grey
-from tests.serve.processes import list_readers
-from tests.serve.service import Service
-from tests.serve.wire import BOUNDARY, PART, assert_answers_on, make_head, read_queue
+from tests.support.processes import list_readers
+from tests.support.raw_requests import BOUNDARY, PART, assert_answers_on, make_head, read_queue
+from tests.support.service import Service
+from tests.support.uploads import encode_grey
 
 _IMAGES = 64
 _LARGE = encode_grey(128, (6000, 5000), "JPEG")

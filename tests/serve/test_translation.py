@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.serve.service import ROOT, make_environment
+from tests.support.service import ROOT, make_environment
 
 SCRIPT = """
 import grpc

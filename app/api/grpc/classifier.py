@@ -11,7 +11,7 @@ from app.api.grpc.call import Call
 from app.api.grpc.middleware import Door, streaming, unary
 from app.api.grpc.status import build_status
 from app.errors import DeadlineExceededError, ProblemError
-from app.prediction.bulk import Job, count_places, finish_each
+from app.prediction.bulk import Job, count_slots, finish_each
 from app.prediction.result import read_options
 from schemas import PredictOptions
 from schemas.rpc.classifier_pb2 import (
@@ -30,7 +30,7 @@ from schemas.rpc.classifier_pb2 import (
 SERVICE = "vitrine.v1.Classifier"
 
 
-class ClassifierDoor(Door):
+class ClassifierMethods(Door):
     """The methods of the service."""
 
     @unary(SERVICE, PredictResponse)
@@ -45,7 +45,7 @@ class ClassifierDoor(Door):
     ) -> AsyncGenerator[PredictResult]:
         """Classify images as they come, as many at once as a batch has."""
         jobs = self._list_jobs(requests, call)
-        async with aclosing(finish_each(jobs, count_places(self.predictor.limits))) as results:
+        async with aclosing(finish_each(jobs, count_slots(self.predictor.limits))) as results:
             async for result in results:
                 yield result
 

@@ -9,18 +9,18 @@ from grpc_health.v1.health_pb2 import (
     HealthListResponse,
 )
 
-from app.api.grpc import classifier, inference
+from app.api.grpc import classifier, open_inference
 from app.api.grpc.call import Call
 from app.api.grpc.middleware import Door, streaming, unary
 from app.errors import MethodNotAllowedError, ModelUnavailableError, NotFoundError
 from app.prediction.probe import Probe
 
 SERVICE = "grpc.health.v1.Health"
-SERVICES = ("", classifier.SERVICE, inference.SERVICE)
+SERVICES = ("", classifier.SERVICE, open_inference.SERVICE)
 """Names that may be asked for; the empty one is the server."""
 
 
-class HealthDoor(Door):
+class HealthMethods(Door):
     """The methods of the service.
 
     Attributes:

@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.message import Message
 
 from app.api.grpc.call import Call, Context
-from app.auth.authenticator import Guard
+from app.auth.authenticator import Authenticator
 from app.errors import ProblemError
 from app.observability.access_log import build_internal_error
 from app.observability.logs import request_id
@@ -32,7 +32,7 @@ class Door:
     """
 
     predictor: Predictor
-    guard: Guard
+    guard: Authenticator
 
     @contextmanager
     def receive(self, path: str, context: Context) -> Iterator[Call]:

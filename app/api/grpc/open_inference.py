@@ -9,7 +9,7 @@ from app.api.open_inference.service import Answer, InferenceService
 from app.api.open_inference.service import Call as Inference
 from app.api.open_inference.tensors import Tensor, read_raw, read_values, write_raw
 from app.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
-from schemas import MOST_OUTPUTS
+from schemas import MAX_OUTPUTS
 from schemas.rpc.inference_pb2 import (
     ModelInferRequest,
     ModelInferResponse,
@@ -31,7 +31,7 @@ _FIELDS = {"BYTES": "bytes_contents", "UINT8": "uint_contents", "FP32": "fp32_co
 """Where the contents of a datatype are that are not raw."""
 
 
-class InferenceDoor(Door):
+class InferenceMethods(Door):
     """The methods of the service.
 
     Attributes:
@@ -89,8 +89,8 @@ def _read_inference(request: ModelInferRequest) -> Inference:
     """Read what is asked; raises InvalidRequestError before anything of it is unpacked."""
     if len(request.inputs) != 1:
         raise InvalidRequestError(f"Send one input, not {len(request.inputs)}.")
-    if len(request.outputs) > MOST_OUTPUTS:
-        raise InvalidRequestError(f"Ask for at most {MOST_OUTPUTS} outputs.")
+    if len(request.outputs) > MAX_OUTPUTS:
+        raise InvalidRequestError(f"Ask for at most {MAX_OUTPUTS} outputs.")
     return Inference(
         model_name=request.model_name,
         model_version=request.model_version,

@@ -1,10 +1,10 @@
 """All methods of the gRPC door in one class, for Serve finds a method by its name alone."""
 
-from app.api.grpc.classifier import ClassifierDoor
-from app.api.grpc.health import HealthDoor
-from app.api.grpc.open_inference import InferenceDoor
+from app.api.grpc.classifier import ClassifierMethods
+from app.api.grpc.health import HealthMethods
+from app.api.grpc.open_inference import InferenceMethods
 from app.api.open_inference.service import InferenceService
-from app.auth.authenticator import Guard
+from app.auth.authenticator import Authenticator
 from app.auth.keys import Key
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe
@@ -17,7 +17,7 @@ SERVICERS = (
 """What tells a server of the services."""
 
 
-class RpcDoor(ClassifierDoor, InferenceDoor, HealthDoor):
+class GrpcServicer(ClassifierMethods, InferenceMethods, HealthMethods):
     """The gRPC door.
 
     Args:
@@ -27,6 +27,6 @@ class RpcDoor(ClassifierDoor, InferenceDoor, HealthDoor):
 
     def __init__(self, predictor: Predictor, keys: tuple[Key, ...] = ()) -> None:
         self.predictor = predictor
-        self.guard = Guard(keys)
+        self.guard = Authenticator(keys)
         self.probe = Probe(predictor)
         self.inference = InferenceService(predictor, self.probe)

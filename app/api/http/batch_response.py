@@ -12,7 +12,7 @@ from starlette.types import Send
 from app.api.http.dependencies import get_predictor
 from app.api.http.problems import describe_problem
 from app.errors import InvalidRequestError, ProblemError
-from app.prediction.bulk import Job, Read, Turns, count_places, finish_each
+from app.prediction.bulk import BulkClassifier, Job, Read, count_slots, finish_each
 from app.prediction.predictor import Predictor
 from schemas import BulkItem, BulkResponse, PredictOptions
 
@@ -35,7 +35,7 @@ async def answer_bulk(
         raise InvalidRequestError(f"body: {len(reads)} images; send 1 to {most} in one request.")
     bulk = Bulk(predictor, options, deadline)
     if _accepts_stream(request.headers.get("accept", "")):
-        return LineStream(bulk.stream(reads))
+        return NdjsonResponse(bulk.stream(reads))
     results = await bulk.classify_all(reads)
     body = BulkResponse(results=results).model_dump_json()
     return Response(body, media_type="application/json")
@@ -46,7 +46,7 @@ def _accepts_stream(accept: str) -> bool:
     return any(part.partition(";")[0].strip() == NDJSON for part in accept.lower().split(","))
 
 
-class LineStream(StreamingResponse):
+class NdjsonResponse(StreamingResponse):
     """Lines as they are made; when their client leaves, what makes them ends.
 
     Starlette leaves that to the garbage collector where a line is just being sent.
@@ -72,8 +72,8 @@ class Bulk:
     """
 
     def __init__(self, predictor: Predictor, options: PredictOptions, deadline: float) -> None:
-        self._turns = Turns(predictor, options, deadline)
-        self._places = count_places(predictor.limits)
+        self._turns = BulkClassifier(predictor, options, deadline)
+        self._places = count_slots(predictor.limits)
 
     async def classify_all(self, reads: Sequence[Read]) -> list[BulkItem]:
         """Classify all images; gives an item for each, in their order."""

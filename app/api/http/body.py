@@ -17,10 +17,10 @@ from app.prediction.admission import Admission
 
 Document = TypeVar("Document", bound=BaseModel)
 
-DROPPED = 1 << 20
+MAX_DRAINED_BYTES = 1 << 20
 """Bytes of a body that is read and dropped in a full house, so that its connection serves on."""
 
-DROP_S = 1.0
+DRAIN_TIMEOUT_S = 1.0
 """Seconds that it gets to come; HAProxy has mostly read a small one already."""
 
 
@@ -81,7 +81,7 @@ async def read_body(request: Request) -> bytes:
         raise InvalidRequestError("The body has ended early.") from exc
 
 
-def parse_document(model: type[Document], body: bytes) -> Document:
+def parse_json_body(model: type[Document], body: bytes) -> Document:
     """Parse a JSON document that a route reads itself; raises InvalidRequestError."""
     try:
         return model.model_validate_json(body)
@@ -90,12 +90,12 @@ def parse_document(model: type[Document], body: bytes) -> Document:
         raise InvalidRequestError(summarize(errors)) from exc
 
 
-async def drop_body(headers: Headers, receive: Receive) -> bool:
+async def drain_body(headers: Headers, receive: Receive) -> bool:
     """Read a short body and drop it; False where its connection has to be closed instead."""
-    if read_length(headers) > DROPPED or {"transfer-encoding", "expect"} & set(headers):
+    if read_length(headers) > MAX_DRAINED_BYTES or {"transfer-encoding", "expect"} & set(headers):
         return False
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(DROP_S):
+        async with asyncio.timeout(DRAIN_TIMEOUT_S):
             while (await receive()).get("more_body"):
                 pass
             return True

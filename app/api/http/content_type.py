@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from app.errors import InvalidRequestError, UnsupportedMediaTypeError
 
-LONGEST = 500
+MAX_LENGTH = 500
 """Characters of a Content-Type; RFC 2046 gives a boundary 70. 100 kB take 0.2 s to parse."""
 
 _CHARSET = re.compile(r"charset=([^;]*)")
@@ -30,8 +30,10 @@ def check_form(value: str) -> None:
     Raises:
         InvalidRequestError: it is refused.
     """
-    if len(value) > LONGEST:
-        message = f"header Content-Type: has {len(value)} characters; at most {LONGEST} are read."
+    if len(value) > MAX_LENGTH:
+        message = (
+            f"header Content-Type: has {len(value)} characters; at most {MAX_LENGTH} are read."
+        )
         raise InvalidRequestError(message)
     if not _UTF_8.issuperset(_CHARSET.findall(value.lower().translate(_NOISE))):
         raise InvalidRequestError("header Content-Type: a form is read as UTF-8; name no other.")

@@ -8,13 +8,23 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api.http.deadline import TIMEOUT
-from app.api.http.image_sources import LARGER
+from app.api.http.image_sources import BASE64_OVERHEAD
 from app.api.http.middleware import REQUEST_ID, RequestMiddleware
 from app.api.http.open_inference_codec import LENGTH
-from app.api.http.openapi import build_document
+from app.api.http.openapi import build_openapi
 from app.api.http.problems import add_handlers
-from app.api.http.routes import batch, docs, document, health, labels, oip, predict, raw, task
-from app.auth.authenticator import API_KEY, Guard
+from app.api.http.routes import (
+    docs,
+    health,
+    huggingface,
+    labels,
+    open_inference,
+    predict,
+    predict_batch,
+    predict_json,
+    predict_raw,
+)
+from app.auth.authenticator import API_KEY, Authenticator
 from app.auth.keys import Key
 from app.fetching.fetcher import Fetcher
 from app.fetching.host_rules import HostRules
@@ -27,13 +37,13 @@ FORM_OVERHEAD = 64 * 1024
 
 _ROUTERS = (
     predict.router,
-    raw.router,
-    document.router,
-    batch.forms,
-    batch.documents,
-    task.router,
-    oip.calls,
-    oip.router,
+    predict_raw.router,
+    predict_json.router,
+    predict_batch.forms,
+    predict_batch.documents,
+    huggingface.router,
+    open_inference.calls,
+    open_inference.router,
     labels.router,
     health.router,
     docs.router,
@@ -80,22 +90,26 @@ def create_app(
     add_handlers(app)
     app.add_middleware(
         RequestMiddleware,
-        guard=Guard(keys),
+        guard=Authenticator(keys),
         predictor=predictor,
         find_max_body=partial(_find_max_body, predictor.limits),
         answers_request_id=answers_request_id,
     )
     _allow_origins(app, cors_origins)
-    app.openapi = lambda: build_document(app)  # type: ignore[method-assign] # FastAPI's own way
+    app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign] # FastAPI's own way
     return app
 
 
 def _find_max_body(limits: Limits, path: str) -> int:
     """Find how large the body may be that a path takes: one image in its form, or many."""
     largest = limits.max_bytes
-    if path in {document.PATH, batch.JSON_PATH, task.PATH}:  # parsed while all else waits
-        largest = ceil(LARGER * limits.max_bytes)
-    elif path == batch.PATH or oip.is_infer(path):
+    if path in {
+        predict_json.PATH,
+        predict_batch.JSON_PATH,
+        huggingface.PATH,
+    }:
+        largest = ceil(BASE64_OVERHEAD * limits.max_bytes)
+    elif path == predict_batch.PATH or open_inference.is_infer(path):
         many = max(limits.max_bytes, limits.max_bulk * IMAGE_BYTES)
         largest = min(many, limits.max_queue_bytes - FORM_OVERHEAD)  # more would never fit
     return largest + FORM_OVERHEAD

@@ -10,7 +10,7 @@ from app.errors import DeadlineExceededError, InvalidRequestError
 from app.fetching.fetcher import FETCHES
 from schemas import ImageSource
 
-LARGER = 1.4
+BASE64_OVERHEAD = 1.4
 """Bytes of base64, with line breaks, for each byte of the image."""
 
 SHORT = 1 << 16

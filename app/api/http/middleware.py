@@ -12,18 +12,18 @@ from urllib.parse import quote
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.http.body import Body, drop_body, has_body, read_length
+from app.api.http.body import Body, drain_body, has_body, read_length
 from app.api.http.deadline import choose_deadline
 from app.api.http.open_paths import find_path, is_open
 from app.api.http.problems import build_response
-from app.auth.authenticator import Guard
+from app.auth.authenticator import Authenticator
 from app.errors import OverloadedError, PayloadTooLargeError, ProblemError
 from app.observability.access_log import CLIENT_GONE, build_internal_error, is_safe_id, log_access
 from app.observability.logs import request_id
 from app.prediction.predictor import Predictor
 
 REQUEST_ID = "X-Request-ID"
-LONGEST_PATH = 1000
+MAX_LOGGED_PATH = 1000
 """Characters of a path that are logged."""
 
 _logger = logging.getLogger("vitrine.access")
@@ -43,7 +43,7 @@ class RequestMiddleware:
     def __init__(
         self,
         app: ASGIApp,
-        guard: Guard,
+        guard: Authenticator,
         predictor: Predictor,
         find_max_body: Callable[[str], int],
         *,
@@ -86,12 +86,12 @@ class RequestMiddleware:
             self._check_announced(headers, max_body)
         except ProblemError as problem:
             full = isinstance(problem, OverloadedError)
-            serves_on = full and await drop_body(headers, receive)
+            serves_on = full and await drain_body(headers, receive)
             response = build_response(problem, scope, {} if serves_on else {"Connection": "close"})
             await response(scope, receive, exchange.send)
             return
         if has_body(headers):
-            await self._admission.let_leave()
+            await self._admission.yield_to_disconnects()
         body = Body(self._admission, max_body, deadline)
         scope.setdefault("state", {}).update(deadline=deadline, body=body)
         try:
@@ -153,7 +153,10 @@ class Exchange:
 
     def log(self) -> None:
         """Write the request's line."""
-        method, path = self._scope["method"], quote(self._scope["path"])[:LONGEST_PATH]  # one line
+        method, path = (
+            self._scope["method"],
+            quote(self._scope["path"])[:MAX_LOGGED_PATH],
+        )
         status = CLIENT_GONE if self._is_gone or self._status is None else self._status
         log_access(method, path, status, self._started, self.key_name)
 

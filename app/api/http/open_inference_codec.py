@@ -9,13 +9,13 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from app.api.http.body import parse_document, read_body
+from app.api.http.body import parse_json_body, read_body
 from app.api.http.content_type import BINARY, JSON
-from app.api.http.image_sources import LARGER, read_base64
+from app.api.http.image_sources import BASE64_OVERHEAD, read_base64
 from app.api.open_inference.outputs import Wanted
 from app.api.open_inference.service import Answer, Call
 from app.api.open_inference.tensors import (
-    MOST_VALUES,
+    MAX_VALUES,
     Tensor,
     check_count,
     read_raw,
@@ -24,7 +24,7 @@ from app.api.open_inference.tensors import (
 )
 from app.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
 from schemas import (
-    MOST_DIMENSIONS,
+    MAX_DIMENSIONS,
     BinaryParameters,
     InferRequest,
     InferResponse,
@@ -57,7 +57,7 @@ async def read_call(
         raise UnsupportedMediaTypeError("header Content-Encoding: send the body uncompressed.")
     body = await read_body(request)
     end = _find_end(request, len(body))
-    asked = parse_document(InferRequest, _check_document(body[:end], max_bytes))
+    asked = parse_json_body(InferRequest, _check_document(body[:end], max_bytes))
     tensor = await _read_input(asked.inputs[0], memoryview(body)[end:])
     wanted = [
         Wanted(one.name, (one.parameters and one.parameters.classification) or 0)
@@ -102,12 +102,12 @@ def _find_end(request: Request, length: int) -> int:
 
 def _check_document(document: bytes, max_bytes: int) -> bytes:
     """Refuse a document that takes long to parse; raises PayloadTooLargeError."""
-    most = ceil(LARGER * max_bytes) + DOCUMENT_OVERHEAD
+    most = ceil(BASE64_OVERHEAD * max_bytes) + DOCUMENT_OVERHEAD
     if len(document) > most:
         message = f"The document has {len(document)} bytes; at most {most} are read."
         raise PayloadTooLargeError(f"{message} Send binary data.")
-    if sum(document.count(mark) for mark in (b",", b"[", b"{")) > MOST_VALUES:
-        message = f"The document has more than {MOST_VALUES} values. Send binary data."
+    if sum(document.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
+        message = f"The document has more than {MAX_VALUES} values. Send binary data."
         raise PayloadTooLargeError(message)
     return document
 
@@ -135,7 +135,7 @@ async def _read_input(given: InputTensor, binary: memoryview) -> Tensor:
 
 def _flatten(data: list[Any]) -> list[Any]:
     """Flatten lists in lists, row by row."""
-    for _ in range(MOST_DIMENSIONS):
+    for _ in range(MAX_DIMENSIONS):
         if set(map(type, data)) != {list}:
             break
         data = list(chain.from_iterable(data))

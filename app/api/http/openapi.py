@@ -30,7 +30,7 @@ SCHEMES: dict[str, dict[str, str]] = {
 _METHODS = ("get", "post")
 
 
-def build_document(app: FastAPI) -> dict[str, Any]:
+def build_openapi(app: FastAPI) -> dict[str, Any]:
     """Build the document once and keep it, as `FastAPI.openapi` does."""
     if app.openapi_schema is None:
         document = get_openapi(

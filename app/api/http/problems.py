@@ -143,7 +143,7 @@ def _translate(request: Request, exc: HTTPException) -> ProblemError:
     return error(details.get(exc.status_code, f"The body cannot be read: {exc.detail}"))
 
 
-FEW, LONGEST = 5, 1000
+MAX_LISTED_ERRORS, MAX_DETAIL_LENGTH = 5, 1000
 """Errors of a request that are told, and characters."""
 
 _SEND = "send the image as a multipart/form-data part of this name, with a file name"
@@ -152,11 +152,11 @@ _SEND = "send the image as a multipart/form-data part of this name, with a file 
 def summarize(errors: Sequence[Any]) -> str:
     """Say which parts are wrong and what is allowed, in one line; the first few of many."""
     parts = []
-    for error in errors[:FEW]:
+    for error in errors[:MAX_LISTED_ERRORS]:
         place = " ".join(str(step) for step in error["loc"])
         message = error["msg"]
         if error["loc"][:2] in {("body", "file"), ("body", "files")}:
             is_missing = error["type"] == "missing"
             message = f"{'is missing' if is_missing else 'is no file'}: {_SEND}"
         parts.append(f"{place}: {message}")
-    return "; ".join(parts)[:LONGEST]
+    return "; ".join(parts)[:MAX_DETAIL_LENGTH]

@@ -1,6 +1,6 @@
 """Headers of a client that Serve itself would obey are taken out of its way.
 
-Serve's servers get `list_middlewares` through `app.deployments.server_hook`, so this stands before Serve.
+`app.deployments.server_hook` gives them to Serve's servers, so they run before Serve.
 """
 
 from starlette.middleware import Middleware

@@ -20,7 +20,7 @@ from app.errors import (
     NotFoundError,
     ProblemError,
 )
-from app.prediction.bulk import Read, Turns
+from app.prediction.bulk import BulkClassifier, Read
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe
 from app.prediction.result import Classified
@@ -134,7 +134,7 @@ class InferenceService:
 
     async def _classify(self, reads: Sequence[Read], deadline: float) -> list[Classified]:
         """Classify all images; the first that fails ends the others and is raised."""
-        turns = Turns(self._predictor, PredictOptions(), deadline)
+        turns = BulkClassifier(self._predictor, PredictOptions(), deadline)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -146,7 +146,7 @@ class InferenceService:
         return [task.result() for task in tasks]
 
 
-async def _classify_one(turns: Turns, index: int, read: Read) -> Classified:
+async def _classify_one(turns: BulkClassifier, index: int, read: Read) -> Classified:
     """Classify an image; its error tells its place."""
     try:
         return await turns.classify(read)

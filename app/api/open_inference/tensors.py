@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import InvalidRequestError, PayloadTooLargeError
-from schemas import MOST_DIMENSIONS, Datatype
+from schemas import MAX_DIMENSIONS, Datatype
 
-MOST_ELEMENTS = 1024
+MAX_ELEMENTS = 1024
 """Elements of a BYTES tensor, whatever `VITRINE_MAX_BULK` says: each takes a step of Python."""
 
-MOST_VALUES = 500_000
+MAX_VALUES = 500_000
 """Values that come one by one, in a document or in typed contents, which are taken apart while all
 else waits: 0.07 s for so many numbers, 0.3 s for so many lists of JSON."""
 
-LARGEST = 2**31 - 1
+MAX_DIMENSION_SIZE = 2**31 - 1
 """Of a dimension."""
 
 _LENGTH = struct.Struct("<I")
@@ -75,8 +75,8 @@ def read_values(name: str, datatype: str, shape: Sequence[int], values: Sequence
         PayloadTooLargeError: there are too many of them.
     """
     check_count(datatype, shape, len(values))
-    if len(values) > MOST_VALUES:
-        message = f"The tensor has more than {MOST_VALUES} values. Send its raw bytes."
+    if len(values) > MAX_VALUES:
+        message = f"The tensor has more than {MAX_VALUES} values. Send its raw bytes."
         raise PayloadTooLargeError(message)
     kind, _ = _check(datatype, shape)
     try:
@@ -110,14 +110,14 @@ def _check(datatype: str, shape: Sequence[int]) -> tuple[Datatype, int]:
     if not _is_known(datatype):
         known = ", ".join(get_args(Datatype))
         raise InvalidRequestError(f"The datatype of a tensor is one of {known} here.")
-    if not 1 <= len(shape) <= MOST_DIMENSIONS:
-        message = f"A tensor has 1 to {MOST_DIMENSIONS} dimensions here, not {len(shape)}."
+    if not 1 <= len(shape) <= MAX_DIMENSIONS:
+        message = f"A tensor has 1 to {MAX_DIMENSIONS} dimensions here, not {len(shape)}."
         raise InvalidRequestError(message)
-    if not all(1 <= dimension <= LARGEST for dimension in shape):
-        raise InvalidRequestError(f"Each dimension of a tensor is 1 to {LARGEST}.")
+    if not all(1 <= dimension <= MAX_DIMENSION_SIZE for dimension in shape):
+        raise InvalidRequestError(f"Each dimension of a tensor is 1 to {MAX_DIMENSION_SIZE}.")
     count = math.prod(shape)
-    if datatype == "BYTES" and count > MOST_ELEMENTS:
-        message = f"A BYTES tensor has at most {MOST_ELEMENTS} elements here, not {count}."
+    if datatype == "BYTES" and count > MAX_ELEMENTS:
+        message = f"A BYTES tensor has at most {MAX_ELEMENTS} elements here, not {count}."
         raise InvalidRequestError(message)
     return datatype, count
 

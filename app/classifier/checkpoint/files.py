@@ -16,7 +16,7 @@ from app.classifier.checkpoint.labels import check_head, find_activation, read_l
 from app.classifier.checkpoint.training_run import find_newest_checkpoint
 from app.errors import CheckpointError
 
-BUNDLED = Path(__file__).parent.parent / "demo" / "checkpoint"
+BUNDLED = Path(__file__).parents[2] / "demo" / "checkpoint"
 CONFIG = "config.json"
 PROCESSOR_CONFIG = "preprocessor_config.json"
 QUANTIZED = "vitrine_int8.xml"

@@ -11,7 +11,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from app.errors import CheckpointError
 
-LONGEST_REASON = 250
+MAX_REASON_LENGTH = 250
 """Characters of the Hub's own words that are quoted."""
 
 _SMALL = ["config.json", "preprocessor_config.json"]
@@ -58,5 +58,5 @@ def _fetch(repo_id: str, revision: str | None, patterns: list[str]) -> Path:
 
 def _summarize(exc: Exception) -> str:
     """Say it in one line."""
-    reason = textwrap.shorten(str(exc) or type(exc).__name__, LONGEST_REASON, placeholder=" …")
+    reason = textwrap.shorten(str(exc) or type(exc).__name__, MAX_REASON_LENGTH, placeholder=" …")
     return reason.rstrip(".")

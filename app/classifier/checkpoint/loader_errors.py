@@ -13,10 +13,10 @@ from transformers.utils import logging
 
 from app.errors import CheckpointError
 
-LONGEST_REASON = 300
+MAX_REASON_LENGTH = 300
 """Characters of transformers' own words that are quoted; some of its messages list all models."""
 
-_BROKEN = (
+LOADER_ERRORS = (
     OSError,
     EOFError,
     ValueError,
@@ -34,7 +34,7 @@ _BROKEN = (
 
 
 @contextmanager
-def refuse_broken(subject: str, mend: str) -> Iterator[None]:
+def translate_loader_errors(subject: str, mend: str) -> Iterator[None]:
     """Run a loader in silence.
 
     Args:
@@ -47,8 +47,10 @@ def refuse_broken(subject: str, mend: str) -> Iterator[None]:
     try:
         with silence():
             yield
-    except _BROKEN as exc:
-        reason = textwrap.shorten(f"{type(exc).__name__}: {exc}", LONGEST_REASON, placeholder=" …")
+    except LOADER_ERRORS as exc:
+        reason = textwrap.shorten(
+            f"{type(exc).__name__}: {exc}", MAX_REASON_LENGTH, placeholder=" …"
+        )
         message = f"{subject}: {reason.rstrip(' .:')}. {mend}"
         raise CheckpointError(message) from exc
 

@@ -15,7 +15,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 from transformers.models.convnext.image_processing_pil_convnext import ConvNextImageProcessorPil
 
 from app.backend import Geometry
-from app.classifier.checkpoint.loader_errors import refuse_broken
+from app.classifier.checkpoint.loader_errors import translate_loader_errors
 from app.errors import CheckpointError
 
 WARP_EDGE = 384
@@ -45,7 +45,7 @@ def load_processor(folder: Path) -> tuple[Geometry, Scaling]:
     Raises:
         CheckpointError: it cannot be read, or it does not give RGB pixels of one fixed size.
     """
-    with refuse_broken(f"the image processor of {folder} cannot be used", _MEND):
+    with translate_loader_errors(f"the image processor of {folder} cannot be used", _MEND):
         processor = AutoImageProcessor.from_pretrained(
             folder, backend="pil", local_files_only=True, trust_remote_code=False
         )

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForImageClassification, PreTrainedModel
 
 from app.classifier.checkpoint.files import Checkpoint, find_weights
-from app.classifier.checkpoint.loader_errors import refuse_broken
+from app.classifier.checkpoint.loader_errors import translate_loader_errors
 from app.errors import CheckpointError
 
 _MEND = "Save it again with save_pretrained(); code that comes with a checkpoint is never run."
@@ -30,7 +30,7 @@ def load_weights(checkpoint: Checkpoint) -> PreTrainedModel:
             "save_pretrained() to load it faster and more safely",
             files[0],
         )
-    with refuse_broken(f"the model of {checkpoint.folder} cannot be loaded", _MEND):
+    with translate_loader_errors(f"the model of {checkpoint.folder} cannot be loaded", _MEND):
         if is_pickled:
             _check_pickles(files)
         model, info = _load_model(checkpoint.folder, is_pickled=is_pickled)

@@ -21,13 +21,13 @@ class Engine(Protocol):
         name: as VITRINE_ENGINE has it.
         precision: what it computes in.
         device: such as `cpu` or `cuda:0`.
-        places: batches that it can have under way at once, called from so many threads.
+        slots: batches that it can have under way at once, called from so many threads.
     """
 
     name: EngineName
     precision: Precision
     device: str
-    places: int
+    slots: int
 
     def run(self, pixels: Pixels) -> Logits:
         """Run pixels `[n, height, width, 3]`, as the geometry gives them, to logits `[n, labels]`.
@@ -42,7 +42,7 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class EngineInput:
     """What an engine is built from.
 
     Attributes:

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 
 from app.classifier.checkpoint.processor import Scaling
 from app.classifier.checkpoint.weights import load_weights
-from app.classifier.engines.engine import Precision, Source
+from app.classifier.engines.engine import EngineInput, Precision
 
 DTYPES: dict[Precision, torch.dtype] = {
     "fp32": torch.float32,
@@ -17,13 +17,13 @@ DTYPES: dict[Precision, torch.dtype] = {
 }
 
 
-def load_network(source: Source, precision: Precision, device: torch.device) -> "Network":
+def load_network(source: EngineInput, precision: Precision, device: torch.device) -> "Network":
     """Load a checkpoint's weights into a network; raises CheckpointError."""
     module = load_weights(source.checkpoint).to(device, DTYPES[precision])
     return Network(module, Normalizer(source.scaling, device)).eval()
 
 
-def make_example(source: Source, size: int) -> torch.Tensor:
+def make_example(source: EngineInput, size: int) -> torch.Tensor:
     """Make a batch `[size, height, width, 3]` of random pixels."""
     shape = (size, *source.geometry.size, 3)
     if source.geometry.fallback is not None:

@@ -16,8 +16,8 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino as ov  # noqa: E402 - see above
 
 from app.backend import Logits, Pixels  # noqa: E402
-from app.classifier.checkpoint.loader_errors import refuse_broken, silence  # noqa: E402
-from app.classifier.engines.engine import EngineName, Precision, Source  # noqa: E402
+from app.classifier.checkpoint.loader_errors import silence, translate_loader_errors  # noqa: E402
+from app.classifier.engines.engine import EngineInput, EngineName, Precision  # noqa: E402
 from app.errors import CheckpointError, SettingsError  # noqa: E402
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """What the parts that are not quantized compute in."""
 
 
-def convert_checkpoint(source: Source, precision: Precision) -> "OpenvinoEngine":
+def convert_checkpoint(source: EngineInput, precision: Precision) -> "OpenvinoEngine":
     """Build an engine straight from a checkpoint.
 
     Raises:
@@ -50,7 +50,7 @@ def convert_checkpoint(source: Source, precision: Precision) -> "OpenvinoEngine"
     network = load_network(source, "fp32", torch.device("cpu"))
     example = make_example(source, TRIED)
     engine = OpenvinoEngine(convert_network(source, network), precision)
-    with refuse_broken(f"the model of {source.checkpoint.folder} fails", _MEND_CONVERT):
+    with translate_loader_errors(f"the model of {source.checkpoint.folder} fails", _MEND_CONVERT):
         with torch.inference_mode():
             wanted = network(example).numpy()
         near = TOLERANCE[precision]
@@ -60,19 +60,19 @@ def convert_checkpoint(source: Source, precision: Precision) -> "OpenvinoEngine"
     return engine
 
 
-def convert_network(source: Source, network: "Network") -> ov.Model:
+def convert_network(source: EngineInput, network: "Network") -> ov.Model:
     """Convert a network in fp32; raises CheckpointError."""
     from app.classifier.engines.network import make_example  # noqa: PLC0415
 
     example = make_example(source, 2)
     subject = f"the model of {source.checkpoint.folder} cannot be converted"
-    with refuse_broken(subject, _MEND_CONVERT), silence(), warnings.catch_warnings():
+    with translate_loader_errors(subject, _MEND_CONVERT), silence(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of shapes that are constants: ours are
         shape = [-1, *example.shape[1:]]
         return ov.convert_model(network, example_input=example, input=[shape])
 
 
-def write_quantized(source: Source, images: list[Pixels], path: Path) -> None:
+def write_quantized(source: EngineInput, images: list[Pixels], path: Path) -> None:
     """Quantize a checkpoint to int8 on calibration images, with a progress bar; write it."""
     import nncf  # noqa: PLC0415 - serving never needs it
     import torch  # noqa: PLC0415 - a quantized checkpoint does without
@@ -81,7 +81,9 @@ def write_quantized(source: Source, images: list[Pixels], path: Path) -> None:
 
     model = convert_network(source, load_network(source, "fp32", torch.device("cpu")))
     dataset = nncf.Dataset(images, lambda pixels: pixels[np.newaxis])
-    with refuse_broken(f"the model of {source.checkpoint.folder} cannot be quantized", _MEND_WRITE):
+    with translate_loader_errors(
+        f"the model of {source.checkpoint.folder} cannot be quantized", _MEND_WRITE
+    ):
         quantized = nncf.quantize(
             model,
             dataset,
@@ -93,10 +95,10 @@ def write_quantized(source: Source, images: list[Pixels], path: Path) -> None:
         ov.save_model(quantized, path, compress_to_fp16=False)
 
 
-def read_quantized(source: Source) -> "OpenvinoEngine":
+def read_quantized(source: EngineInput) -> "OpenvinoEngine":
     """Build an engine from a quantized checkpoint; raises CheckpointError."""
     path, size = source.checkpoint.quantized, source.geometry.size
-    with refuse_broken(f"the quantized model {path} cannot be read", _MEND_READ):
+    with translate_loader_errors(f"the quantized model {path} cannot be read", _MEND_READ):
         model = ov.Core().read_model(path)
         height, width = (model.input().partial_shape[axis].get_length() for axis in (1, 2))
     if (height, width) != size:
@@ -121,7 +123,7 @@ class OpenvinoEngine:
 
     name: EngineName = "openvino"
     device = "cpu"
-    places = 1
+    slots = 1
 
     def __init__(self, model: ov.Model, precision: Precision) -> None:
         self.precision = precision

@@ -18,15 +18,15 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
 
-from app.classifier.checkpoint.loader_errors import refuse_broken
-from app.classifier.engines.engine import Engine, EngineName, Precision, Source
+from app.classifier.checkpoint.loader_errors import translate_loader_errors
+from app.classifier.engines.engine import Engine, EngineInput, EngineName, Precision
 from app.errors import CheckpointError, SettingsError
 
 _logger = logging.getLogger("vitrine.classifier")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class EngineOptions:
     """What is asked for, as the settings of these names have it.
 
     Attributes:
@@ -43,7 +43,7 @@ class Choice:
     buckets: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
 
 
-def build_engine(source: Source, choice: Choice) -> Engine:
+def build_engine(source: EngineInput, choice: EngineOptions) -> Engine:
     """Build the engine that is asked for, or the best that `auto` may take.
 
     Raises:
@@ -73,14 +73,14 @@ def build_engine(source: Source, choice: Choice) -> Engine:
     return CpuEngine(source, _choose_cpu_precision(choice), is_compiled=is_compiled)
 
 
-def build_plain(source: Source, device: str) -> Engine:
+def build_eager_engine(source: EngineInput, device: str) -> Engine:
     """Build what cannot fail but for memory: the network itself, in fp32, on a device."""
-    from app.classifier.engines.torch_eager import PlainEngine  # noqa: PLC0415
+    from app.classifier.engines.torch_eager import EagerEngine  # noqa: PLC0415
 
-    return PlainEngine(source, device)
+    return EagerEngine(source, device)
 
 
-def _build_openvino(source: Source, choice: Choice) -> Engine:
+def _build_openvino(source: EngineInput, choice: EngineOptions) -> Engine:
     """Build OpenVINO's engine straight from the checkpoint."""
     check_openvino()
     from app.classifier.engines.openvino import convert_checkpoint  # noqa: PLC0415
@@ -105,7 +105,7 @@ def check_nncf() -> None:
         raise SettingsError(message)
 
 
-def _build_quantized(source: Source, choice: Choice) -> Engine:
+def _build_quantized(source: EngineInput, choice: EngineOptions) -> Engine:
     """Build the only engine that runs a quantized checkpoint."""
     asked = (choice.device, choice.engine, choice.precision)
     for name, value, fit in zip(
@@ -123,7 +123,7 @@ def _build_quantized(source: Source, choice: Choice) -> Engine:
     return read_quantized(source)
 
 
-def _build_cuda(source: Source, choice: Choice) -> Engine:
+def _build_cuda(source: EngineInput, choice: EngineOptions) -> Engine:
     """Build an engine for the GPU."""
     if choice.engine == "openvino":
         message = "VITRINE_ENGINE=openvino runs on the CPU. Set VITRINE_DEVICE=cpu, or auto here."
@@ -132,7 +132,7 @@ def _build_cuda(source: Source, choice: Choice) -> Engine:
 
     is_compiled = choice.engine == "compile" or (choice.engine == "auto" and has_triton())
     precision = choose_precision(choice.precision)
-    with refuse_broken(
+    with translate_loader_errors(
         f"the model of {source.checkpoint.folder} does not run on this GPU",
         "Set VITRINE_PROCESSOR to the processor that it was tuned with, or VITRINE_DEVICE=cpu.",
     ):
@@ -144,7 +144,7 @@ def has_triton() -> bool:
     return _is_installed("triton")
 
 
-def _choose_cpu_precision(choice: Choice) -> Precision:
+def _choose_cpu_precision(choice: EngineOptions) -> Precision:
     """Choose what a CPU computes in: fp32 unless told otherwise."""
     if choice.precision == "auto":
         return "fp32"
@@ -154,7 +154,7 @@ def _choose_cpu_precision(choice: Choice) -> Precision:
     return choice.precision
 
 
-def _may_take_openvino(choice: Choice) -> bool:
+def _may_take_openvino(choice: EngineOptions) -> bool:
     """Tell whether `auto` takes OpenVINO: where it is installed."""
     return choice.precision in {"auto", "fp32"} and _is_installed("openvino")
 

@@ -14,7 +14,7 @@ import torch
 
 from app.backend import Logits, Pixels
 from app.classifier.checkpoint.loader_errors import silence
-from app.classifier.engines.engine import EngineName, Precision, Source
+from app.classifier.engines.engine import EngineInput, EngineName, Precision
 from app.classifier.engines.network import Network, load_network, make_example
 from app.errors import SettingsError
 
@@ -43,9 +43,11 @@ class CpuEngine:
     """
 
     device = "cpu"
-    places = 1
+    slots = 1
 
-    def __init__(self, source: Source, precision: Precision, *, is_compiled: bool = False) -> None:
+    def __init__(
+        self, source: EngineInput, precision: Precision, *, is_compiled: bool = False
+    ) -> None:
         self.name: EngineName = "compile" if is_compiled else "torch"
         self.precision = precision
         network = load_network(source, precision, torch.device("cpu"))

@@ -1,6 +1,6 @@
 """torch on a GPU: a CUDA graph for each bucket of batch sizes, and two batches under way.
 
-Each place has a stream, pinned memory and graphs of its own, so that one batch's copies overlap
+Each slot has a stream, pinned memory and graphs of its own, so that one batch's copies overlap
 the other's arithmetic. Pixels travel as they are, uint8; the graph scales them.
 """
 
@@ -12,11 +12,11 @@ from typing import cast
 import torch
 
 from app.backend import Logits, Pixels
-from app.classifier.engines.engine import EngineName, Precision, Source
+from app.classifier.engines.engine import EngineInput, EngineName, Precision
 from app.classifier.engines.network import Network, load_network, make_example
 from app.errors import SettingsError
 
-PLACES = 2
+SLOTS = 2
 """Batches under way: one computes while the other is copied."""
 
 WARM_UPS = 3
@@ -47,33 +47,38 @@ class CudaEngine:
     """
 
     device = "cuda:0"
-    places = PLACES
+    slots = SLOTS
 
     def __init__(
-        self, source: Source, precision: Precision, buckets: tuple[int, ...], *, is_compiled: bool
+        self,
+        source: EngineInput,
+        precision: Precision,
+        buckets: tuple[int, ...],
+        *,
+        is_compiled: bool,
     ) -> None:
         self.name: EngineName = "compile" if is_compiled else "torch"
         self.precision = precision
         network = load_network(source, precision, torch.device(self.device))
-        places = _try_compiled(network, source, buckets) if is_compiled else None
-        if places is None:
+        slots = _try_compiled(network, source, buckets) if is_compiled else None
+        if slots is None:
             self.name = "torch"
-            places = _capture_places(network, source, buckets, is_compiled=False)
-        self._places = places
+            slots = _capture_slots(network, source, buckets, is_compiled=False)
+        self._slots = slots
 
     def run(self, pixels: Pixels) -> Logits:
-        """Run pixels to logits, in a place that is free; waits for one.
+        """Run pixels to logits, in a slot that is free; waits for one.
 
         Raises:
             MemoryError: the batch does not fit into the GPU's memory.
         """
-        place = self._places.get()
+        slot = self._slots.get()
         try:
-            return place.run(pixels)
+            return slot.run(pixels)
         except torch.OutOfMemoryError as exc:
             raise MemoryError(str(exc)) from exc
         finally:
-            self._places.put(place)
+            self._slots.put(slot)
 
     def set_threads(self, count: int) -> None:
         """Do nothing: the CPU only copies."""
@@ -87,7 +92,7 @@ class Capture:
     logits: torch.Tensor
 
 
-class Place:
+class Slot:
     """Memory, a stream and graphs for one batch.
 
     Args:
@@ -135,15 +140,15 @@ class Place:
 
 
 def _try_compiled(
-    network: Network, source: Source, buckets: tuple[int, ...]
-) -> "queue.SimpleQueue[Place] | None":
+    network: Network, source: EngineInput, buckets: tuple[int, ...]
+) -> "queue.SimpleQueue[Slot] | None":
     """Capture the compiled network; None, and a line, where it cannot be compiled.
 
     Raises:
         SettingsError: the GPU's memory is too small, which going on would not mend.
     """
     try:
-        return _capture_places(network, source, buckets, is_compiled=True)
+        return _capture_slots(network, source, buckets, is_compiled=True)
     except torch.OutOfMemoryError as exc:
         message = "The GPU's memory is too small. Lower VITRINE_BATCH_SIZE or VITRINE_BUCKETS."
         raise SettingsError(message) from exc
@@ -152,16 +157,16 @@ def _try_compiled(
         return None
 
 
-def _capture_places(
-    network: Network, source: Source, buckets: tuple[int, ...], *, is_compiled: bool
-) -> "queue.SimpleQueue[Place]":
-    """Capture all graphs of all places."""
+def _capture_slots(
+    network: Network, source: EngineInput, buckets: tuple[int, ...], *, is_compiled: bool
+) -> "queue.SimpleQueue[Slot]":
+    """Capture all graphs of all slots."""
     sizes = sorted(set(buckets))
     run: torch.nn.Module = network
     if is_compiled:
         torch._dynamo.config.recompile_limit = 2 * len(sizes) + 8  # noqa: SLF001 - one a bucket
         run = cast("torch.nn.Module", torch.compile(network, dynamic=False))
-    places: queue.SimpleQueue[Place] = queue.SimpleQueue()
-    for _ in range(PLACES):
-        places.put(Place(run, make_example(source, sizes[-1]), sizes))
-    return places
+    slots: queue.SimpleQueue[Slot] = queue.SimpleQueue()
+    for _ in range(SLOTS):
+        slots.put(Slot(run, make_example(source, sizes[-1]), sizes))
+    return slots

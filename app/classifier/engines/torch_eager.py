@@ -5,11 +5,11 @@ from typing import cast
 import torch
 
 from app.backend import Logits, Pixels
-from app.classifier.engines.engine import EngineName, Precision, Source
+from app.classifier.engines.engine import EngineInput, EngineName, Precision
 from app.classifier.engines.network import load_network
 
 
-class PlainEngine:
+class EagerEngine:
     """torch without a graph.
 
     Args:
@@ -19,9 +19,9 @@ class PlainEngine:
 
     name: EngineName = "torch"
     precision: Precision = "fp32"
-    places = 1
+    slots = 1
 
-    def __init__(self, source: Source, device: str) -> None:
+    def __init__(self, source: EngineInput, device: str) -> None:
         self.device = device
         self._network = load_network(source, "fp32", torch.device(device))
 

@@ -7,7 +7,7 @@ They send the bytes, or JSON where there are parameters, and read a bare list
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
 
-from app.api.http.body import parse_document, read_body
+from app.api.http.body import parse_json_body, read_body
 from app.api.http.content_type import JSON, check_raw, read_name
 from app.api.http.dependencies import Deadline, get_predictor
 from app.api.http.image_sources import read_base64
@@ -56,5 +56,5 @@ async def _read_task(request: Request) -> tuple[bytes, TaskParameters]:
     if read_name(content_type) != JSON:
         check_raw(content_type)
         return await read_body(request), TaskParameters()
-    task = parse_document(TaskRequest, await read_body(request))
+    task = parse_json_body(TaskRequest, await read_body(request))
     return await read_base64(task.inputs, "inputs"), task.parameters

@@ -16,7 +16,7 @@ forms = APIRouter(tags=["prediction"], route_class=FormRoute)
 documents = APIRouter(tags=["prediction"], route_class=JsonRoute)
 
 PATH, JSON_PATH = "/predict/batch", "/predict/batch/json"
-MOST_PARTS = 1025
+MAX_PARTS = 1025
 """One more than `VITRINE_MAX_BULK` may be."""
 
 _RESPONSES = BULK_ERRORS | {
@@ -34,7 +34,7 @@ Uploads = Annotated[list[UploadFile], File(description="The images, each a part 
     operation_id="predict_batch",
     response_model=BulkResponse,
     responses=_RESPONSES,
-    form_limits={"max_files": MOST_PARTS, "max_fields": 16, "max_part_size": 16 * 1024},
+    form_limits={"max_files": MAX_PARTS, "max_fields": 16, "max_part_size": 16 * 1024},
 )
 async def predict_batch(
     request: Request, files: Uploads, options: Options, deadline: Deadline

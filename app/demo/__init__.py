@@ -1,1 +1,0 @@
-"""The demonstration checkpoint: how it is trained, and the files that training writes."""

@@ -1,0 +1,1 @@
+"""The wire types of the Open Inference Protocol v2 over REST."""

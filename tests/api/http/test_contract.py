@@ -1,0 +1,33 @@
+"""What schemathesis makes of the OpenAPI document, in process: every answer is as documented."""
+
+from functools import cache
+
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from app.api.http.factory import create_app
+from app.prediction.predictor import Predictor
+from tests.support.fake_backend import FakeBackend
+from tests.support.http_app import LIMITS
+
+_UNFIT: list[schemathesis.CheckFunction] = [positive_data_acceptance, not_a_server_error]
+"""Bytes that are no image are valid here, and a client may ask for an answer in no time."""
+
+
+@cache
+def load_schema() -> schemathesis.BaseSchema:
+    """Load the document of an app over a fake classifier."""
+    app = create_app(Predictor(FakeBackend(), LIMITS))
+    return schemathesis.openapi.from_asgi("/openapi.json", app)
+
+
+@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_every_answer_is_documented(data: st.DataObject) -> None:
+    """Valid or not, a request gets a status, media type and shape that its route documents."""
+    case = data.draw(load_schema().as_strategy())
+    response = case.call_and_validate(excluded_checks=_UNFIT)
+    assert response.status_code < 500 or response.status_code == 504

@@ -1,0 +1,116 @@
+"""The newest checkpoint of a training run, whichever of its levels is given."""
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.checkpoint.training_run import find_newest_checkpoint
+from app.errors import CheckpointError
+from tests.support.checkpoints import copy_checkpoint
+
+RUN = "TorchTrainer_2023-06-01_10-00-00"
+OLD = f"{RUN}/TorchTrainer_ab12_00000_0_2023-06-01_10-00-05"
+NEW = "TorchTrainer_2023-06-02_09-00-00/TorchTrainer_cd34_00000_0_2023-06-02_09-00-05"
+
+
+def make(folder: Path, *names: str) -> None:
+    """Make folders that look like checkpoints, each older than the one before."""
+    for age, name in enumerate(names):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        config = folder / name / "config.json"
+        config.write_text("{}")
+        os.utime(config, (10**9 - age, 10**9 - age))
+
+
+def find(folder: Path) -> str:
+    """Find the newest checkpoint; gives its path below `folder`."""
+    return find_newest_checkpoint(folder).relative_to(folder).as_posix()
+
+
+@pytest.mark.parametrize("level", ["", RUN, OLD, f"{OLD}/checkpoint_000010"], ids=range(4))
+def test_any_level_of_a_ray_train_run_may_be_given(level: str, tmp_path: Path) -> None:
+    """Storage folder, run, trial and checkpoint folder all lead to the newest checkpoint."""
+    make(tmp_path, f"{OLD}/checkpoint_000009/checkpoint", f"{OLD}/checkpoint_000010/checkpoint")
+    newest = tmp_path / OLD / "checkpoint_000010" / "checkpoint"
+    assert find_newest_checkpoint(tmp_path / level) == newest
+
+
+def test_the_checkpoint_itself_may_be_given(tmp_path: Path) -> None:
+    """A folder that is a checkpoint is taken, whatever lies below it."""
+    make(tmp_path, ".", "checkpoint-500")
+    assert find_newest_checkpoint(tmp_path) == tmp_path
+
+
+def test_numbers_count_as_numbers(tmp_path: Path) -> None:
+    """Checkpoint 1000 is newer than 999 and 9, though its name sorts before theirs."""
+    make(tmp_path, "checkpoint-1000", "checkpoint-999", "checkpoint-9")
+    assert find(tmp_path) == "checkpoint-1000"
+
+
+def test_a_later_run_goes_before_a_higher_number(tmp_path: Path) -> None:
+    """The dates in the names decide first."""
+    make(tmp_path, f"{OLD}/checkpoint_000099/checkpoint", f"{NEW}/checkpoint_000001/checkpoint")
+    assert find(tmp_path) == f"{NEW}/checkpoint_000001/checkpoint"
+
+
+def test_a_number_in_the_name_of_the_run_does_not_hide_the_checkpoints(tmp_path: Path) -> None:
+    """A run folder that is itself called checkpoint-2023 still gives its newest checkpoint."""
+    run = tmp_path / "checkpoint-2023"
+    make(run, "checkpoint-500", "checkpoint-1000", "checkpoint-999")
+    assert find(run) == "checkpoint-1000"
+
+
+def test_without_dates_and_numbers_the_newest_file_decides(tmp_path: Path) -> None:
+    """Names that say nothing leave it to the time of config.json."""
+    make(tmp_path, "b/checkpoint_best", "a/checkpoint_best", "c/checkpoint_best")
+    assert find(tmp_path) == "b/checkpoint_best"
+
+
+def test_checkpoints_without_config_do_not_count(tmp_path: Path) -> None:
+    """A checkpoint folder that was never finished is passed over."""
+    make(tmp_path, "checkpoint-500")
+    (tmp_path / "checkpoint-1000").mkdir()
+    assert find(tmp_path) == "checkpoint-500"
+
+
+def test_a_folder_without_checkpoint_is_told(tmp_path: Path) -> None:
+    """A run folder with no checkpoint in it ends in one line."""
+    (tmp_path / OLD).mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=r"no Ray Train checkpoint below it\. Point"):
+        find_newest_checkpoint(tmp_path)
+
+
+def test_the_log_names_the_checkpoint_that_was_found(
+    vit: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Opening a run says in one log line which checkpoint it took; its name says so, too."""
+    newest = tmp_path / "run" / OLD / "checkpoint_000001" / "checkpoint"
+    copy_checkpoint(vit, newest)
+    with caplog.at_level(logging.INFO, logger="vitrine.checkpoint"):
+        checkpoint = open_checkpoint(str(tmp_path / "run"))
+    assert [record.getMessage().endswith(str(newest)) for record in caplog.records] == [True]
+    assert checkpoint.id == f"run/{OLD}/checkpoint_000001/checkpoint"
+
+
+def test_a_lone_checkpoint_folder_is_named_with_its_parent(vit: Path, tmp_path: Path) -> None:
+    """`checkpoint` alone would say nothing, so its parent's name goes before it."""
+    folder = copy_checkpoint(vit, tmp_path / "checkpoint_000001" / "checkpoint")
+    assert open_checkpoint(str(folder)).id == "checkpoint_000001/checkpoint"
+
+
+def test_a_checkpoint_may_be_a_link(vit: Path, tmp_path: Path) -> None:
+    """A link inside the run opens, under the name that it has there."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint-7").symlink_to(vit)
+    assert open_checkpoint(str(tmp_path / "run")).id == "run/checkpoint-7"
+
+
+def test_a_relative_folder_is_named_as_it_is_called(
+    vit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`.` is the folder one is in, with its name."""
+    monkeypatch.chdir(copy_checkpoint(vit, tmp_path / "mine"))
+    assert open_checkpoint(".").id == "mine"

@@ -1,0 +1,81 @@
+"""The classifier's start-up."""
+
+import logging
+import os
+import time
+
+import pytest
+
+from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.model import Model
+from app.classifier.startup import choose_threads, load_model, read_engine_options
+from app.errors import CheckpointError
+from app.settings import Settings
+
+
+def test_the_model_that_is_loaded_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """Start-up logs model, revision, labels, device and threads."""
+    with caplog.at_level(logging.INFO, "vitrine"):
+        model = load_model(Settings(batch_size=2))
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"model vitrine-digits at {model.description.revision}, 10 labels")
+
+
+def test_what_cannot_be_loaded_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """A checkpoint that is wrong is logged without a traceback, and raised."""
+    with caplog.at_level(logging.INFO, "vitrine"), pytest.raises(CheckpointError):
+        load_model(Settings(model="/no/such/folder"))
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert caplog.records[0].exc_info is None
+
+
+@pytest.mark.parametrize(
+    ("buckets", "batch_size", "expected"),
+    [
+        (None, 1, (1,)),
+        (None, 6, (1, 2, 4, 6)),
+        (None, 8, (1, 2, 4, 8)),
+        ("1,3", 8, (1, 3, 8)),
+    ],
+)
+def test_buckets_are_powers_of_two_or_as_asked_and_hold_every_batch(
+    buckets: str | None, batch_size: int, expected: tuple[int, ...]
+) -> None:
+    """The largest batch always has a bucket of its own."""
+    choice = read_engine_options(Settings(buckets=buckets, batch_size=batch_size))
+    assert choice.buckets == expected
+
+
+class Sleeper(Model):
+    """A model whose batches take as long as they are told to."""
+
+    def __init__(self, seconds: dict[int, float]) -> None:
+        self.seconds = seconds
+        self.threads = 0
+        self.engine = self  # type: ignore[assignment] # of an engine, only this is asked
+
+    def set_threads(self, count: int) -> None:
+        """Take the number of threads."""
+        self.threads = count
+
+    def run_blank(self, size: int) -> None:
+        """Burn no core, wait as long as this many threads would take."""
+        assert size == 4
+        time.sleep(self.seconds[self.threads])
+
+
+@pytest.mark.parametrize(
+    ("one", "many", "chosen"), [(0.04, 0.02, 2), (0.1, 0.095, 1), (0.016, 0.001, 1)]
+)
+def test_more_threads_are_taken_only_where_they_pay(one: float, many: float, chosen: int) -> None:
+    """All cores are taken when a batch is clearly faster on them and slow on one, else one."""
+    model = Sleeper({1: one, 2: many})
+    assert choose_threads(model, 4, 2) == chosen
+    assert model.threads == chosen
+
+
+def test_the_bundled_model_runs_on_the_threads_that_were_chosen() -> None:
+    """The choice is made on the real model as well, and it is one of the two."""
+    cores = os.cpu_count() or 1
+    assert choose_threads(Model(open_checkpoint("bundled")), 4, cores) in {1, cores}

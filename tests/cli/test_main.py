@@ -1,0 +1,104 @@
+"""The command line, run as a user runs it; `serve` is under tests/serve."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "app" / "demo" / "samples"
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | variables,
+    )
+
+
+def test_check_says_what_would_be_served() -> None:
+    """`vitrine check` names model, labels, image size, device and address, and nothing else."""
+    done = run("check", VITRINE_PORT="8123", VITRINE_DEVICE="cpu")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    words = [line.split()[0] for line in done.stdout.splitlines()]
+    assert words == ["model", "labels", "image", "engine", "address"]
+    assert "vitrine-digits at " in done.stdout
+    assert "10 (0, 1, 2, 3, 4, …)" in done.stdout
+    assert "32 x 32" in done.stdout
+    assert "http://127.0.0.1:8123" in done.stdout
+
+
+def test_predict_prints_one_json_document_a_file(tmp_path: Path) -> None:
+    """A good file has predictions, a bad one its error, in order; the exit code tells of it."""
+    bad = tmp_path / "not-an-image.jpg"
+    bad.write_text("hello")
+    done = run("predict", "--json", "--top-k", "1", str(SAMPLES / "7-0.png"), str(bad), "nowhere")
+    first, second, third = map(json.loads, done.stdout.splitlines())
+    assert first["predictions"][0]["label"] == "7"
+    assert len(first["predictions"]) == 1
+    assert second["error"]["type"] == "unsupported-media-type"
+    assert "No such file" in third["error"]["detail"]
+    assert done.returncode == 1
+
+
+def test_predict_prints_a_table(tmp_path: Path) -> None:
+    """Without `--json` there is a line a prediction, and an error in its file's row."""
+    bad = tmp_path / "bad[1].png"
+    bad.write_bytes(b"")
+    done = run("predict", str(SAMPLES / "7-0.png"), str(bad), COLUMNS="300")
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["file", "label", "score"]
+    assert lines[1].split()[1] == "7"
+    assert float(lines[1].split()[2]) > 0.8
+    assert "bad[1].png" in lines[4]
+    assert "The image is empty" in lines[4]
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("command", [("serve",), ("check",), ("predict", "x.png")])
+def test_a_wrong_checkpoint_is_told_in_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
+    """What cannot start says why on one line of standard error, with exit code 2."""
+    for model, words in (("/no/such/folder", "no such folder"), (str(tmp_path), "no config.json")):
+        done = run(*command, VITRINE_MODEL=model)
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert len(done.stderr.splitlines()) == 1
+        assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"VITRINE_PORT": "0"}, "VITRINE_PORT: Input should be greater than or equal to 1"),
+        ({"VITRINE_DEVICE": "tpu"}, "VITRINE_DEVICE: Input should be 'auto', 'cpu' or 'cuda'"),
+        ({"VITRINE_BATCH_SIZE": "many"}, "VITRINE_BATCH_SIZE: Input should be a valid integer"),
+    ],
+)
+def test_a_wrong_setting_is_named(variables: dict[str, str], words: str) -> None:
+    """A setting that is wrong is named with what is allowed, with exit code 2."""
+    done = run("check", **variables)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert words in done.stderr
+
+
+def test_an_option_wins_over_the_environment() -> None:
+    """`--port` counts where `VITRINE_PORT` is set too."""
+    done = run("check", "--port", "8124", VITRINE_PORT="8123")
+    assert "127.0.0.1:8124" in done.stdout
+
+
+def test_openapi_prints_the_document_and_loads_no_model() -> None:
+    """`vitrine openapi` prints JSON; a GPU that is not there is no matter."""
+    done = run("openapi", VITRINE_DEVICE="cuda")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["openapi"].startswith("3.1")

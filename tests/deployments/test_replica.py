@@ -1,0 +1,42 @@
+"""What a process gives back: the blocks of uploads, whatever was allocated between them."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+_PROGRAM = """
+import sys
+from pathlib import Path
+from app.deployments.replica import configure_malloc
+
+def measure():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+if sys.argv[1:] == ["gives back"]:
+    configure_malloc()
+block = bytearray(30_000_000)
+del block  # from now on glibc would keep blocks up to this size
+before = measure()
+blocks = [(bytearray(1_000_000), bytearray(2000)) for _ in range(100)]
+small = [between for _, between in blocks]
+del blocks
+print(measure() - before)
+"""
+
+
+def _keep(*arguments: str) -> int:
+    """Return the bytes that a process keeps of 100 MB which it has freed."""
+    command = [sys.executable, "-c", _PROGRAM, *arguments]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that keeps blocks")
+def test_freed_blocks_go_back_to_the_system() -> None:
+    """Of an upload nothing is left, where glibc would keep most of it."""
+    assert _keep("gives back") < 5_000_000
+    assert _keep() > 50_000_000

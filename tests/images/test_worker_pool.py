@@ -1,0 +1,286 @@
+"""The processes that read images: what one image does to its process harms no other."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from app.backend import Geometry
+from app.errors import ModelUnavailableError, UndecodableImageError
+from app.images.worker_pool import ProcessReader, _Worker
+from app.limits import Limits
+from tests.support import samples
+
+LIMITS = Limits(
+    max_bytes=10**7, max_pixels=10**8, max_queue=8, timeout_s=20, batch_size=4, readers=1
+)
+GEOMETRY = Geometry((24, 24), (24, 24), 2, crop=False)
+LARGE = samples.save(samples.draw(size=(400, 300)), "JPEG")
+
+
+@asynccontextmanager
+async def open_reader(limits: Limits = LIMITS) -> AsyncIterator[ProcessReader]:
+    """Open a reader of one process."""
+    reader = ProcessReader(limits)
+    try:
+        await reader.warm_up(GEOMETRY)
+        yield reader
+    finally:
+        reader.close()
+
+
+def find_children() -> list[psutil.Process]:
+    """Find the processes that read images for this one."""
+    return [
+        child for child in psutil.Process().children() if "app.images.worker" in child.cmdline()
+    ]
+
+
+async def is_read(reader: ProcessReader) -> bool:
+    """Tell whether an image is read as it should be."""
+    return (await reader.read(LARGE, GEOMETRY)).size == (400, 300)
+
+
+def test_processes_end_with_their_reader() -> None:
+    """As many processes as asked for run while a reader is open, and none after."""
+
+    async def scenario() -> None:
+        async with open_reader(replace(LIMITS, readers=3)):
+            assert len(find_children()) == 3
+        assert not find_children()
+
+    asyncio.run(scenario())
+
+
+def test_a_small_image_is_read_without_a_process() -> None:
+    """An image of a few kilobytes is read where it is, even while every process stands still."""
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            find_children()[0].send_signal(signal.SIGSTOP)
+            assert (await reader.read(samples.encode("PNG RGB"), GEOMETRY)).format == "PNG"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
+def test_an_image_whose_process_ends_is_read_by_another(number: signal.Signals) -> None:
+    """A process that is ended while it reads costs no image."""
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            (child,) = find_children()
+            child.send_signal(signal.SIGSTOP)  # so that it surely has the image when it ends
+            reading = asyncio.create_task(is_read(reader))
+            await asyncio.sleep(0.1)
+            child.send_signal(number)
+            child.send_signal(signal.SIGCONT)
+            assert await reading
+            (another,) = find_children()
+            assert another.pid != child.pid
+
+    asyncio.run(scenario())
+
+
+def test_an_image_that_takes_too_long_is_refused() -> None:
+    """Its process is ended, and the next image is read by a new one."""
+
+    async def scenario() -> None:
+        async with open_reader(replace(LIMITS, decode_timeout_s=0.3)) as reader:
+            (child,) = find_children()
+            child.send_signal(signal.SIGSTOP)
+            with pytest.raises(UndecodableImageError, match=r"longer than 0\.3 s"):
+                await is_read(reader)
+            assert not child.is_running()
+            assert await is_read(reader)
+
+    asyncio.run(scenario())
+
+
+def test_an_image_that_ends_two_processes_is_taken_for_corrupt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is not tried for ever, and the next one is read as always."""
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            prepare, ended = _Worker.warm_up, []
+
+            async def prepare_and_kill(child: _Worker, geometry: Geometry) -> None:
+                await prepare(child, geometry)
+                (process,) = find_children()
+                process.kill()
+                ended.append(process)
+
+            monkeypatch.setattr(_Worker, "warm_up", prepare_and_kill)
+            with pytest.raises(UndecodableImageError, match="ends the process"):
+                await is_read(reader)
+            assert len(ended) == 2
+            monkeypatch.undo()
+            assert await is_read(reader)
+
+    asyncio.run(scenario())
+
+
+def test_a_process_that_cannot_be_started_is_no_fault_of_the_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The service says that it is unavailable, and serves again as soon as it can."""
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            find_children()[0].kill()
+            monkeypatch.setattr(sys, "executable", "/bin/false")
+            with pytest.raises(ModelUnavailableError, match="could be started"):
+                await is_read(reader)
+            monkeypatch.undo()
+            assert await is_read(reader)
+
+    asyncio.run(scenario())
+
+
+def test_an_image_whose_caller_goes_takes_its_place_to_nobody() -> None:
+    """One that is being read is read to its end; one that waits is never read."""
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            (child,) = find_children()
+            child.send_signal(signal.SIGSTOP)
+            reads = [asyncio.create_task(is_read(reader)) for _ in range(3)]
+            await asyncio.sleep(0.1)
+            for read in reads:
+                read.cancel()
+            await asyncio.gather(*reads, return_exceptions=True)
+            child.send_signal(signal.SIGCONT)
+            assert await is_read(reader)
+            assert find_children() == [child]
+
+    asyncio.run(scenario())
+
+
+def test_a_preparation_that_is_cancelled_leaves_no_answer_behind() -> None:
+    """Whoever prepares may go: afterwards each image still gets its own answer, not another's."""
+
+    async def scenario() -> None:
+        reader = ProcessReader(LIMITS)
+        try:
+            preparing = asyncio.create_task(reader.warm_up(GEOMETRY))
+            while not find_children():  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.01)  # the message is sent, and answered when it has started
+            preparing.cancel()
+            await asyncio.gather(preparing, return_exceptions=True)
+            await reader.warm_up(GEOMETRY)
+            for size in ((400, 300), (300, 200), (200, 300)):
+                data = samples.save(samples.draw(size=size), "JPEG")
+                assert (await reader.read(data, GEOMETRY)).size == size
+        finally:
+            reader.close()
+
+    asyncio.run(scenario())
+
+
+def test_images_are_read_in_the_order_they_came() -> None:
+    """However many come while others wait, none is overtaken."""
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            finished: list[int] = []
+            started: list[asyncio.Task[None]] = []
+
+            def start() -> None:
+                started.append(asyncio.create_task(read_one(len(started))))
+
+            async def read_one(number: int) -> None:
+                await is_read(reader)
+                finished.append(number)
+                if len(started) < 20:
+                    start()
+
+            for _ in range(5):
+                start()
+            for task in started:  # grows meanwhile
+                await task
+            assert finished == list(range(20))
+
+    asyncio.run(scenario())
+
+
+def test_a_process_ends_when_its_parent_does() -> None:
+    """A parent that is killed leaves no process behind."""
+    script = (
+        "import asyncio, os, signal\n"
+        "from tests.images.test_worker_pool import GEOMETRY, LIMITS, ProcessReader\n"
+        "async def scenario():\n"
+        "    await ProcessReader(LIMITS).warm_up(GEOMETRY)\n"
+        "    print('ready', flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "asyncio.run(scenario())\n"
+    )
+
+    async def scenario() -> None:
+        parent = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE
+        )
+        assert parent.stdout is not None
+        assert await parent.stdout.readline() == b"ready\n"
+        children = psutil.Process(parent.pid).children()
+        assert len(children) == 1
+        os.kill(parent.pid, signal.SIGKILL)
+        await parent.wait()
+        gone, alive = psutil.wait_procs(children, timeout=10)
+        assert (len(gone), len(alive)) == (1, 0)
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_to_another_message_is_taken_for_none() -> None:
+    """The process that gives it is ended, and the image read by another."""
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            (child,) = find_children()
+            child.send_signal(signal.SIGSTOP)
+            reading = asyncio.create_task(is_read(reader))
+            await asyncio.sleep(0.1)
+            reader._children[0]._number += 1  # noqa: SLF001 - as if the answer were an older one's
+            child.send_signal(signal.SIGCONT)
+            assert await reading
+            assert find_children() != [child]
+
+    asyncio.run(scenario())
+
+
+def test_one_process_that_does_not_start_leaves_the_others_sound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Preparing fails, and works when it is tried again; each image gets its own answer."""
+    start, failures = _Worker._start, [OSError(24, "Too many open files")]  # noqa: SLF001
+
+    async def start_or_fail(child: _Worker) -> None:
+        if failures:
+            raise failures.pop()
+        await start(child)
+
+    monkeypatch.setattr(_Worker, "_start", start_or_fail)
+
+    async def scenario() -> None:
+        reader = ProcessReader(replace(LIMITS, readers=3))
+        try:
+            with pytest.raises(ModelUnavailableError, match="could be started"):
+                await reader.warm_up(GEOMETRY)
+            await reader.warm_up(GEOMETRY)
+            sizes = [(200 + number, 150) for number in range(12)]
+            images = [samples.save(samples.draw(size=size), "JPEG") for size in sizes]
+            readings = await asyncio.gather(*(reader.read(data, GEOMETRY) for data in images))
+            assert [reading.size for reading in readings] == sizes
+        finally:
+            reader.close()
+
+    asyncio.run(scenario())

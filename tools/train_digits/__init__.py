@@ -1,0 +1,1 @@
+"""Trains the bundled checkpoint and writes its files into app/demo."""
