@@ -24,10 +24,11 @@ from bench.lifecycle import run_server
 from bench.machine import describe_machine
 from bench.models import BUNDLED
 from bench.report import save
-from bench.servers import BenchError, find_port
+from bench.servers import BenchError
 from bench.summary import Document
 from schemas.rpc.classifier_pb2 import PredictRequest
 from schemas.rpc.inference_pb2 import ModelInferRequest
+from tests.support.ports import find_port
 
 ROUNDS, SECONDS = 5, 3.0
 MODEL = "/".join(BUNDLED.parts[-2:])

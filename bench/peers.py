@@ -9,7 +9,8 @@ import sys
 
 from app.machine import count_cores
 from bench.models import Checkpoint
-from bench.servers import ROOT, Server, find_port
+from bench.servers import ROOT, Server
+from tests.support.ports import find_port
 
 LITSERVE_VENV = ROOT / "bench" / ".venv-litserve"
 LITSERVE_PINS = ROOT / "bench" / "requirements-litserve.txt"

@@ -3,12 +3,9 @@
 All have the same shape, so any can be compared. Knows no load, no process and no table.
 """
 
-import contextlib
 import json
 import os
-import random
 import signal
-import socket
 import sys
 import urllib.error
 import urllib.request
@@ -18,10 +15,10 @@ from http import HTTPStatus
 from pathlib import Path
 
 from bench.images import BOUNDARY, Picture
+from tests.support.ports import find_port
 
 ROOT = Path(__file__).resolve().parent.parent
 ANSWER_LIMIT_S = 60.0
-PORTS = range(10_000, 20_000)
 
 Scores = dict[str, float]
 """The labels that a server names first, with their scores."""
@@ -51,17 +48,6 @@ class Server:
     def url(self) -> str:
         """Return the address of the server, without a path."""
         return f"http://127.0.0.1:{self.port}"
-
-
-def find_port() -> int:
-    """Return a port that is free now, below those that the system gives to connections.
-
-    A service takes seconds to bind it, in which one of those might be taken.
-    """
-    for port in random.sample(PORTS, len(PORTS)):
-        with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", port)):  # noqa: S104
-            return port
-    raise BenchError("No port is free.")
 
 
 def read_environment() -> dict[str, str]:

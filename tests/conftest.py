@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.auth.keys import hash_key
-from bench.servers import find_port
+from tests.support.ports import find_port
 from tests.support.service import ANN, BOB, EVERYWHERE, ORIGIN, Service, start_service
 
 

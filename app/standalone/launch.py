@@ -169,7 +169,7 @@ def _deploy(settings: Settings, pipe: Path, generation: int = 0) -> None:
     """Deploy the application, or a new generation of its checkpoint, and wait until it runs."""
     from ray import serve  # noqa: PLC0415
 
-    from app.deployments import bind_application  # noqa: PLC0415
+    from app.deployments.application import bind_application  # noqa: PLC0415
 
     try:
         serve.run(

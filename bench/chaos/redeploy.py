@@ -23,7 +23,8 @@ from app.standalone.shutdown import end_processes, list_strays
 from bench.chaos.rows import PICTURE, Row
 from bench.chaos.traffic import Tally, keep_busy
 from bench.processes import find_alive, find_tree
-from bench.servers import ROOT, BenchError, ask, find_port, read_environment
+from bench.servers import ROOT, BenchError, ask, read_environment
+from tests.support.ports import find_port
 
 BIN = Path(sys.executable).parent
 READY_S, END_S = 120.0, 20.0

@@ -12,8 +12,8 @@ from bench.chaos.scenarios import list_scenarios
 from bench.chaos.traffic import Tally, disconnect, keep_busy, send_once
 from bench.connections import CUT_OFF, NO_CONNECTION
 from bench.images import Picture
-from bench.servers import find_port
 from tests.bench.stall import serve_stall
+from tests.support.ports import find_port
 
 PICTURE = Picture("dot", b"not read", "image/png")
 

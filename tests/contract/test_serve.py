@@ -22,11 +22,11 @@ from app.deployments.haproxy_config import GRPC_TYPE, WAIT, configure_haproxy, f
 from app.deployments.serve_patches import RECEIVE_QUEUE_SIZE
 from app.errors import OverloadedError
 from app.network import LOOPBACK, format_address
-from bench.servers import find_port
 from schemas.rpc.classifier_pb2 import PredictRequest
 from schemas.rpc.classifier_pb2_grpc import ClassifierStub
 from schemas.rpc.inference_pb2 import ModelInferRequest
 from schemas.rpc.inference_pb2_grpc import GRPCInferenceServiceStub
+from tests.support.ports import find_port
 from tests.support.service import ROOT, make_environment
 
 BIND = "add_port_to_grpc_server"

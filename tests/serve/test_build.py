@@ -9,7 +9,7 @@ from textwrap import dedent
 
 import httpx
 
-from bench.servers import find_port
+from tests.support.ports import find_port
 from tests.support.service import ROOT, SEVEN, make_environment, start_process
 from tests.support.uploads import make_upload
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bench.servers import find_port
+from tests.support.ports import find_port
 from tests.support.service import (
     ROOT,
     SEVEN,

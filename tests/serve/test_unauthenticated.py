@@ -14,9 +14,9 @@ import pytest
 
 from app.auth.keys import hash_key
 from app.errors import UnauthorizedError
-from bench.servers import find_port
 from tests.support.grpc_calls import check_calls, check_refusals, open_channel
 from tests.support.listeners import Listener, list_listeners
+from tests.support.ports import find_port
 from tests.support.problems import read_problem
 from tests.support.service import (
     ANN,

@@ -1,0 +1,53 @@
+"""The application: `build` makes it from settings and binds the two deployments.
+
+Settings come in as one value and leave as plain ones.
+"""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from ray import serve
+from ray.serve.config import RequestRouterConfig
+
+from app.deployments.classifier import Classifier
+from app.deployments.gpus import count_gpus
+from app.deployments.group_router import GroupRouter
+from app.deployments.ingress import Ingress
+from app.settings import Settings
+
+INGRESS_ONGOING = 100_000
+"""Requests that Serve lets into an ingress replica: more than HAProxy lets through, so that none
+waits unseen and all that is refused is refused by us, typed."""
+
+
+def build(args: Settings) -> serve.Application:
+    """Build the application from settings; those not given come from the environment."""
+    return bind_application(args)
+
+
+def bind_application(
+    settings: Settings, log_pipe: Path | None = None, generation: int = 0
+) -> serve.Application:
+    """Bind both deployments.
+
+    Args:
+        settings: all of them.
+        log_pipe: named pipe for log lines; None for standard error.
+        generation: of the checkpoint; bound again with another, classifiers load it anew. The
+            version is fixed, or Serve would start new replicas instead.
+    """
+    fixed = {"version": version("vitrine"), "_internal": True}
+    classifier = Classifier.options(  # type: ignore[attr-defined] # a serve.Deployment by now
+        num_replicas=settings.classifier_replicas,
+        request_router_config=RequestRouterConfig(request_router_class=GroupRouter),
+        max_ongoing_requests=max(64, 4 * settings.batch_size),
+        ray_actor_options={"num_cpus": 1, "num_gpus": count_gpus(settings)},
+        user_config={"generation": generation},
+        **fixed,
+    ).bind(settings, log_pipe)
+    return Ingress.options(  # type: ignore[attr-defined] # the same
+        num_replicas=settings.ingress_replicas,
+        max_ongoing_requests=INGRESS_ONGOING,
+        ray_actor_options={"num_cpus": 1},
+        **fixed,
+    ).bind(settings, classifier, log_pipe)

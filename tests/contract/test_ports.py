@@ -1,0 +1,15 @@
+"""Ports that tests and benchmarks use belong to no one else."""
+
+from ray.scripts.scripts import start
+
+from app.deployments.serve_environment import BLOCKS
+from tests.support.ports import PORTS
+
+
+def test_a_port_for_a_server_is_none_that_ray_gives_to_its_workers() -> None:
+    """A worker of Ray's that starts meanwhile would take it, or Ray would not start."""
+    defaults = {option.name: option.default for option in start.params}
+    workers = range(defaults["min_worker_port"], defaults["max_worker_port"] + 1)
+    assert len(workers) > 1000
+    assert not set(PORTS) & set(workers)
+    assert not set(PORTS) & set(range(BLOCKS.start, BLOCKS.stop))
