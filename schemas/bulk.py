@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
-from pydantic.json_schema import SkipJsonSchema
 
+from schemas.omit import OmitIfNone
 from schemas.prediction import PREDICTED, PredictResponse
 from schemas.problem import PROBLEM, Problem
 
@@ -17,15 +17,11 @@ class BulkItem(BaseModel):
     model_config = ConfigDict(frozen=True, json_schema_extra={"example": _ITEM})
 
     index: int = Field(description="Place of the image in the request, from 0.")
-    result: PredictResponse | SkipJsonSchema[None] = Field(
-        default=None,
-        exclude_if=lambda result: result is None,
-        description="Its predictions, where it could be classified.",
+    result: OmitIfNone[PredictResponse] = Field(
+        default=None, description="Its predictions, where it could be classified."
     )
-    problem: Problem | SkipJsonSchema[None] = Field(
-        default=None,
-        exclude_if=lambda problem: problem is None,
-        description="What was wrong with it, where not.",
+    problem: OmitIfNone[Problem] = Field(
+        default=None, description="What was wrong with it, where not."
     )
 
 

@@ -4,7 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 from pydantic.config import JsonDict
-from pydantic.json_schema import SkipJsonSchema
+
+from schemas.omit import OmitIfNone
 
 WHITE = (
     "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFX"
@@ -42,14 +43,11 @@ class ImageSource(Document):
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"example": SOURCE})
 
-    image: str | SkipJsonSchema[None] = Field(
-        default=None,
-        exclude_if=lambda image: image is None,
-        description="The bytes of the image as base64, or a data URI of them.",
+    image: OmitIfNone[str] = Field(
+        default=None, description="The bytes of the image as base64, or a data URI of them."
     )
-    url: str | SkipJsonSchema[None] = Field(
+    url: OmitIfNone[str] = Field(
         default=None,
-        exclude_if=lambda url: url is None,
         description="Where the image is, for a service that fetches it (VITRINE_ALLOW_URLS).",
     )
 

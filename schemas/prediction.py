@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
-from pydantic.json_schema import SkipJsonSchema
 
 from schemas.model import ModelInfo
+from schemas.omit import OmitIfNone
 
 DEFAULT_TOP_K = 5
 
@@ -101,13 +101,10 @@ class PredictResponse(BaseModel):
     model: ModelInfo
     image: ImageInfo
     predictions: list[Prediction] = Field(description="By falling score.")
-    scores: list[float] | SkipJsonSchema[None] = Field(
-        default=None,
-        exclude_if=lambda scores: scores is None,
-        description="Of every label, by label id, where `scores=all` asked for them.",
+    scores: OmitIfNone[list[float]] = Field(
+        default=None, description="Of every label, by label id, where `scores=all` asked for them."
     )
-    logits: list[float] | SkipJsonSchema[None] = Field(
+    logits: OmitIfNone[list[float]] = Field(
         default=None,
-        exclude_if=lambda logits: logits is None,
         description="What the model gave, float32, by label id, where `logits=true` asked for it.",
     )

@@ -2,7 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
-from pydantic.json_schema import SkipJsonSchema
+
+from schemas.omit import OmitIfNone
 
 PROBLEM: JsonDict = {
     "type": "urn:vitrine:problem:invalid-request",
@@ -26,8 +27,7 @@ class Problem(BaseModel):
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="This problem, and what to do about it.")
     instance: str = Field(description="The request's id, as in X-Request-ID; quote it in a report.")
-    error: str | SkipJsonSchema[None] = Field(
+    error: OmitIfNone[str] = Field(
         default=None,
-        exclude_if=lambda error: error is None,
         description="The detail again, below /v2: what the Open Inference Protocol reads.",
     )

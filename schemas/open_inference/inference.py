@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 from pydantic.config import JsonDict
-from pydantic.json_schema import SkipJsonSchema
 
+from schemas.omit import OmitIfNone
 from schemas.open_inference.tensor import INPUT, SCORES, InputTensor, OutputTensor
 
 MAX_OUTPUTS = 8
@@ -24,16 +24,13 @@ class OutputParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, json_schema_extra={"example": _BEST})
 
-    classification: int | SkipJsonSchema[None] = Field(
+    classification: OmitIfNone[int] = Field(
         default=None,
         ge=0,
-        exclude_if=lambda count: count is None,
         description="Answer so many of the best labels, as text; 0 for the tensor itself.",
     )
-    binary_data: bool | SkipJsonSchema[None] = Field(
-        default=None,
-        exclude_if=lambda binary: binary is None,
-        description="Answer it as bytes behind the document.",
+    binary_data: OmitIfNone[bool] = Field(
+        default=None, description="Answer it as bytes behind the document."
     )
 
 
@@ -43,8 +40,8 @@ class RequestedOutput(BaseModel):
     model_config = ConfigDict(frozen=True, json_schema_extra={"example": _WANTED})
 
     name: str = Field(description="`scores` or `logits`.")
-    parameters: OutputParameters | SkipJsonSchema[None] = Field(
-        default=None, exclude_if=lambda one: one is None, description="How it is answered."
+    parameters: OmitIfNone[OutputParameters] = Field(
+        default=None, description="How it is answered."
     )
 
 
@@ -66,15 +63,10 @@ class InferRequest(BaseModel):
         json_schema_extra={"example": {"id": "7", "inputs": [INPUT], "outputs": [_WANTED]}},
     )
 
-    id: str | SkipJsonSchema[None] = Field(
-        default=None,
-        max_length=1000,
-        exclude_if=lambda name: name is None,
-        description="Comes back with the answer.",
+    id: OmitIfNone[str] = Field(
+        default=None, max_length=1000, description="Comes back with the answer."
     )
-    parameters: InferParameters | SkipJsonSchema[None] = Field(
-        default=None, exclude_if=lambda one: one is None, description="Of all outputs."
-    )
+    parameters: OmitIfNone[InferParameters] = Field(default=None, description="Of all outputs.")
     inputs: Annotated[list[InputTensor], FailFast()] = Field(
         min_length=1, max_length=1, description="The one input."
     )
@@ -104,9 +96,5 @@ class InferResponse(BaseModel):
 
     model_name: str = Field(description="Name of the checkpoint.")
     model_version: str = Field(description="Its revision that scored all images.")
-    id: str | SkipJsonSchema[None] = Field(
-        default=None,
-        exclude_if=lambda name: name is None,
-        description="The request's, where it had one.",
-    )
+    id: OmitIfNone[str] = Field(default=None, description="The request's, where it had one.")
     outputs: list[OutputTensor] = Field(description="As they were asked for.")

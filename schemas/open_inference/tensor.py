@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
-from pydantic.json_schema import SkipJsonSchema
 
 from schemas.image_source import WHITE
+from schemas.omit import OmitIfNone
 
 Datatype = Literal["BYTES", "UINT8", "FP32"]
 
@@ -24,9 +24,7 @@ class BinaryParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, json_schema_extra={"example": _SIZE})
 
-    binary_data_size: int | SkipJsonSchema[None] = Field(
-        default=None, ge=0, exclude_if=lambda size: size is None, description=_BINARY
-    )
+    binary_data_size: OmitIfNone[int] = Field(default=None, ge=0, description=_BINARY)
 
 
 class InputTensor(BaseModel):
@@ -42,12 +40,11 @@ class InputTensor(BaseModel):
         max_length=MAX_DIMENSIONS,
         description="[n] or [n, 1] of BYTES, [n, height, width, 3] of numbers.",
     )
-    parameters: BinaryParameters | SkipJsonSchema[None] = Field(
-        default=None, exclude_if=lambda one: one is None, description="Where its data are."
+    parameters: OmitIfNone[BinaryParameters] = Field(
+        default=None, description="Where its data are."
     )
-    data: list[Any] | SkipJsonSchema[None] = Field(
+    data: OmitIfNone[list[Any]] = Field(
         default=None,
-        exclude_if=lambda data: data is None,
         description="Base64, or data URIs of it, for BYTES; else numbers, flat or nested.",
     )
 
@@ -60,11 +57,9 @@ class OutputTensor(BaseModel):
     name: str = Field(description="`scores` or `logits`.")
     datatype: Datatype = Field(description="FP32; BYTES for `value:index:label`.")
     shape: list[int] = Field(description="[n, labels], or [n, k] where k best were asked for.")
-    parameters: BinaryParameters | SkipJsonSchema[None] = Field(
-        default=None, exclude_if=lambda one: one is None, description="Where its data are."
+    parameters: OmitIfNone[BinaryParameters] = Field(
+        default=None, description="Where its data are."
     )
-    data: list[float] | list[str] | SkipJsonSchema[None] = Field(
-        default=None,
-        exclude_if=lambda data: data is None,
-        description="Row by row, unless binary data were asked for.",
+    data: OmitIfNone[list[float] | list[str]] = Field(
+        default=None, description="Row by row, unless binary data were asked for."
     )
