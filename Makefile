@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-doors fuzz chaos soak
+.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis fuzz chaos soak
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -64,21 +64,21 @@ clients: .venv/dev ## Generate the Python and TypeScript clients into openapi/cl
 demo: .venv/dev ## Train the bundled checkpoint anew
 	$(BIN)/python -m tools.train_digits
 
-bench: .venv/bench ## Compare with LitServe and plain FastAPI in one run, then the doors (needs wrk, h2load)
+bench: .venv/bench ## Compare with LitServe and plain FastAPI in one run, then its APIs (needs wrk, h2load)
 	$(BIN)/python -m bench
-	$(BIN)/python -m bench.doors
+	$(BIN)/python -m bench.studies.apis
 
 bench-quick: .venv/bench ## Its smallest cell
 	$(BIN)/python -m bench --quick
 
 bench-decode: .venv/bench ## Compare scaled and exact decoding of large JPEGs
-	$(BIN)/python -m bench.decode
+	$(BIN)/python -m bench.studies.decode
 
 bench-policy: .venv/bench ## Compare batch policies on a simulated GPU, and scale it
-	$(BIN)/python -m bench.policy
+	$(BIN)/python -m bench.studies.policy
 
-bench-doors: .venv/bench ## Compare the ways to send an image (needs h2load)
-	$(BIN)/python -m bench.doors
+bench-apis: .venv/bench ## Compare the ways to send an image (needs h2load)
+	$(BIN)/python -m bench.studies.apis
 
 chaos: .venv/bench ## Overload, kill, hang up on and stop real services; see docs/reliability.md
 	$(BIN)/python -m bench.chaos

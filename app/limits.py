@@ -10,7 +10,7 @@ GAP = 3.0
 """How many times larger than the resize's result a scaled image stays, on both edges.
 
 Pillow calls it `reducing_gap` and holds 3 to be as good as exact in most cases; so does
-`python -m bench.decode`.
+`make bench-decode`.
 """
 
 

@@ -1,1 +1,1 @@
-"""The benchmarks: Vitrine beside its peers, its engines, its decoder and its batch policy alone."""
+"""Benchmarks: Vitrine beside its peers, studies of its parts, chaos and soak."""

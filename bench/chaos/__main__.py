@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 
 from bench.chaos.rows import Row
 from bench.chaos.scenarios import PEER, list_scenarios
-from bench.machine import describe_machine
-from bench.report import save
-from bench.servers import BenchError
+from bench.kit.machine import describe_machine
+from bench.kit.results import save
+from bench.kit.servers import BenchError
 
 
 def run() -> int:

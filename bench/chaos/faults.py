@@ -15,12 +15,12 @@ from pathlib import Path
 
 from bench.chaos.rows import PICTURE, Row, name_vitrine
 from bench.chaos.traffic import Tally, keep_busy
-from bench.connections import CUT_OFF
-from bench.images import Picture
-from bench.lifecycle import Running, run_server
-from bench.models import BUNDLED
-from bench.processes import find_alive, find_tree, read_title
-from bench.servers import ask, make_vitrine
+from bench.kit.connections import CUT_OFF
+from bench.kit.images import Picture
+from bench.kit.lifecycle import Running, run_server
+from bench.kit.models import BUNDLED
+from bench.kit.processes import find_alive, find_tree, read_title
+from bench.kit.servers import ask, make_vitrine
 
 STOP_LIMIT_S = 30.0
 OUTAGE_LIMIT_S = 30.0

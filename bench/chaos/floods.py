@@ -20,9 +20,9 @@ from bench.chaos.traffic import (
     send_once,
     stay_while_others_leave,
 )
-from bench.images import Picture
-from bench.lifecycle import run_server
-from bench.servers import Server
+from bench.kit.images import Picture
+from bench.kit.lifecycle import run_server
+from bench.kit.servers import Server
 
 SERVED, REFUSED = int(HTTPStatus.OK), int(HTTPStatus.SERVICE_UNAVAILABLE)
 CONNECTIONS, MEASURE_S = 64, 15.0

@@ -22,8 +22,8 @@ from app.deployments.serve_environment import list_serve_variables
 from app.standalone.shutdown import end_processes, list_strays
 from bench.chaos.rows import PICTURE, Row
 from bench.chaos.traffic import Tally, keep_busy
-from bench.processes import find_alive, find_tree
-from bench.servers import ROOT, BenchError, ask, read_environment
+from bench.kit.processes import find_alive, find_tree
+from bench.kit.servers import ROOT, BenchError, ask, read_environment
 from tests.support.ports import find_port
 
 BIN = Path(sys.executable).parent

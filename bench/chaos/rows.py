@@ -3,10 +3,10 @@
 import contextlib
 from typing import Any
 
-from bench.images import make_picture
-from bench.models import find_checkpoint
-from bench.processes import PROC, find_tree, read_text
-from bench.servers import Server, make_vitrine
+from bench.kit.images import make_picture
+from bench.kit.models import find_checkpoint
+from bench.kit.processes import PROC, find_tree, read_text
+from bench.kit.servers import Server, make_vitrine
 
 Row = dict[str, Any]
 """What a scenario saw, its `target`, and whether that was `reached`."""

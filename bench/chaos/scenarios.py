@@ -13,10 +13,10 @@ from bench.chaos.floods import (
 )
 from bench.chaos.redeploy import redeploy_under_load
 from bench.chaos.rows import PICTURE, Row, name_vitrine
-from bench.images import make_picture
-from bench.models import find_checkpoint
-from bench.peers import make_litserve
-from bench.servers import Server
+from bench.compare.peers import make_litserve
+from bench.kit.images import make_picture
+from bench.kit.models import find_checkpoint
+from bench.kit.servers import Server
 from tests.support import forgeries
 from tests.support.bombs import BOMBS
 from tests.support.mutations import make_mutant

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import numpy as np
 
-from bench.connections import (
+from bench.kit.connections import (
     CUT_OFF,
     NO_CONNECTION,
     Address,
@@ -16,8 +16,8 @@ from bench.connections import (
     Pool,
     prepare_request,
 )
-from bench.images import Picture
-from bench.openloop import CONNECTIONS, draw_schedule
+from bench.kit.images import Picture
+from bench.kit.openloop import CONNECTIONS, draw_schedule
 
 RETRY_S = 0.1
 """Seconds until a client tries again where nobody listens."""

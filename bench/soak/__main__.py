@@ -21,13 +21,14 @@ from pathlib import Path
 
 from app.limits import Limits, derive_limits
 from app.settings import Settings
-from bench.images import make_picture
-from bench.lifecycle import Running, run_server
-from bench.machine import describe_machine
-from bench.models import find_checkpoint
-from bench.processes import read_text
-from bench.report import save
-from bench.servers import ROOT, BenchError, Server, make_vitrine
+from bench.compare.summary import Document
+from bench.kit.images import make_picture
+from bench.kit.lifecycle import Running, run_server
+from bench.kit.machine import describe_machine
+from bench.kit.models import find_checkpoint
+from bench.kit.processes import read_text
+from bench.kit.results import save
+from bench.kit.servers import ROOT, BenchError, Server, make_vitrine
 from bench.soak.bodies import draw_large, list_pictures
 from bench.soak.figure import draw_memory
 from bench.soak.load import Tally, send_all
@@ -51,7 +52,6 @@ from bench.soak.rest import (
     wait_for_rest,
 )
 from bench.soak.watch import Watch
-from bench.summary import Document
 
 REQUESTS = 100_000
 SAMPLES = 200

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from app.deployments.haproxy_config import BUFFERED_BODY_BYTES
-from bench.images import BOUNDARY, Picture, make_picture
+from bench.kit.images import BOUNDARY, Picture, make_picture
 from tests.support.mutations import list_originals, make_mutant
 
 FORM = f"Content-Type: multipart/form-data; boundary={BOUNDARY}"

@@ -8,7 +8,7 @@ import contextlib
 from asyncio import IncompleteReadError, StreamReader, StreamWriter
 from dataclasses import dataclass
 
-from bench.connections import ANSWER_LIMIT_S, HEAD_END, LENGTH
+from bench.kit.connections import ANSWER_LIMIT_S, HEAD_END, LENGTH
 from bench.soak.kinds import Manner, Request
 
 HOST = "127.0.0.1"

@@ -6,8 +6,9 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.plots import COLOURS, DOCS, RESULTS, STYLE
-from bench.summary import Document
+from bench.compare.summary import Document
+from bench.kit.plots import COLOURS, STYLE
+from bench.kit.results import DOCS, RESULTS
 
 COLUMNS = 5
 

@@ -13,10 +13,10 @@ from collections import Counter
 from PIL import Image
 
 from app.limits import Limits
+from bench.compare.summary import Document
 from bench.soak.bodies import FORM, make_form, make_message
 from bench.soak.clients import HOST, Client, read_answer
 from bench.soak.kinds import Manner, Request
-from bench.summary import Document
 from tests.support.samples import encode
 
 HEAVY = 16

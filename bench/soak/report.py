@@ -1,11 +1,11 @@
 """The document of the soak, its verdict and its tables for people. Knows no process and no load."""
 
-from bench.processes import Process
+from bench.compare.summary import Document
+from bench.kit.processes import Process
 from bench.soak.growth import measure_growth
 from bench.soak.load import Tally
 from bench.soak.rest import Counts, Rest
 from bench.soak.watch import COUNTED, Point
-from bench.summary import Document
 
 REPLACEABLE = {"reading process", "HAProxy"}
 """Roles whose processes the service replaces itself: it is told, and no failure."""

@@ -11,10 +11,10 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.processes import PROC, find_tree, read_text
-from bench.servers import ROOT, BenchError, read_environment
+from bench.compare.summary import Document
+from bench.kit.processes import PROC, find_tree, read_text
+from bench.kit.servers import ROOT, BenchError, read_environment
 from bench.soak.watch import Sample, add_up, sample_tree
-from bench.summary import Document
 
 ADDRESS = "--gcs-address="
 REST_S = 90.0

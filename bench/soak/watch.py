@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.processes import PROC, Process, find_tree, read_text, read_title
+from bench.kit.processes import PROC, Process, find_tree, read_text, read_title
 
 ROLES = {
     "ray::ServeReplica:vitrine:Ingress": "ingress replica",

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import httpx
 
-from bench.machine import find_version, read_processor, read_revision
-from bench.report import save
+from bench.kit.machine import find_version, read_processor, read_revision
+from bench.kit.results import save
 from tests.fuzz.answers import Tally, read_documented
 from tests.fuzz.contract import run_schemathesis
 from tests.fuzz.images import Row, explode_all, send_mutants

@@ -17,7 +17,7 @@ from app.errors import (
     UnsupportedMediaTypeError,
 )
 from bench.chaos.traffic import stay_while_others_leave
-from bench.images import Picture
+from bench.kit.images import Picture
 from tests.support import bombs
 from tests.support.problems import read_problem
 from tests.support.processes import Growth, list_lasting

@@ -1,0 +1,1 @@
+"""Vitrine beside LitServe and plain FastAPI: ``python -m bench``."""

@@ -1,0 +1,1 @@
+"""What several benchmarks share: servers and their processes, load generators, images, results."""

@@ -1,0 +1,1 @@
+"""One question each: the engines, the decoder, the batch policy, the APIs."""

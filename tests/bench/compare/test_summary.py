@@ -1,0 +1,98 @@
+"""From rounds to medians, spreads, ratios and shares of the limit."""
+
+import pytest
+
+from bench.compare.answers import check_answers
+from bench.compare.matrix import alternate
+from bench.compare.summary import (
+    OpenTurn,
+    Turn,
+    add_limits,
+    compare_cells,
+    find_capacity,
+    summarize_open,
+)
+from bench.kit.lifecycle import Running
+from bench.kit.openloop import OpenResult
+from bench.kit.servers import BenchError, Server, name_variant
+from bench.kit.wrk import Result
+
+LIMITS = {
+    "engine_per_s": 200.0,
+    "images": {"png": {"decoder_per_s": 400.0, "raw_call_ms": 4.0}},
+}
+
+
+def make_turn(name: str, rate: float, score: float = 0.7, *, is_exact: bool = True) -> Turn:
+    """Make a turn that saw one rate at 1 and twice that at 64 connections."""
+    running = Running(Server(name, ("true",), 1, is_exact=is_exact), 1, 1.0, 1.0)
+    results = [
+        Result("png", 1, rate, p50_ms=9.0, p99_ms=12.0, errors=0),
+        Result("png", 64, 2 * rate, p50_ms=90.0, p99_ms=120.0, errors=1),
+    ]
+    return Turn("digits", running, results, [], {"png": {"seven": score, "one": 0.2}})
+
+
+def test_a_cell_is_the_median_with_its_spread() -> None:
+    """Three rounds give their median, least and most, the errors of all, and the ratios."""
+    turns = [make_turn("vitrine", rate) for rate in (50, 90, 60)]
+    turns += [make_turn("peer", rate) for rate in (100, 90, 60)]
+    lone, busy = compare_cells(turns)
+    assert lone["servers"]["vitrine"]["requests_per_s"] == 60
+    assert lone["servers"]["vitrine"]["spread"] == [50, 90]
+    assert busy["servers"]["peer"]["errors"] == 3
+    assert lone["ratios"] == {"peer": {"ratio": 0.67, "spread": [0.5, 1.0]}}
+
+
+def test_a_side_is_held_against_the_lower_limit() -> None:
+    """The limit is decoder or model, whichever is lower; a lone request is held against a call."""
+    cells = compare_cells([make_turn("vitrine", 50)])
+    add_limits(cells, LIMITS)
+    lone, busy = (cell["servers"]["vitrine"] for cell in cells)
+    assert (lone["of_limit"], lone["added_ms"]) == (0.25, 5.0)
+    assert busy["of_limit"] == 0.5
+    assert "added_ms" not in busy
+
+
+def test_capacity_is_the_slower_server_at_the_most_connections() -> None:
+    """The open loop asks of both what the slower one can give."""
+    cells = compare_cells([make_turn("vitrine", 50), make_turn("litserve", 40)])
+    assert find_capacity(cells, "png", ("vitrine", "litserve")) == 80
+
+
+def test_open_rounds_become_medians() -> None:
+    """One row for an image and share, with the spread of the p99 over the rounds."""
+    turns = [
+        OpenTurn("vitrine", [OpenResult("png", 0.5, 40.0, 8.0, p99, 1.0, 0)])
+        for p99 in (20, 90, 30)
+    ]
+    (row,) = summarize_open(turns)
+    assert row["servers"]["vitrine"]["p99_ms"] == 30
+    assert row["servers"]["vitrine"]["p99_spread"] == [20, 90]
+
+
+def test_every_round_begins_with_another_server() -> None:
+    """No server always comes first."""
+    servers = [Server(name, ("true",), 1) for name in "abc"]
+    order = [server.name for _, server in alternate(servers, 3)]
+    assert "".join(order) == "abcbcacab"
+
+
+def test_other_answers_are_refused() -> None:
+    """Servers whose score for the leading label differs are not compared."""
+    turns = [make_turn("vitrine", 1), make_turn("peer", 1, 0.7005)]
+    assert check_answers(turns)["peer"] == pytest.approx(0.0005)
+    with pytest.raises(BenchError, match="they do not serve the same"):
+        check_answers([*turns, make_turn("stranger", 1, 0.6)])
+
+
+def test_a_variant_may_answer_otherwise() -> None:
+    """Settings may change scores on purpose: the difference is told, not refused."""
+    turns = [make_turn("vitrine", 1), make_turn("vitrine int8", 1, 0.6, is_exact=False)]
+    assert check_answers(turns)["vitrine int8"] == pytest.approx(0.1)
+
+
+def test_a_variant_is_named_without_folders() -> None:
+    """A path in a setting shows its last part alone."""
+    settings = {"VITRINE_ENGINE": "openvino", "VITRINE_MODEL": "/somewhere/int8"}
+    assert name_variant(settings) == "vitrine openvino int8"
