@@ -5,7 +5,6 @@ No torch here: a wrong checkpoint is told within a second, before anything heavy
 
 import hashlib
 import json
-import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,6 @@ PROCESSOR_CONFIG = "preprocessor_config.json"
 QUANTIZED = "vitrine_int8.xml"
 
 _HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
-_logger = logging.getLogger("vitrine.checkpoint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +103,6 @@ def _find_model(model: str, revision: str | None) -> tuple[str, Path, str | None
     path = Path(model).expanduser()
     if path.is_dir():
         folder = find_newest_checkpoint(path)
-        if folder != path:
-            _logger.info("newest checkpoint of %s: %s", path, folder)
         return _name_folder(path, folder), folder, None
     _check_hub_id("VITRINE_MODEL", model)
     folder, commit = download_snapshot(model, revision)
