@@ -25,7 +25,7 @@ from typing import ClassVar
 
 
 class VitrineError(Exception):
-    """Root of the tree. `str(error)` says what is wrong and how to mend it."""
+    """Root of the tree. `str(error)` says what is wrong and how to fix it."""
 
 
 class StartupError(VitrineError):
@@ -52,7 +52,7 @@ class ProblemError(VitrineError):
 
     @property
     def detail(self) -> str:
-        """What is wrong and how to mend it.
+        """What is wrong and how to fix it.
 
         It is `str(error)` too, but where Ray brought the error from another process: then that is a
         traceback (ray.exceptions.RayTaskError, whose `args` hold the error itself).

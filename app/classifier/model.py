@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from app.backend import Description, Group, Logits, Pixels, Scored
-from app.classifier.bisection import Isolation
+from app.classifier.bisection import bisect
 from app.classifier.checkpoint.files import Checkpoint
 from app.classifier.checkpoint.loader_errors import translate_loader_errors
 from app.classifier.checkpoint.processor import load_processor
@@ -31,7 +31,7 @@ class Model:
 
     Args:
         checkpoint: what to load.
-        choice: device, engine and precision; None lets all three be chosen.
+        options: device, engine, precision and buckets; None for the defaults.
 
     Attributes:
         engine: what runs it.
@@ -41,10 +41,10 @@ class Model:
         StartupError: the checkpoint or the device does not serve.
     """
 
-    def __init__(self, checkpoint: Checkpoint, choice: EngineOptions | None = None) -> None:
+    def __init__(self, checkpoint: Checkpoint, options: EngineOptions | None = None) -> None:
         geometry, scaling = load_processor(checkpoint.processor_folder)
-        self._source = EngineInput(checkpoint, geometry, scaling)
-        self.engine = build_engine(self._source, choice or EngineOptions())
+        self._engine_input = EngineInput(checkpoint, geometry, scaling)
+        self.engine = build_engine(self._engine_input, options or EngineOptions())
         self.overflows = 0
         self._exact: Engine | None = None
         self._lock = threading.Lock()
@@ -57,14 +57,14 @@ class Model:
             device=self.engine.device,
             engine=f"{self.engine.name} {self.engine.precision}",
         )
-        self._isolation = Isolation(self._run, self._run_one_blank, len(checkpoint.labels))
-        self._watch = HangDetector()
+        self._hang_detector = HangDetector()
+        self._is_lost = False
         self._check_fit(checkpoint)
 
     def score(self, groups: Sequence[Group]) -> list[Scored]:
         """Score groups as one batch; a group with another geometry is refused, not failed.
 
-        An image that the model fails on gets logits that are no numbers.
+        An image that the model fails on gets NaN logits.
 
         Raises:
             ModelUnavailableError: the device is lost.
@@ -74,10 +74,8 @@ class Model:
         logits: Iterator[Logits] = iter(())
         if fitting:
             pixels = cast("Pixels", np.concatenate([group.pixels for group in fitting]))
-            with self._watch.time(len(pixels)):
-                scored = self._isolation.run(pixels)
             ends = np.cumsum([len(group.pixels) for group in fitting])[:-1]
-            logits = iter(np.split(scored, ends))
+            logits = iter(np.split(self._run(pixels), ends))
         inference_ms = (time.perf_counter() - started) * 1000
         return [
             Scored(
@@ -95,19 +93,18 @@ class Model:
         Raises:
             ModelUnavailableError: the device is lost, or a batch hangs.
         """
-        if self._isolation.is_lost:
+        if self._is_lost:
             raise ModelUnavailableError("The model's device fails; a new replica is starting.")
-        self._watch.check()
+        self._hang_detector.check()
 
     @property
     def is_busy(self) -> bool:
         """Whether a batch runs."""
-        return self._watch.is_busy
+        return self._hang_detector.is_busy
 
     def run_probe(self) -> None:
         """Run a blank image, in a thread that runs batches; raises as `check` does."""
-        with self._watch.time(1):
-            self._isolation.run(self._make_blank(1))
+        self._run(self._make_blank(1))
         self.check()
 
     def forward(self, pixels: Pixels) -> Logits:
@@ -130,7 +127,7 @@ class Model:
         """Load the same checkpoint in fp32, as plain as it can be, when it is first needed."""
         with self._lock:
             if self._exact is None:
-                self._exact = build_eager_engine(self._source, self.engine.device)
+                self._exact = build_eager_engine(self._engine_input, self.engine.device)
             return self._exact
 
     def warm_up(self, batch_size: int) -> None:
@@ -145,19 +142,20 @@ class Model:
             seconds = time.perf_counter() - started
             if seconds > LONG_S:
                 break
-        self._watch.note(seconds, size)
+        self._hang_detector.note(seconds, size)
 
     def run_blank(self, size: int) -> None:
         """Run a blank batch of `size` images."""
         self.forward(self._make_blank(size))
 
     def _run(self, pixels: Pixels) -> Logits:
-        """Run a batch; it may fail."""
-        return self.forward(pixels)
-
-    def _run_one_blank(self) -> None:
-        """Run one blank image."""
-        self.run_blank(1)
+        """Run a batch as `bisect` does, under the hang detector; notes a lost device."""
+        with self._hang_detector.time(len(pixels)):
+            try:
+                return bisect(self.forward, pixels)
+            except ModelUnavailableError:
+                self._is_lost = True
+                raise
 
     def _make_blank(self, size: int) -> Pixels:
         """Make blank pixels `[size, height, width, 3]`."""

@@ -54,8 +54,8 @@ def identify_image(data: bytes) -> Image.Image:
         if media_type.removeprefix("image/").upper() in FORMATS or (is_heif and has_heif):
             message = f"The content starts as {media_type} but its header is corrupt."
             raise UndecodableImageError(message) from exc
-        mend = " (for HEIC and HEIF: pip install 'vitrine[heif]')" if is_heif else ""
-        message = f"The content looks like {media_type}; {_SERVED} are served{mend}."
+        fix = " (for HEIC and HEIF: pip install 'vitrine[heif]')" if is_heif else ""
+        message = f"The content looks like {media_type}; {_SERVED} are served{fix}."
         raise UnsupportedMediaTypeError(message) from exc
 
 

@@ -11,9 +11,9 @@ from app.classifier.model import Model
 class LocalBackend:
     """A Backend over a Model in this process, which is loaded when it is first asked."""
 
-    def __init__(self, checkpoint: Checkpoint, choice: EngineOptions | None = None) -> None:
+    def __init__(self, checkpoint: Checkpoint, options: EngineOptions | None = None) -> None:
         self._checkpoint = checkpoint
-        self._choice = choice
+        self._options = options
         self._model: Model | None = None
         self._lock = asyncio.Lock()
 
@@ -37,5 +37,5 @@ class LocalBackend:
         """Load the model once."""
         async with self._lock:
             if self._model is None:
-                self._model = await asyncio.to_thread(Model, self._checkpoint, self._choice)
+                self._model = await asyncio.to_thread(Model, self._checkpoint, self._options)
             return self._model

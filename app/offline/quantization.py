@@ -73,13 +73,13 @@ def quantize_checkpoint(
     check_nncf()
     checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
     _check_folders(checkpoint, out)
-    source = EngineInput(checkpoint, *load_processor(checkpoint.processor_folder))
-    pixels = _read_pixels(settings, source, images)
+    engine_input = EngineInput(checkpoint, *load_processor(checkpoint.processor_folder))
+    pixels = _read_pixels(settings, engine_input, images)
     held_out = pixels[HELD_OUT - 1 :: HELD_OUT]
     seen = [one for index, one in enumerate(pixels) if index % HELD_OUT != HELD_OUT - 1]
     with _make_folder(out) as folder:
         made = Path(folder) / out.name
-        _write_checkpoint(source, seen, made)
+        _write_checkpoint(engine_input, seen, made)
         comparison = _compare(checkpoint, made, len(seen), cast("Pixels", np.stack(held_out)))
         if comparison.agreement < min_agreement:
             message = (
@@ -114,11 +114,11 @@ def _make_folder(out: Path) -> "tempfile.TemporaryDirectory[str]":
         raise SettingsError(message) from exc
 
 
-def _read_pixels(settings: Settings, source: EngineInput, folder: Path) -> list[Pixels]:
+def _read_pixels(settings: Settings, engine_input: EngineInput, folder: Path) -> list[Pixels]:
     """Read all images of a folder as the service would; what is no image is left out, told."""
     limits = derive_limits(settings)
     decoder = ImageDecoder(limits.max_bytes, limits.max_pixels, limits.gap)
-    process = build_processor(source.geometry, settings.max_pixels)
+    process = build_processor(engine_input.geometry, settings.max_pixels)
     pixels, left_out = [], 0
     for path in sorted(folder.rglob("*")):
         if not path.is_file():
@@ -139,14 +139,14 @@ def _read_pixels(settings: Settings, source: EngineInput, folder: Path) -> list[
     return pixels
 
 
-def _write_checkpoint(source: EngineInput, pixels: list[Pixels], folder: Path) -> None:
+def _write_checkpoint(engine_input: EngineInput, pixels: list[Pixels], folder: Path) -> None:
     """Quantize and write a checkpoint."""
     from app.classifier.engines.openvino import write_quantized  # noqa: PLC0415 - heavy
 
     folder.mkdir()
-    write_quantized(source, pixels, folder / QUANTIZED)
-    shutil.copyfile(source.checkpoint.folder / CONFIG, folder / CONFIG)
-    processor = source.checkpoint.processor_folder / PROCESSOR_CONFIG
+    write_quantized(engine_input, pixels, folder / QUANTIZED)
+    shutil.copyfile(engine_input.checkpoint.folder / CONFIG, folder / CONFIG)
+    processor = engine_input.checkpoint.processor_folder / PROCESSOR_CONFIG
     shutil.copyfile(processor, folder / PROCESSOR_CONFIG)
 
 

@@ -1,4 +1,4 @@
-"""A batch that fails: only the guilty images do."""
+"""Bisection: of a batch that fails, only the guilty images are refused."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.backend import Logits, Pixels
-from app.classifier.bisection import Isolation
+from app.classifier.bisection import bisect
 from app.errors import ModelUnavailableError
 
 LABELS = 3
@@ -30,15 +30,6 @@ class Device:
             raise error
         return np.repeat(pixels[:, :1].astype(np.float32), LABELS, axis=1)
 
-    def run_blank(self) -> None:
-        """Run one blank image, or fail."""
-        if error := self._fails(np.zeros((1, 1), np.uint8)):
-            raise error
-
-    def isolate(self) -> Isolation:
-        """Put the isolation before it."""
-        return Isolation(self.run, self.run_blank, LABELS)
-
 
 def make_pixels(count: int) -> Pixels:
     """Make images `[count, 1]` that are told apart by their value, from 1 on."""
@@ -58,35 +49,30 @@ def fail_above(most: int) -> Callable[[Pixels], Exception | None]:
 def test_a_good_batch_is_run_once() -> None:
     """Nothing is split without need."""
     device = Device(fail_on())
-    logits = device.isolate().run(make_pixels(8))
+    logits = bisect(device.run, make_pixels(8))
     np.testing.assert_array_equal(logits[:, 0], np.arange(1, 9))
     assert device.sizes == [8]
 
 
 @pytest.mark.parametrize("guilty", [(1,), (5,), (8,), (2, 7), tuple(range(1, 9))])
 def test_only_the_guilty_fail(guilty: tuple[int, ...]) -> None:
-    """The others get their own logits, in their order; the guilty get no numbers."""
-    logits = Device(fail_on(*guilty)).isolate().run(make_pixels(8))
+    """The others get their own logits, in their order; the guilty get NaN."""
+    logits = bisect(Device(fail_on(*guilty)).run, make_pixels(8))
     expected = [float("nan") if image in guilty else image for image in range(1, 9)]
     for column in range(LABELS):
         np.testing.assert_array_equal(logits[:, column], expected)
 
 
-def test_too_little_memory_lowers_the_largest_batch() -> None:
-    """What did not fit once is not tried again, and no image fails for it."""
+def test_a_batch_that_does_not_fit_into_memory_is_run_in_parts() -> None:
+    """No image fails for it."""
     device = Device(fail_above(3))
-    isolation = device.isolate()
-    for _ in range(2):
-        np.testing.assert_array_equal(isolation.run(make_pixels(8))[:, 0], np.arange(1, 9))
-    assert isolation.largest == 2
-    assert device.sizes == [8, 4, 2, 2, 2, 2, 2, 2, 2, 2]
+    np.testing.assert_array_equal(bisect(device.run, make_pixels(8))[:, 0], np.arange(1, 9))
+    assert [size for size in device.sizes if size > 1] == [8, 4, 2, 2, 4, 2, 2]
 
 
 def test_a_device_that_fails_on_a_blank_image_is_lost() -> None:
     """It is not blamed on the images, and not tried image by image."""
     device = Device(lambda _: RuntimeError("the device is gone"))
-    isolation = device.isolate()
     with pytest.raises(ModelUnavailableError, match="device"):
-        isolation.run(make_pixels(8))
-    assert isolation.is_lost
-    assert device.sizes == [8]
+        bisect(device.run, make_pixels(8))
+    assert device.sizes == [8, 1]

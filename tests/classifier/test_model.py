@@ -12,7 +12,7 @@ from app.backend import Geometry, Group, Logits, Pixels
 from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.engines.selection import EngineOptions
 from app.classifier.model import Model
-from app.errors import SettingsError
+from app.errors import ModelUnavailableError, SettingsError
 from app.images.decoder import DecodedImage
 from app.images.geometry import build_processor
 from tests.support.checkpoints import LABELS, SIDE, save_vit
@@ -194,3 +194,18 @@ def test_a_gpu_that_is_not_there_is_told(vit: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(SettingsError, match=r"no GPU\. Set it to auto or cpu\."):
         Model(open_checkpoint(str(vit)), EngineOptions("cuda"))
     assert Model(open_checkpoint(str(vit)), EngineOptions("auto")).description.device == "cpu"
+
+
+def test_a_lost_device_is_told_from_then_on(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check refuses without running anything, so that Serve replaces the replica."""
+    model.check()
+
+    def fail(model: Model, pixels: Pixels) -> Logits:
+        raise RuntimeError(f"no device for {len(pixels)} images of {model.description.model_id}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Model, "forward", fail)
+        with pytest.raises(ModelUnavailableError, match="device"):
+            model.score([make_group(model, make_pixels(2))])
+    with pytest.raises(ModelUnavailableError, match="device"):
+        model.check()

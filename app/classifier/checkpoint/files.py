@@ -57,7 +57,7 @@ def open_checkpoint(
         processor: folder or Hub id of the image processor, where the checkpoint has none.
 
     Raises:
-        CheckpointError: something is missing or does not fit; says how to mend it.
+        CheckpointError: something is missing or does not fit; says how to fix it.
     """
     name, folder, commit = _find_model(model, revision)
     config = _read_json(folder / CONFIG)
@@ -129,7 +129,7 @@ def _find_processor(folder: Path, processor: str | None) -> Path:
     """Find the folder of the image processor."""
     if processor is None:
         found = folder
-        mend = (
+        fix = (
             "Set VITRINE_PROCESSOR to the model that it was tuned from, "
             "such as google/vit-base-patch16-224-in21k."
         )
@@ -138,9 +138,9 @@ def _find_processor(folder: Path, processor: str | None) -> Path:
         if not found.is_dir():
             _check_hub_id("VITRINE_PROCESSOR", processor)
             found, _ = download_snapshot(processor, None, weights=False)
-        mend = "Point VITRINE_PROCESSOR at a folder or Hub id that has one."
+        fix = "Point VITRINE_PROCESSOR at a folder or Hub id that has one."
     if not (found / PROCESSOR_CONFIG).is_file():
-        message = f"{found} has no image processor ({PROCESSOR_CONFIG}). {mend}"
+        message = f"{found} has no image processor ({PROCESSOR_CONFIG}). {fix}"
         raise CheckpointError(message)
     _read_json(found / PROCESSOR_CONFIG)
     return found

@@ -54,7 +54,7 @@ def check_head(weights: list[Path], labels: tuple[str, ...]) -> None:
                 count = shape[0] if shape else 0
                 message = (
                     f"{path}: the weights give {count} labels ({name}) but id2label in "
-                    f"config.json has {len(labels)}. Mend id2label to name all {count}."
+                    f"config.json has {len(labels)}. Fix id2label to name all {count}."
                 )
                 raise CheckpointError(message)
 

@@ -34,12 +34,12 @@ LOADER_ERRORS = (
 
 
 @contextmanager
-def translate_loader_errors(subject: str, mend: str) -> Iterator[None]:
+def translate_loader_errors(subject: str, fix: str) -> Iterator[None]:
     """Run a loader in silence.
 
     Args:
         subject: what is wrong when it fails, such as "the model of FOLDER cannot be loaded".
-        mend: a sentence on how to mend it.
+        fix: a sentence on how to fix it.
 
     Raises:
         CheckpointError: the loader failed.
@@ -51,7 +51,7 @@ def translate_loader_errors(subject: str, mend: str) -> Iterator[None]:
         reason = textwrap.shorten(
             f"{type(exc).__name__}: {exc}", MAX_REASON_LENGTH, placeholder=" …"
         )
-        message = f"{subject}: {reason.rstrip(' .:')}. {mend}"
+        message = f"{subject}: {reason.rstrip(' .:')}. {fix}"
         raise CheckpointError(message) from exc
 
 

@@ -21,7 +21,7 @@ from app.errors import CheckpointError
 WARP_EDGE = 384
 """ConvNeXt: from this edge on the image is warped to a square instead of cropped."""
 
-_MEND = "Mend preprocessor_config.json, or point VITRINE_PROCESSOR at another folder or Hub id."
+_FIX = "Fix preprocessor_config.json, or point VITRINE_PROCESSOR at another folder or Hub id."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def load_processor(folder: Path) -> tuple[Geometry, Scaling]:
     Raises:
         CheckpointError: it cannot be read, or it does not give RGB pixels of one fixed size.
     """
-    with translate_loader_errors(f"the image processor of {folder} cannot be used", _MEND):
+    with translate_loader_errors(f"the image processor of {folder} cannot be used", _FIX):
         processor = AutoImageProcessor.from_pretrained(
             folder, backend="pil", local_files_only=True, trust_remote_code=False
         )

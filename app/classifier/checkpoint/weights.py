@@ -11,7 +11,7 @@ from app.classifier.checkpoint.files import Checkpoint, find_weights
 from app.classifier.checkpoint.loader_errors import translate_loader_errors
 from app.errors import CheckpointError
 
-_MEND = "Save it again with save_pretrained(); code that comes with a checkpoint is never run."
+_FIX = "Save it again with save_pretrained(); code that comes with a checkpoint is never run."
 
 _logger = logging.getLogger("vitrine.checkpoint")
 
@@ -30,7 +30,7 @@ def load_weights(checkpoint: Checkpoint) -> PreTrainedModel:
             "save_pretrained() to load it faster and more safely",
             files[0],
         )
-    with translate_loader_errors(f"the model of {checkpoint.folder} cannot be loaded", _MEND):
+    with translate_loader_errors(f"the model of {checkpoint.folder} cannot be loaded", _FIX):
         if is_pickled:
             _check_pickles(files)
         model, info = _load_model(checkpoint.folder, is_pickled=is_pickled)
@@ -75,7 +75,7 @@ def _check_complete(checkpoint: Checkpoint, info: dict[str, list[object]]) -> No
         message = (
             f"{checkpoint.folder}: the weights do not fit config.json (name, shape there, shape "
             f"wanted: {min(map(str, mismatched))}), which has {len(checkpoint.labels)} "
-            "labels. Mend id2label or point at the right checkpoint."
+            "labels. Fix id2label or point at the right checkpoint."
         )
         raise CheckpointError(message)
     if missing := info["missing_keys"]:

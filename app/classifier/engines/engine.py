@@ -1,4 +1,4 @@
-"""The one small thing every engine is: `pixels -> logits`. Which one runs, `choice.py` decides.
+"""The Engine protocol: `pixels -> logits`. Which engine runs, `selection.py` decides.
 
 It does not know what the numbers mean.
 """

@@ -17,16 +17,18 @@ DTYPES: dict[Precision, torch.dtype] = {
 }
 
 
-def load_network(source: EngineInput, precision: Precision, device: torch.device) -> "Network":
+def load_network(
+    engine_input: EngineInput, precision: Precision, device: torch.device
+) -> "Network":
     """Load a checkpoint's weights into a network; raises CheckpointError."""
-    module = load_weights(source.checkpoint).to(device, DTYPES[precision])
-    return Network(module, Normalizer(source.scaling, device)).eval()
+    module = load_weights(engine_input.checkpoint).to(device, DTYPES[precision])
+    return Network(module, Normalizer(engine_input.scaling, device)).eval()
 
 
-def make_example(source: EngineInput, size: int) -> torch.Tensor:
+def make_example(engine_input: EngineInput, size: int) -> torch.Tensor:
     """Make a batch `[size, height, width, 3]` of random pixels."""
-    shape = (size, *source.geometry.size, 3)
-    if source.geometry.fallback is not None:
+    shape = (size, *engine_input.geometry.size, 3)
+    if engine_input.geometry.fallback is not None:
         return torch.randn(shape)
     return torch.randint(0, 256, shape, dtype=torch.uint8)
 

@@ -23,9 +23,9 @@ from app.errors import CheckpointError, SettingsError  # noqa: E402
 if TYPE_CHECKING:
     from app.classifier.engines.network import Network
 
-_MEND_CONVERT = "Set VITRINE_ENGINE=torch; OpenVINO does not know this architecture."
-_MEND_WRITE = "Look at the reason; is there room on the disk? Else serve it in fp32."
-_MEND_READ = "Run `vitrine quantize` again."
+_FIX_CONVERT = "Set VITRINE_ENGINE=torch; OpenVINO does not know this architecture."
+_FIX_WRITE = "Look at the reason; is there room on the disk? Else serve it in fp32."
+_FIX_READ = "Run `vitrine quantize` again."
 TRIED = 5
 """Images in the batch that a conversion is tried on; it was recorded on two."""
 
@@ -36,7 +36,7 @@ _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """What the parts that are not quantized compute in."""
 
 
-def convert_checkpoint(source: EngineInput, precision: Precision) -> "OpenvinoEngine":
+def convert_checkpoint(engine_input: EngineInput, precision: Precision) -> "OpenvinoEngine":
     """Build an engine straight from a checkpoint.
 
     Raises:
@@ -47,10 +47,12 @@ def convert_checkpoint(source: EngineInput, precision: Precision) -> "OpenvinoEn
 
     from app.classifier.engines.network import load_network, make_example  # noqa: PLC0415
 
-    network = load_network(source, "fp32", torch.device("cpu"))
-    example = make_example(source, TRIED)
-    engine = OpenvinoEngine(convert_network(source, network), precision)
-    with translate_loader_errors(f"the model of {source.checkpoint.folder} fails", _MEND_CONVERT):
+    network = load_network(engine_input, "fp32", torch.device("cpu"))
+    example = make_example(engine_input, TRIED)
+    engine = OpenvinoEngine(convert_network(engine_input, network), precision)
+    with translate_loader_errors(
+        f"the model of {engine_input.checkpoint.folder} fails", _FIX_CONVERT
+    ):
         with torch.inference_mode():
             wanted = network(example).numpy()
         near = TOLERANCE[precision]
@@ -60,29 +62,29 @@ def convert_checkpoint(source: EngineInput, precision: Precision) -> "OpenvinoEn
     return engine
 
 
-def convert_network(source: EngineInput, network: "Network") -> ov.Model:
+def convert_network(engine_input: EngineInput, network: "Network") -> ov.Model:
     """Convert a network in fp32; raises CheckpointError."""
     from app.classifier.engines.network import make_example  # noqa: PLC0415
 
-    example = make_example(source, 2)
-    subject = f"the model of {source.checkpoint.folder} cannot be converted"
-    with translate_loader_errors(subject, _MEND_CONVERT), silence(), warnings.catch_warnings():
+    example = make_example(engine_input, 2)
+    subject = f"the model of {engine_input.checkpoint.folder} cannot be converted"
+    with translate_loader_errors(subject, _FIX_CONVERT), silence(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of shapes that are constants: ours are
         shape = [-1, *example.shape[1:]]
         return ov.convert_model(network, example_input=example, input=[shape])
 
 
-def write_quantized(source: EngineInput, images: list[Pixels], path: Path) -> None:
+def write_quantized(engine_input: EngineInput, images: list[Pixels], path: Path) -> None:
     """Quantize a checkpoint to int8 on calibration images, with a progress bar; write it."""
     import nncf  # noqa: PLC0415 - serving never needs it
     import torch  # noqa: PLC0415 - a quantized checkpoint does without
 
     from app.classifier.engines.network import load_network  # noqa: PLC0415
 
-    model = convert_network(source, load_network(source, "fp32", torch.device("cpu")))
+    model = convert_network(engine_input, load_network(engine_input, "fp32", torch.device("cpu")))
     dataset = nncf.Dataset(images, lambda pixels: pixels[np.newaxis])
     with translate_loader_errors(
-        f"the model of {source.checkpoint.folder} cannot be quantized", _MEND_WRITE
+        f"the model of {engine_input.checkpoint.folder} cannot be quantized", _FIX_WRITE
     ):
         quantized = nncf.quantize(
             model,
@@ -91,20 +93,20 @@ def write_quantized(source: EngineInput, images: list[Pixels], path: Path) -> No
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(images),
         )
-        quantized.set_rt_info(json.dumps(source.checkpoint.labels), ["vitrine", "labels"])
+        quantized.set_rt_info(json.dumps(engine_input.checkpoint.labels), ["vitrine", "labels"])
         ov.save_model(quantized, path, compress_to_fp16=False)
 
 
-def read_quantized(source: EngineInput) -> "OpenvinoEngine":
+def read_quantized(engine_input: EngineInput) -> "OpenvinoEngine":
     """Build an engine from a quantized checkpoint; raises CheckpointError."""
-    path, size = source.checkpoint.quantized, source.geometry.size
-    with translate_loader_errors(f"the quantized model {path} cannot be read", _MEND_READ):
+    path, size = engine_input.checkpoint.quantized, engine_input.geometry.size
+    with translate_loader_errors(f"the quantized model {path} cannot be read", _FIX_READ):
         model = ov.Core().read_model(path)
         height, width = (model.input().partial_shape[axis].get_length() for axis in (1, 2))
     if (height, width) != size:
         message = (
             f"{path} was made for {height} x {width} pixels, but its image processor gives "
-            f"{size[0]} x {size[1]}. {_MEND_READ}"
+            f"{size[0]} x {size[1]}. {_FIX_READ}"
         )
         raise CheckpointError(message)
     return OpenvinoEngine(model, "int8")

@@ -43,49 +43,49 @@ class EngineOptions:
     buckets: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
 
 
-def build_engine(source: EngineInput, choice: EngineOptions) -> Engine:
+def build_engine(engine_input: EngineInput, options: EngineOptions) -> Engine:
     """Build the engine that is asked for, or the best that `auto` may take.
 
     Raises:
         CheckpointError: the checkpoint cannot be loaded.
         SettingsError: this machine lacks what is asked for.
     """
-    if source.checkpoint.quantized is not None:
-        return _build_quantized(source, choice)
-    if choice.precision == "int8":
+    if engine_input.checkpoint.quantized is not None:
+        return _build_quantized(engine_input, options)
+    if options.precision == "int8":
         message = (
-            f"VITRINE_PRECISION=int8, but {source.checkpoint.folder} is not quantized. Run "
+            f"VITRINE_PRECISION=int8, but {engine_input.checkpoint.folder} is not quantized. Run "
             "`vitrine quantize --images FOLDER --out FOLDER` and serve what it writes."
         )
         raise SettingsError(message)
-    if _has_gpu(choice.device):
-        return _build_cuda(source, choice)
-    if choice.engine == "openvino":
-        return _build_openvino(source, choice)
-    if choice.engine == "auto" and _may_take_openvino(choice):
+    if _has_gpu(options.device):
+        return _build_cuda(engine_input, options)
+    if options.engine == "openvino":
+        return _build_openvino(engine_input, options)
+    if options.engine == "auto" and _may_take_openvino(options):
         try:
-            return _build_openvino(source, choice)
+            return _build_openvino(engine_input, options)
         except CheckpointError as exc:
             _logger.warning("going on with torch: %s", exc)
     from app.classifier.engines.torch_cpu import CpuEngine  # noqa: PLC0415
 
-    is_compiled = choice.engine == "compile"
-    return CpuEngine(source, _choose_cpu_precision(choice), is_compiled=is_compiled)
+    is_compiled = options.engine == "compile"
+    return CpuEngine(engine_input, _choose_cpu_precision(options), is_compiled=is_compiled)
 
 
-def build_eager_engine(source: EngineInput, device: str) -> Engine:
+def build_eager_engine(engine_input: EngineInput, device: str) -> Engine:
     """Build what cannot fail but for memory: the network itself, in fp32, on a device."""
     from app.classifier.engines.torch_eager import EagerEngine  # noqa: PLC0415
 
-    return EagerEngine(source, device)
+    return EagerEngine(engine_input, device)
 
 
-def _build_openvino(source: EngineInput, choice: EngineOptions) -> Engine:
+def _build_openvino(engine_input: EngineInput, options: EngineOptions) -> Engine:
     """Build OpenVINO's engine straight from the checkpoint."""
     check_openvino()
     from app.classifier.engines.openvino import convert_checkpoint  # noqa: PLC0415
 
-    return convert_checkpoint(source, _choose_cpu_precision(choice))
+    return convert_checkpoint(engine_input, _choose_cpu_precision(options))
 
 
 def check_openvino() -> None:
@@ -105,38 +105,38 @@ def check_nncf() -> None:
         raise SettingsError(message)
 
 
-def _build_quantized(source: EngineInput, choice: EngineOptions) -> Engine:
+def _build_quantized(engine_input: EngineInput, options: EngineOptions) -> Engine:
     """Build the only engine that runs a quantized checkpoint."""
-    asked = (choice.device, choice.engine, choice.precision)
+    asked = (options.device, options.engine, options.precision)
     for name, value, fit in zip(
         ("DEVICE", "ENGINE", "PRECISION"), asked, ("cpu", "openvino", "int8"), strict=True
     ):
         if value not in {"auto", fit}:
             message = (
-                f"VITRINE_{name}={value}, but {source.checkpoint.folder} is quantized: it runs "
-                f"with {fit}. Set VITRINE_{name} to it or to auto."
+                f"VITRINE_{name}={value}, but {engine_input.checkpoint.folder} is quantized: "
+                f"it runs with {fit}. Set VITRINE_{name} to it or to auto."
             )
             raise SettingsError(message)
     check_openvino()
     from app.classifier.engines.openvino import read_quantized  # noqa: PLC0415
 
-    return read_quantized(source)
+    return read_quantized(engine_input)
 
 
-def _build_cuda(source: EngineInput, choice: EngineOptions) -> Engine:
+def _build_cuda(engine_input: EngineInput, options: EngineOptions) -> Engine:
     """Build an engine for the GPU."""
-    if choice.engine == "openvino":
+    if options.engine == "openvino":
         message = "VITRINE_ENGINE=openvino runs on the CPU. Set VITRINE_DEVICE=cpu, or auto here."
         raise SettingsError(message)
     from app.classifier.engines.torch_cuda import CudaEngine, choose_precision  # noqa: PLC0415
 
-    is_compiled = choice.engine == "compile" or (choice.engine == "auto" and has_triton())
-    precision = choose_precision(choice.precision)
+    is_compiled = options.engine == "compile" or (options.engine == "auto" and has_triton())
+    precision = choose_precision(options.precision)
     with translate_loader_errors(
-        f"the model of {source.checkpoint.folder} does not run on this GPU",
+        f"the model of {engine_input.checkpoint.folder} does not run on this GPU",
         "Set VITRINE_PROCESSOR to the processor that it was tuned with, or VITRINE_DEVICE=cpu.",
     ):
-        return CudaEngine(source, precision, choice.buckets, is_compiled=is_compiled)
+        return CudaEngine(engine_input, precision, options.buckets, is_compiled=is_compiled)
 
 
 def has_triton() -> bool:
@@ -144,19 +144,19 @@ def has_triton() -> bool:
     return _is_installed("triton")
 
 
-def _choose_cpu_precision(choice: EngineOptions) -> Precision:
+def _choose_cpu_precision(options: EngineOptions) -> Precision:
     """Choose what a CPU computes in: fp32 unless told otherwise."""
-    if choice.precision == "auto":
+    if options.precision == "auto":
         return "fp32"
-    if choice.precision == "fp16":
+    if options.precision == "fp16":
         message = "VITRINE_PRECISION=fp16 needs a GPU. Set it to fp32 or bf16 on a CPU."
         raise SettingsError(message)
-    return choice.precision
+    return options.precision
 
 
-def _may_take_openvino(choice: EngineOptions) -> bool:
+def _may_take_openvino(options: EngineOptions) -> bool:
     """Tell whether `auto` takes OpenVINO: where it is installed."""
-    return choice.precision in {"auto", "fp32"} and _is_installed("openvino")
+    return options.precision in {"auto", "fp32"} and _is_installed("openvino")
 
 
 def _has_gpu(device: str) -> bool:

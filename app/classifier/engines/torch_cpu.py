@@ -33,7 +33,7 @@ class CpuEngine:
     """torch on a CPU, in fp32 or bf16.
 
     Args:
-        source: what to load.
+        engine_input: what to load.
         precision: `fp32` or `bf16`.
         is_compiled: use torch.compile, which needs a C++ compiler and tens of seconds at start.
 
@@ -46,12 +46,12 @@ class CpuEngine:
     slots = 1
 
     def __init__(
-        self, source: EngineInput, precision: Precision, *, is_compiled: bool = False
+        self, engine_input: EngineInput, precision: Precision, *, is_compiled: bool = False
     ) -> None:
         self.name: EngineName = "compile" if is_compiled else "torch"
         self.precision = precision
-        network = load_network(source, precision, torch.device("cpu"))
-        examples = (make_example(source, _TRACED), make_example(source, _TRIED))
+        network = load_network(engine_input, precision, torch.device("cpu"))
+        examples = (make_example(engine_input, _TRACED), make_example(engine_input, _TRIED))
         self._run = (
             compile_network(network)
             if is_compiled

@@ -40,7 +40,7 @@ class CudaEngine:
     """torch on the first GPU that is visible.
 
     Args:
-        source: what to load.
+        engine_input: what to load.
         precision: `fp32`, `bf16` or `fp16`.
         buckets: batch sizes to capture; the largest is the largest batch.
         is_compiled: compile the network before it is captured.
@@ -51,7 +51,7 @@ class CudaEngine:
 
     def __init__(
         self,
-        source: EngineInput,
+        engine_input: EngineInput,
         precision: Precision,
         buckets: tuple[int, ...],
         *,
@@ -59,24 +59,18 @@ class CudaEngine:
     ) -> None:
         self.name: EngineName = "compile" if is_compiled else "torch"
         self.precision = precision
-        network = load_network(source, precision, torch.device(self.device))
-        slots = _try_compiled(network, source, buckets) if is_compiled else None
+        network = load_network(engine_input, precision, torch.device(self.device))
+        slots = _try_compiled(network, engine_input, buckets) if is_compiled else None
         if slots is None:
             self.name = "torch"
-            slots = _capture_slots(network, source, buckets, is_compiled=False)
+            slots = _capture_slots(network, engine_input, buckets, is_compiled=False)
         self._slots = slots
 
     def run(self, pixels: Pixels) -> Logits:
-        """Run pixels to logits, in a slot that is free; waits for one.
-
-        Raises:
-            MemoryError: the batch does not fit into the GPU's memory.
-        """
+        """Run pixels to logits, in a slot that is free; waits for one."""
         slot = self._slots.get()
         try:
             return slot.run(pixels)
-        except torch.OutOfMemoryError as exc:
-            raise MemoryError(str(exc)) from exc
         finally:
             self._slots.put(slot)
 
@@ -140,15 +134,15 @@ class Slot:
 
 
 def _try_compiled(
-    network: Network, source: EngineInput, buckets: tuple[int, ...]
+    network: Network, engine_input: EngineInput, buckets: tuple[int, ...]
 ) -> "queue.SimpleQueue[Slot] | None":
     """Capture the compiled network; None, and a line, where it cannot be compiled.
 
     Raises:
-        SettingsError: the GPU's memory is too small, which going on would not mend.
+        SettingsError: the GPU's memory is too small, which torch without compile would not fix.
     """
     try:
-        return _capture_slots(network, source, buckets, is_compiled=True)
+        return _capture_slots(network, engine_input, buckets, is_compiled=True)
     except torch.OutOfMemoryError as exc:
         message = "The GPU's memory is too small. Lower VITRINE_BATCH_SIZE or VITRINE_BUCKETS."
         raise SettingsError(message) from exc
@@ -158,7 +152,7 @@ def _try_compiled(
 
 
 def _capture_slots(
-    network: Network, source: EngineInput, buckets: tuple[int, ...], *, is_compiled: bool
+    network: Network, engine_input: EngineInput, buckets: tuple[int, ...], *, is_compiled: bool
 ) -> "queue.SimpleQueue[Slot]":
     """Capture all graphs of all slots."""
     sizes = sorted(set(buckets))
@@ -168,5 +162,5 @@ def _capture_slots(
         run = cast("torch.nn.Module", torch.compile(network, dynamic=False))
     slots: queue.SimpleQueue[Slot] = queue.SimpleQueue()
     for _ in range(SLOTS):
-        slots.put(Slot(run, make_example(source, sizes[-1]), sizes))
+        slots.put(Slot(run, make_example(engine_input, sizes[-1]), sizes))
     return slots

@@ -13,7 +13,7 @@ class EagerEngine:
     """torch without a graph.
 
     Args:
-        source: what to load.
+        engine_input: what to load.
         device: such as `cpu` or `cuda:0`.
     """
 
@@ -21,9 +21,9 @@ class EagerEngine:
     precision: Precision = "fp32"
     slots = 1
 
-    def __init__(self, source: EngineInput, device: str) -> None:
+    def __init__(self, engine_input: EngineInput, device: str) -> None:
         self.device = device
-        self._network = load_network(source, "fp32", torch.device(device))
+        self._network = load_network(engine_input, "fp32", torch.device(device))
 
     @torch.inference_mode()
     def run(self, pixels: Pixels) -> Logits:

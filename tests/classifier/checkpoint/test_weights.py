@@ -150,7 +150,7 @@ def test_a_label_count_that_a_pickle_does_not_fit_is_told_at_loading(pickled: Pa
     edit_json(pickled.with_name(CONFIG), id2label={str(key): f"{key}" for key in range(6)})
     message = fail(pickled.parent)
     assert "which has 6 labels" in message
-    assert "Mend id2label" in message
+    assert "Fix id2label" in message
 
 
 @pytest.mark.parametrize("removed", ["classifier.weight", "vit.embeddings.cls_token"])

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from app.backend import Logits, Pixels
+from app.classifier.bisection import FAILURES
 from app.classifier.engines.torch_cuda import CudaEngine, Slot
 
 
-class FullPlace:
+class FullSlot:
     """A slot on a GPU that has no memory left."""
 
     def run(self, pixels: Pixels) -> Logits:
@@ -19,11 +20,11 @@ class FullPlace:
         raise torch.OutOfMemoryError(f"CUDA out of memory for {len(pixels)} images")
 
 
-def test_a_full_gpu_is_told_as_memory_and_its_place_is_free_again() -> None:
-    """`Isolation` knows no torch; it lowers the largest batch at a MemoryError."""
+def test_a_slot_that_fails_is_free_again() -> None:
+    """The engine's only slot serves the next batch, and bisection knows the failure's type."""
     engine, slots = CudaEngine.__new__(CudaEngine), queue.SimpleQueue[Slot]()
-    slots.put(cast("Slot", FullPlace()))
+    slots.put(cast("Slot", FullSlot()))
     engine._slots = slots  # noqa: SLF001 - what its constructor makes on a GPU
     for _ in range(2):
-        with pytest.raises(MemoryError, match="2 images"):
+        with pytest.raises(FAILURES, match="2 images"):
             engine.run(np.zeros((2, 4, 4, 3), np.uint8))
