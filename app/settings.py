@@ -173,8 +173,7 @@ class Settings(BaseSettings):
         """Refuse a bucket that no batch fills."""
         batch_size = info.data.get("batch_size", 0)
         if buckets and batch_size and max(map(int, buckets.split(","))) > batch_size:
-            message = f"a bucket is larger than VITRINE_BATCH_SIZE={batch_size}"
-            raise ValueError(message)
+            raise ValueError(f"a bucket is larger than VITRINE_BATCH_SIZE={batch_size}")
         return buckets
 
     @field_validator("api_keys")

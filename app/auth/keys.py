@@ -83,12 +83,10 @@ def _parse_entry(entry: str, place: int) -> Key:
     """Read one entry."""
     match = _ENTRY.fullmatch(entry)
     if match is None:
-        message = f"entry {place} is neither name:key nor name:sha256:HASH of 64 hex digits"
-        raise ValueError(message)
+        raise ValueError(f"entry {place} is neither name:key nor name:sha256:HASH of 64 hex digits")
     name, digest, key = match["name"], match["hash"], match["key"]
     if digest:
         return Key(name, bytes.fromhex(digest))
     if len(key) < SHORTEST:
-        message = f"the key of entry {place} has fewer than {SHORTEST} characters"
-        raise ValueError(message)
+        raise ValueError(f"the key of entry {place} has fewer than {SHORTEST} characters")
     return Key(name, _digest(key))

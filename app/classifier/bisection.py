@@ -43,5 +43,4 @@ def _run_blank(forward: Forward, pixels: Pixels) -> Logits:
     try:
         return forward(np.zeros_like(pixels[:1]))
     except FAILURES as exc:
-        message = "The model's device fails; a new replica is starting."
-        raise ModelUnavailableError(message) from exc
+        raise ModelUnavailableError("The model's device fails; a new replica is starting.") from exc

@@ -1,4 +1,4 @@
-"""How long batches run, and whether one runs for too long."""
+"""The hang detector: times batches and reports one that runs for too long."""
 
 import threading
 import time
@@ -7,22 +7,22 @@ from contextlib import contextmanager
 
 from app.errors import ModelUnavailableError
 
-PATIENCE_S = 5.0
+MIN_TIMEOUT_S = 5.0
 """Seconds that any batch may run."""
 
-PATIENCE_FACTOR = 5.0
-"""How many times longer than the slowest of late, by the image, a batch may run."""
+TIMEOUT_FACTOR = 5.0
+"""A batch may run this many times longer, per image, than the slowest recent one."""
 
-FORGETTING = 0.95
-"""What is left with each batch of what the slowest took."""
+DECAY = 0.95
+"""Factor on the slowest time with each further batch."""
 
 
 class HangDetector:
     """Times batches, from any thread."""
 
     def __init__(self) -> None:
-        self._running: dict[int, tuple[float, int]] = {}  # by thread: since when, how many images
-        self._slowest_s = 0.0  # for an image, of late
+        self._running: dict[int, tuple[float, int]] = {}  # by thread: start, number of images
+        self._slowest_s = 0.0  # per image
 
     @property
     def is_busy(self) -> bool:
@@ -41,18 +41,14 @@ class HangDetector:
             self.note(time.monotonic() - started, images)
 
     def note(self, seconds: float, images: int) -> None:
-        """Take in how long a batch took; what was slow once counts less with each that follows."""
-        self._slowest_s = max(FORGETTING * self._slowest_s, seconds / max(1, images))
+        """Record the time of a batch; older ones count less."""
+        self._slowest_s = max(DECAY * self._slowest_s, seconds / max(1, images))
 
     def check(self) -> None:
-        """Refuse a batch that runs for too long.
-
-        Raises:
-            ModelUnavailableError: one does; it hangs, for all that can be known.
-        """
+        """Raise ModelUnavailableError if a batch runs for too long, and so hangs."""
         now = time.monotonic()
         for started, images in list(self._running.values()):
-            allowed_s = max(PATIENCE_S, PATIENCE_FACTOR * self._slowest_s * images)
-            if now - started > allowed_s:
+            timeout_s = max(MIN_TIMEOUT_S, TIMEOUT_FACTOR * self._slowest_s * images)
+            if now - started > timeout_s:
                 message = f"A batch has been running for {now - started:.0f} s; the model hangs."
                 raise ModelUnavailableError(message)

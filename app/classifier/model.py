@@ -1,4 +1,4 @@
-"""The model: groups of pixels in, logits out, by an engine. It knows no torch."""
+"""The model: scores groups of pixels on an engine. It knows no torch and no Ray."""
 
 import logging
 import threading
@@ -18,10 +18,10 @@ from app.classifier.engines.selection import EngineOptions, build_eager_engine, 
 from app.classifier.hang_detector import HangDetector
 from app.errors import ModelUnavailableError
 
-HALF = ("bf16", "fp16")
+HALF_PRECISIONS = ("bf16", "fp16")
 
-LONG_S = 1.0
-"""Seconds of a batch beyond which no larger one is warmed up."""
+MAX_WARM_UP_S = 1.0
+"""After a batch that took longer, no larger one is warmed up."""
 
 _logger = logging.getLogger("vitrine.classifier")
 
@@ -35,10 +35,10 @@ class Model:
 
     Attributes:
         engine: what runs it.
-        overflows: batches that were computed once more, in fp32.
+        overflows: batches that half precision could not express and that ran in fp32.
 
     Raises:
-        StartupError: the checkpoint or the device does not serve.
+        StartupError: the checkpoint or the device cannot be used.
     """
 
     def __init__(self, checkpoint: Checkpoint, options: EngineOptions | None = None) -> None:
@@ -62,9 +62,9 @@ class Model:
         self._check_fit(checkpoint)
 
     def score(self, groups: Sequence[Group]) -> list[Scored]:
-        """Score groups as one batch; a group with another geometry is refused, not failed.
+        """Score groups as one batch.
 
-        An image that the model fails on gets NaN logits.
+        A group of another geometry gets no logits; an image that the model fails on gets NaN ones.
 
         Raises:
             ModelUnavailableError: the device is lost.
@@ -88,11 +88,7 @@ class Model:
         ]
 
     def check(self) -> None:
-        """Tell whether it can go on, without running anything.
-
-        Raises:
-            ModelUnavailableError: the device is lost, or a batch hangs.
-        """
+        """Raise ModelUnavailableError if the device is lost or a batch hangs; runs nothing."""
         if self._is_lost:
             raise ModelUnavailableError("The model's device fails; a new replica is starting.")
         self._hang_detector.check()
@@ -103,20 +99,20 @@ class Model:
         return self._hang_detector.is_busy
 
     def run_probe(self) -> None:
-        """Run a blank image, in a thread that runs batches; raises as `check` does."""
+        """Run a blank image; raises as `check` does."""
         self._run(self._make_blank(1))
         self.check()
 
     def forward(self, pixels: Pixels) -> Logits:
         """Run pixels `[n, height, width, 3]` to logits `[n, labels]`, float32.
 
-        What half precision cannot express is computed once more in fp32, never answered.
+        A batch that overflows half precision runs again in fp32.
         """
         logits = self.engine.run(pixels)
-        if self.engine.precision in HALF and not np.isfinite(logits).all():
+        if self.engine.precision in HALF_PRECISIONS and not np.isfinite(logits).all():
             self.overflows += 1
             _logger.warning(
-                "%s gave a number that is not finite; this batch (the %d. so) runs in fp32",
+                "%s gave logits that are not finite; this batch (number %d) runs again in fp32",
                 self.engine.precision,
                 self.overflows,
             )
@@ -124,23 +120,23 @@ class Model:
         return logits
 
     def _load_exact(self) -> Engine:
-        """Load the same checkpoint in fp32, as plain as it can be, when it is first needed."""
+        """Load the checkpoint in fp32 when it is first needed."""
         with self._lock:
             if self._exact is None:
                 self._exact = build_eager_engine(self._engine_input, self.engine.device)
             return self._exact
 
     def warm_up(self, batch_size: int) -> None:
-        """Run a blank batch of each power of two below `batch_size`, and of `batch_size`.
+        """Run a blank batch of each size of `list_sizes`, up to the first slow one.
 
-        It ends with the first that takes longer than LONG_S: what a first batch of a size costs
-        beside the others is little then, and the larger ones would only delay the start.
+        A slow batch makes the extra cost of the first one of its size negligible, and larger ones
+        would only delay the start.
         """
-        for size in (*(1 << power for power in range((batch_size - 1).bit_length())), batch_size):
+        for size in list_sizes(batch_size):
             started = time.perf_counter()
             self.run_blank(size)
             seconds = time.perf_counter() - started
-            if seconds > LONG_S:
+            if seconds > MAX_WARM_UP_S:
                 break
         self._hang_detector.note(seconds, size)
 
@@ -149,7 +145,7 @@ class Model:
         self.forward(self._make_blank(size))
 
     def _run(self, pixels: Pixels) -> Logits:
-        """Run a batch as `bisect` does, under the hang detector; notes a lost device."""
+        """Run a batch under the hang detector, bisect it if it fails, and note a lost device."""
         with self._hang_detector.time(len(pixels)):
             try:
                 return bisect(self.forward, pixels)
@@ -163,7 +159,7 @@ class Model:
         return cast("Pixels", np.zeros((size, *geometry.size, 3), geometry.dtype))
 
     def _check_fit(self, checkpoint: Checkpoint) -> None:
-        """Refuse a processor whose pixels the model cannot take."""
+        """Refuse a processor whose pixels the model cannot run on."""
         height, width = self.description.geometry.size
         subject = (
             f"the model of {checkpoint.folder} cannot run on the {height} x {width} pixels that "
@@ -175,6 +171,11 @@ class Model:
             self.warm_up(1)
 
     def _describe_if_changed(self, group: Group) -> Description | None:
-        """Describe this model to a group that was prepared for another one."""
+        """Describe this model if the group was read for another revision or geometry."""
         known = (self.description.revision, self.description.geometry)
         return None if (group.revision, group.geometry) == known else self.description
+
+
+def list_sizes(batch_size: int) -> tuple[int, ...]:
+    """List the powers of two below `batch_size`, then `batch_size`."""
+    return (*(1 << power for power in range((batch_size - 1).bit_length())), batch_size)

@@ -128,8 +128,7 @@ class Fetcher:
         data = bytearray()
         async for piece in answer.aiter_stream():
             if len(data) + len(piece) > self._max_bytes:
-                message = f"body url: names more than {self._max_bytes} bytes."
-                raise PayloadTooLargeError(message)
+                raise PayloadTooLargeError(f"body url: names more than {self._max_bytes} bytes.")
             hold(len(piece))
             data += piece
         return bytes(data)

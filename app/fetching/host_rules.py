@@ -61,8 +61,7 @@ def check_denied(text: str) -> None:
     _parse_networks(hosts)
     for host in hosts:
         if not _NUMBERS.search(host) and not re.match(PATTERN, host):
-            message = f"{host!r} is no host, such as bad.example or *.bad.example"
-            raise ValueError(message)
+            raise ValueError(f"{host!r} is no host, such as bad.example or *.bad.example")
 
 
 def _matches(name: str, hosts: tuple[str, ...]) -> bool:

@@ -1,1 +1,1 @@
-"""Encoded bytes in, pixels of the model's size out. It knows no model, no HTTP and no Ray."""
+"""Images: encoded bytes in, pixels out, in worker processes. It knows no model, HTTP or Ray."""

@@ -1,8 +1,7 @@
-"""From bytes of unknown origin to an upright RGB image within limits.
+"""Decoding untrusted bytes to an upright RGB image within limits.
 
-The result equals transformers' `load_image`: EXIF turn, then conversion to RGB, first frame of an
-animation; only a scaled decode (`app.images.scaled_decoding`) departs from it. What a file is, its
-content says; its name and Content-Type are not looked at.
+The result equals that of transformers' `load_image`: EXIF orientation, then conversion to RGB, the
+first frame of an animation. Only scaled decoding (`app.images.scaled_decoding`) differs from it.
 """
 
 import struct
@@ -37,22 +36,21 @@ PILLOW_ERRORS = (
     struct.error,
     zlib.error,
 )
-"""What Pillow's readers raise on hostile content, beside the errors that it documents."""
+"""What Pillow's readers raise on hostile content, beyond the errors that it documents."""
 
-
-_TAKES_MEMORY_EARLY = b"RIFF"
-"""How a WebP starts: its reader takes memory for all pixels before it tells how many."""
+_WEBP = b"RIFF"
+"""Pillow's WebP reader allocates memory for all pixels before it reports how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """An upright RGB image and what it was.
+    """An upright RGB image.
 
     Attributes:
         rgb: Pillow image of mode RGB.
         format: one of `app.images.formats.FORMATS`, or HEIF.
         size: width and height of the image that was sent, upright.
-        box: set when `rgb` was decoded smaller: the part of it that the whole image covers.
+        box: the part of `rgb` that the image covers, if it was decoded smaller.
     """
 
     rgb: Image.Image
@@ -65,12 +63,12 @@ class ImageDecoder:
     """Decodes images within limits.
 
     Args:
-        max_bytes: largest encoded image, in bytes.
-        max_pixels: largest image, in pixels, as the header tells it and so before decoding. It
-            takes the place of Pillow's own limit, which would only warn at first.
-        gap: how many times larger than needed a JPEG stays that is decoded smaller; None decodes
+        max_bytes: maximum size of an encoded image.
+        max_pixels: maximum number of pixels, checked in the header. It replaces Pillow's own limit,
+            which only warns at first.
+        gap: how many times larger than needed a JPEG stays when it is decoded smaller; None decodes
             every image exactly.
-        bound_memory: holds an image to the memory that its size asks for.
+        bound_memory: limits the memory that decoding may allocate.
     """
 
     def __init__(
@@ -85,8 +83,7 @@ class ImageDecoder:
         self._gap = gap
         self._bound_memory = bound_memory
         Image.MAX_IMAGE_PIXELS = max_pixels
-        # Pillow warns of hostile content in words that hold its numbers: each new text would be
-        # printed and kept for good. What matters is refused, see _check_size.
+        # Pillow's warnings quote numbers of the content: Python would print and keep each new text.
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
     def open(self, data: bytes) -> Image.Image:
@@ -94,7 +91,7 @@ class ImageDecoder:
 
         Raises:
             PayloadTooLargeError: more bytes than the limit.
-            UnsupportedMediaTypeError: the content is no format that is read.
+            UnsupportedMediaTypeError: the content is in no supported format.
             ImageTooLargeError: more pixels than the limit.
             UndecodableImageError: empty or corrupt.
         """
@@ -103,54 +100,55 @@ class ImageDecoder:
             raise PayloadTooLargeError(message)
         if not data:
             raise UndecodableImageError("The image is empty: send the bytes of an image file.")
-        pixels = self._max_pixels if data.startswith(_TAKES_MEMORY_EARLY) else 0
-        with self._refuse_broken(), self._bound_memory(count_memory(pixels) + 2 * len(data)):
+        pixels = self._max_pixels if data.startswith(_WEBP) else 0
+        with self._translate_errors(), self._bound_memory(count_memory(pixels) + 2 * len(data)):
             image = identify_image(data)
         self._check_size(image.size)
         return image
 
     def decode(
-        self, source: bytes | Image.Image, find_target: FindTarget | None = None
+        self, data: bytes | Image.Image, find_target: FindTarget | None = None
     ) -> DecodedImage:
-        """Decode one image, given as its bytes or opened, to upright RGB.
+        """Decode one image to upright RGB.
 
         Args:
-            source: bytes, or what `open` gave.
-            find_target: tells what the image will be resized to, so that a JPEG need not be
-                decoded larger than that and the gap; None decodes exactly.
+            data: the encoded image, or the result of `open`.
+            find_target: finds the size that the image will be resized to, so that a JPEG can be
+                decoded smaller; None decodes exactly.
 
         Raises:
             ImageTooLargeError: `find_target` refuses the size.
-            UndecodableImageError: truncated or corrupt; and all that `open` raises.
+            UndecodableImageError: truncated or corrupt.
+            ProblemError: as `open`.
         """
-        image = source if isinstance(source, Image.Image) else self.open(source)
+        image = data if isinstance(data, Image.Image) else self.open(data)
         memory = count_memory(image.width * image.height)
-        with self._refuse_broken(), self._bound_memory(memory), image:
+        with self._translate_errors(), self._bound_memory(memory), image:
             draft = draft_image(image, find_target, self._gap)
             upright, file_format = turn_upright(image), name_format(image)
-            self._check_size(upright.size)  # a HEIF's picture may have another than its header
+            self._check_size(upright.size)  # a HEIF's image may differ from its header
             rgb = upright if upright.mode == "RGB" else upright.convert("RGB")
         if draft is None:
             return DecodedImage(rgb, file_format, rgb.size)
         return DecodedImage(rgb, file_format, draft.size, draft.box)
 
     @contextmanager
-    def _refuse_broken(self) -> Iterator[None]:
-        """Translate what Pillow raises."""
+    def _translate_errors(self) -> Iterator[None]:
+        """Translate Pillow's exceptions to ours."""
         try:
             yield
         except Image.DecompressionBombError as exc:
             message = f"The image has more pixels than the limit of {self._max_pixels}."
             raise ImageTooLargeError(message) from exc
         except MemoryError as exc:
-            message = "The image takes more memory to decode than one of its size may."
+            message = "The image needs more memory to decode than one of its size may."
             raise UndecodableImageError(message) from exc
         except PILLOW_ERRORS as exc:
             message = "The image cannot be decoded: it is truncated or corrupt."
             raise UndecodableImageError(message) from exc
 
     def _check_size(self, size: tuple[int, int]) -> None:
-        """Refuse more pixels than the limit, by the header."""
+        """Refuse more pixels than the limit."""
         width, height = size
         if width * height > self._max_pixels:
             message = (

@@ -1,4 +1,4 @@
-"""Which formats are read, and by what: the content decides, never a name or a Content-Type."""
+"""Supported image formats, identified by content and never by a file name or Content-Type."""
 
 from contextlib import suppress
 from io import BytesIO
@@ -9,26 +9,25 @@ from app.errors import UndecodableImageError, UnsupportedMediaTypeError
 from app.images.signatures import HEIF_TYPES, name_media_type
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""The Pillow plugins that may run. Several JPEGs in one file (MPO) are read as a JPEG."""
+"""The Pillow plugins that may run; the JPEG one reads several in one file (MPO) too."""
 
 HEIF = "HEIF"
-"""One more, where `load_heif` has found what reads it."""
+"""One more format, if `load_heif` finds pillow-heif."""
 
 _SERVED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF"
 
 
 def load_plugins() -> None:
-    """Import what reads images now and not with the first one."""
+    """Import all plugins now instead of with the first image."""
     Image.init()
     load_heif()
 
 
 def load_heif() -> None:
-    """Let this process read HEIF too, where pillow-heif is installed.
+    """Enable HEIF in this process if pillow-heif is installed.
 
-    It stays with the image itself, and one thread: there is a process a core, and what else is in
-    the file would take memory. libheif turns the image and pillow-heif takes the turn out of the
-    EXIF block, so that nobody turns it twice.
+    Only the main image is read, which bounds memory, on one thread, since there is one process per
+    core. libheif applies the orientation, and pillow-heif removes it from the EXIF block.
     """
     with suppress(ImportError):
         import pillow_heif  # noqa: PLC0415 - optional
@@ -39,11 +38,11 @@ def load_heif() -> None:
 
 
 def identify_image(data: bytes) -> Image.Image:
-    """Read the header, with the plugins of FORMATS alone, and HEIF's where it is loaded.
+    """Read the header with the plugins of FORMATS, and of HEIF if it is loaded.
 
     Raises:
-        UnsupportedMediaTypeError: it is none of those.
-        UndecodableImageError: it begins as one of them.
+        UnsupportedMediaTypeError: the content is in another format.
+        UndecodableImageError: it starts as a supported format but its header is corrupt.
     """
     has_heif = HEIF in Image.OPEN
     try:
@@ -60,5 +59,5 @@ def identify_image(data: bytes) -> Image.Image:
 
 
 def name_format(image: Image.Image) -> str:
-    """Name the format; several JPEGs in one file (MPO) are a JPEG with more behind it."""
+    """Name the format; MPO is JPEG."""
     return "JPEG" if image.format == "MPO" else str(image.format)

@@ -1,7 +1,7 @@
 """Picture geometry: an RGB image becomes pixels of the model's size.
 
-Bit-equal to what transformers' own PIL processors do before they scale and normalise, which is
-left to the device (`app.classifier.engines`). It does not know which model the pixels are for.
+The pixels are bit-equal to those that transformers' PIL processors scale and normalise; here the
+engine does that (`app.classifier.engines.network`).
 """
 
 import tempfile
@@ -18,23 +18,23 @@ from app.images.scaled_decoding import Size
 
 
 class Processor(Protocol):
-    """Turns a decoded image into the pixels `[height, width, 3]` of one image."""
+    """Turns a decoded image into pixels `[height, width, 3]`."""
 
     def __call__(self, image: DecodedImage) -> Pixels:
         """Apply the geometry; raises ImageTooLargeError."""
         ...
 
     def find_target(self, size: Size) -> Size | None:
-        """Find what an image of `size` is resized to; None where it must be decoded exactly.
+        """Find the size to resize to; None if the image must be decoded exactly.
 
         Raises:
-            ImageTooLargeError: resized it would have too many pixels.
+            ImageTooLargeError: the resized image would have too many pixels.
         """
         ...
 
 
 def build_processor(geometry: Geometry, max_pixels: int) -> Processor:
-    """Build what applies `geometry`; no intermediate image gets more than `max_pixels`."""
+    """Build the processor of `geometry`; no intermediate image exceeds `max_pixels`."""
     if geometry.fallback is not None:
         return FallbackProcessor(geometry.fallback)
     return GeometryProcessor(geometry, max_pixels)
@@ -58,7 +58,7 @@ class GeometryProcessor:
         return np.asarray(rgb)
 
     def find_target(self, size: Size) -> Size | None:
-        """Find what an image of `size` is resized to, unless single pixels of it are picked."""
+        """Find the size to resize to; None for NEAREST, which picks single pixels."""
         if self._geometry.resize is None or self._resample is Image.Resampling.NEAREST:
             return None
         return self._find_size(size)
@@ -70,7 +70,7 @@ class GeometryProcessor:
             return resize[1], resize[0]
         edge, (width, height) = resize or 0, size
         short, long = sorted(size)
-        long_edge = int(edge * long / short)  # truncated: what transformers does
+        long_edge = int(edge * long / short)  # truncated, as transformers does
         if edge * long_edge > self._max_pixels:
             message = (
                 f"The image is {width} x {height}: with its short edge at {edge} pixels it would "
@@ -81,10 +81,10 @@ class GeometryProcessor:
 
 
 class FallbackProcessor:
-    """A transformers image processor run as it is, to float32 `[height, width, 3]`."""
+    """A transformers image processor, unchanged, to float32 `[height, width, 3]`."""
 
     def __init__(self, config: str) -> None:
-        from transformers import AutoImageProcessor  # noqa: PLC0415 - heavy, and seldom met
+        from transformers import AutoImageProcessor  # noqa: PLC0415 - heavy, and rarely needed
 
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "preprocessor_config.json").write_text(config)
@@ -96,11 +96,11 @@ class FallbackProcessor:
         return np.ascontiguousarray(pixels.transpose(1, 2, 0), dtype=np.float32)
 
     def find_target(self, size: Size) -> None:
-        """Ask for an exact image: what the processor resizes to is not known."""
+        """Require an exact image: the processor's size is not known."""
 
 
 def _crop_center(image: Image.Image, height: int, width: int) -> Image.Image:
-    """Cut out the centre; where the image is smaller, what lies outside is black."""
+    """Crop the centre; a smaller image is padded with black."""
     left = (image.width - width) // 2
     top = (image.height - height) // 2
     return image.crop((left, top, left + width, top + height))

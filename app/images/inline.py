@@ -1,31 +1,31 @@
-"""Which images are read where they are, on the event loop, and not in a process of their own.
+"""Which images are read inline, on the event loop, instead of in a worker process.
 
-Handing an image over costs what reading a small one does. What a hostile one of the same size can
-do decides what may stay: JPEGs and PNGs, whose readers are the oldest, without what unpacks to a
-thousand times its size.
+Sending an image to a worker costs as much as reading a small one. A hostile image of the same size
+must not block the loop: only JPEGs and PNGs, whose readers are the oldest, are read inline, and no
+PNG with compressed metadata.
 """
 
 from PIL import Image
 
-BYTES = 16 * 1024
-EDGES = (16, 128)
-"""An image within both is read in some tenths of a millisecond.
+MAX_BYTES = 16 * 1024
+MIN_EDGE, MAX_EDGE = 16, 128
+"""An image within these limits is read in some tenths of a millisecond.
 
-Its shortest edge counts too: a thin image would be enlarged to a huge one by some processors.
+MIN_EDGE excludes thin images, which some processors would enlarge to huge ones.
 """
 
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
-_PACKED = (b"zTXt", b"iTXt", b"iCCP")
-"""PNG chunks of which one kilobyte may hold a megabyte: BYTES of them take some 50 ms to open."""
+_COMPRESSED = (b"zTXt", b"iTXt", b"iCCP")
+"""PNG chunks that compress up to 1000 times: MAX_BYTES of them take some 50 ms to open."""
 
 
 def may_read_inline(data: bytes) -> bool:
-    """Tell by its bytes alone whether an image may be opened where it is."""
-    if len(data) > BYTES or not data.startswith(_SIGNATURES):
+    """Tell by the bytes whether an image may be opened inline."""
+    if len(data) > MAX_BYTES or not data.startswith(_SIGNATURES):
         return False
-    return not any(kind in data for kind in _PACKED)
+    return not any(kind in data for kind in _COMPRESSED)
 
 
 def should_read_inline(image: Image.Image) -> bool:
-    """Tell of an opened image, whose bytes may be quick, whether handing it on costs more."""
-    return EDGES[0] <= min(image.size) and max(image.size) <= EDGES[1]
+    """Tell by the size whether an opened image is read faster inline than by a worker."""
+    return min(image.size) >= MIN_EDGE and max(image.size) <= MAX_EDGE

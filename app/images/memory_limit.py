@@ -1,4 +1,4 @@
-"""How much memory a process may take while it reads an image; on Linux."""
+"""A limit on the memory that a process may allocate while it reads an image; on Linux."""
 
 import resource
 import sys
@@ -7,39 +7,38 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 BoundMemory = Callable[[int], AbstractContextManager[None]]
-"""Lets so many bytes be allocated inside; beyond, allocations fail, in Python by MemoryError."""
+"""Limits the bytes that may be allocated inside; further allocations raise MemoryError."""
 
+BASE_BYTES = 20 << 20
+BYTES_PER_PIXEL = 32
+"""Bytes that may be allocated for an image, and for each pixel that its header announces.
 
-MEMORY_BYTES = 20 << 20
-MEMORY_PER_PIXEL = 32
-"""Bytes that may be allocated for any image, and more for each pixel that its header announces.
-
-Readers take up to 20 a pixel; one that takes more makes much of something else in the file.
+Readers need up to 20 bytes a pixel.
 """
 
 
 def count_memory(pixels: int) -> int:
-    """Count the bytes that reading so many pixels may take."""
-    return MEMORY_BYTES + MEMORY_PER_PIXEL * pixels
+    """Count the bytes that may be allocated for an image of so many pixels."""
+    return BASE_BYTES + BYTES_PER_PIXEL * pixels
 
 
 def leave_unbounded(_: int) -> AbstractContextManager[None]:
-    """Bound nothing: for a process that does more than read images."""
+    """Set no limit: for a process that does more than read images."""
     return nullcontext()
 
 
 def make_bound() -> BoundMemory:
-    """Make what bounds the memory of this process, all its threads together."""
+    """Make the limit for this process, all its threads together."""
     if sys.platform != "linux":
         return leave_unbounded
     statm = Path("/proc/self/statm")
     page, limits = resource.getpagesize(), resource.getrlimit(resource.RLIMIT_DATA)
-    longest = sys.maxsize if limits[0] == resource.RLIM_INFINITY else limits[0]
+    maximum = sys.maxsize if limits[0] == resource.RLIM_INFINITY else limits[0]
 
     @contextmanager
     def bound_memory(count: int) -> Iterator[None]:
-        taken = int(statm.read_text().split()[5]) * page
-        resource.setrlimit(resource.RLIMIT_DATA, (min(taken + count, longest), limits[1]))
+        used = int(statm.read_text().split()[5]) * page
+        resource.setrlimit(resource.RLIMIT_DATA, (min(used + count, maximum), limits[1]))
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""Turning an image as its EXIF says."""
+"""Turning an image upright by its EXIF orientation."""
 
 from PIL import ExifTags, Image
 
@@ -11,23 +11,23 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes an image upright, by its EXIF orientation (EXIF 2.32, 4.6.4)."""
+"""The transposition that makes an image upright, by EXIF orientation (EXIF 2.32, 4.6.4)."""
 
-_TELL = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
-"""What tells an orientation, and must not once the image is upright."""
+_METADATA = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+"""Metadata with an orientation, removed once the image is upright."""
 
 
 def turn_upright(image: Image.Image) -> Image.Image:
-    """Load an image and turn it upright; gives the same one where nothing is to be done.
+    """Load an image and turn it upright; returns the same one if it is.
 
-    Pillow's own `exif_transpose`, which transformers' `load_image` calls, gives the same pixels. It
-    also writes the EXIF block anew, and unpacks every value in it: 100 ms for a block of 60 kB.
+    The pixels equal those of Pillow's `exif_transpose`, which `load_image` calls. That also
+    rewrites the EXIF block, with every value in it: 100 ms for a block of 60 kB.
     """
     image.load()  # first: some formats have their EXIF behind the pixels
     method = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     if method is None:
         return image
     upright = image.transpose(method)
-    for key in _TELL:
+    for key in _METADATA:
         upright.info.pop(key, None)
     return upright

@@ -1,7 +1,7 @@
-"""Reading an image: its bytes become the pixels of the model's size.
+"""Reading an image: its bytes become pixels of the model's size.
 
-`ImageReader` does it. A `Reader` says where: `ThreadReader` in this process,
-`app.images.worker_pool.ProcessReader` in processes of its own, for a service.
+`ImageReader` reads; a `Reader` says where: `ThreadReader` in this process, for offline use, and
+`app.images.worker_pool.ProcessReader` in worker processes, for a service.
 """
 
 import asyncio
@@ -25,13 +25,7 @@ from app.limits import Limits
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An image as it was read.
-
-    Attributes:
-        size: width and height of the image that was sent, upright.
-        format: one of `app.images.formats.FORMATS`, or HEIF.
-        pixels: `[height, width, 3]` of the model's size.
-    """
+    """The pixels `[height, width, 3]` of an image; size and format as of `DecodedImage`."""
 
     size: Size
     format: str
@@ -39,28 +33,19 @@ class Reading:
 
 
 class Reader(Protocol):
-    """Reads images, many at once; safe from the event loop."""
+    """Reads many images at once, without blocking the event loop."""
 
     async def warm_up(self, geometry: Geometry) -> None:
-        """Get ready for images of this geometry, so that the first need not wait."""
+        """Prepare for images of this geometry, so that the first does not wait."""
         ...
 
     async def read(self, data: bytes, geometry: Geometry) -> Reading:
-        """Read one encoded image.
-
-        Raises:
-            ProblemError: what is wrong with the image.
-        """
+        """Read one encoded image; raises ProblemError."""
         ...
 
 
 class ImageReader:
-    """Reads one image after another, where it is called.
-
-    Args:
-        limits: of an image.
-        bound_memory: holds an image to the memory that its size asks for.
-    """
+    """Reads an image in the calling thread; `bound_memory` is that of `ImageDecoder`."""
 
     def __init__(self, limits: Limits, bound_memory: BoundMemory = leave_unbounded) -> None:
         self._decoder = ImageDecoder(limits.max_bytes, limits.max_pixels, limits.gap, bound_memory)
@@ -69,24 +54,20 @@ class ImageReader:
         self._find_processor = lru_cache(maxsize=2)(self._build_processor)
 
     def warm_up(self, geometry: Geometry) -> None:
-        """Build what applies the geometry; takes seconds where transformers must be imported."""
+        """Build the processor; takes seconds if that imports transformers."""
         self._find_processor(geometry)
 
     def open_inline(self, data: bytes, geometry: Geometry) -> Image.Image | None:
-        """Open an image that is read sooner than handed on; None for any other.
-
-        Raises:
-            ProblemError: what is wrong with the image.
-        """
+        """Open an image that should be read inline; None for any other; raises ProblemError."""
         if geometry.fallback is not None or not may_read_inline(data):
             return None
         image = self._decoder.open(data)
         return image if should_read_inline(image) else None
 
-    def read(self, source: bytes | Image.Image, geometry: Geometry) -> Reading:
-        """Read one image, given as its bytes or opened; raises ProblemError."""
+    def read(self, data: bytes | Image.Image, geometry: Geometry) -> Reading:
+        """Read one image, encoded or opened; raises ProblemError."""
         processor = self._find_processor(geometry)
-        image = self._decoder.decode(source, processor.find_target)
+        image = self._decoder.decode(data, processor.find_target)
         return Reading(image.size, image.format, processor(image))
 
     def _build_processor(self, geometry: Geometry) -> Processor:
@@ -96,7 +77,7 @@ class ImageReader:
 
 
 class ThreadReader:
-    """A Reader on the threads of this process."""
+    """A Reader on threads of this process."""
 
     def __init__(self, limits: Limits) -> None:
         load_heif()
@@ -104,7 +85,7 @@ class ThreadReader:
         self._threads = ThreadPoolExecutor(limits.readers, thread_name_prefix="read")
 
     async def warm_up(self, geometry: Geometry) -> None:
-        """Build what applies the geometry."""
+        """Build the processor."""
         await asyncio.to_thread(self._images.warm_up, geometry)
 
     async def read(self, data: bytes, geometry: Geometry) -> Reading:

@@ -1,7 +1,7 @@
-"""Scaled decode: a JPEG far larger than its pixels need to be is decoded at 1/2, 1/4 or 1/8.
+"""Scaled decoding: a JPEG far larger than the model's size is decoded at 1/2, 1/4 or 1/8.
 
-libjpeg computes the smaller image from each block's lower frequencies, which saves most of the
-time of a large photograph. It is near the exact image, not equal to it: docs/performance.md.
+libjpeg computes the smaller image from the lower frequencies of each block, which saves most of
+the time of a large photograph. Its pixels differ slightly: docs/performance.md.
 """
 
 import math
@@ -20,22 +20,22 @@ Box = tuple[float, float, float, float]
 Edge = TypeVar("Edge", int, float)
 
 FindTarget = Callable[[Size], Size | None]
-"""Finds what an image of some size is resized to; None where it must be decoded exactly."""
+"""Finds the size that an image is resized to; None if it must be decoded exactly."""
 
 _TURNED = (5, 6, 7, 8)
 _FROM_RIGHT = (2, 3, 6, 7)
 _FROM_BOTTOM = (3, 4, 7, 8)
-"""EXIF orientations that swap the edges, and whose upright image begins right or bottom."""
+"""EXIF orientations that swap the edges, or start at the right or bottom."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a scaled image stands for.
+    """The original of a scaled image.
 
     Attributes:
-        size: width and height of the whole image, upright.
-        box: the part of the scaled, upright image that the whole one covers. libjpeg rounds edges
-            up, so the last row and column may lie beyond it by less than a pixel.
+        size: width and height of the original, upright.
+        box: the part of the scaled, upright image that the original covers. libjpeg rounds edges
+            up, so the last row and column exceed it by less than a pixel.
     """
 
     size: Size
@@ -45,7 +45,7 @@ class Draft:
 def draft_image(
     image: Image.Image, find_target: FindTarget | None, gap: float | None
 ) -> Draft | None:
-    """Have an opened image decoded smaller; None where it will be decoded at its full size.
+    """Set an opened image to be decoded smaller; None if it will be decoded at its full size.
 
     Raises:
         ImageTooLargeError: `find_target` refuses the size.
@@ -63,16 +63,16 @@ def draft_image(
         return None
     _, (_, _, right, bottom) = drafted
     covered = _turn((right, bottom), orientation)
-    return Draft(upright, _place(_turn(image.size, orientation), covered, orientation))
+    return Draft(upright, _find_box(_turn(image.size, orientation), covered, orientation))
 
 
 def _turn(edges: tuple[Edge, Edge], orientation: int) -> tuple[Edge, Edge]:
-    """Swap the edges where the orientation does, from stored to upright and back."""
+    """Swap the edges if the orientation does."""
     return edges[::-1] if orientation in _TURNED else edges
 
 
-def _place(size: Size, covered: tuple[float, float], orientation: int) -> Box:
-    """Place what is covered in an upright image of `size`: its rest was right and bottom."""
+def _find_box(size: Size, covered: tuple[float, float], orientation: int) -> Box:
+    """Find the covered box of an upright image of `size`; stored, it starts left and top."""
     left = size[0] - covered[0] if orientation in _FROM_RIGHT else 0.0
     top = size[1] - covered[1] if orientation in _FROM_BOTTOM else 0.0
     return left, top, left + covered[0], top + covered[1]

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: only to name it in an error, never to decide what to run."""
+"""Media types by a file's first bytes, to name them in errors; `formats` decides what is read."""
 
 from typing import Final
 
@@ -44,7 +44,7 @@ _BRANDS: Final = {
 }
 
 HEIF_TYPES: Final = frozenset(name for name in _BRANDS.values() if name.startswith("image/hei"))
-"""What photographs of iPhones are called."""
+"""The types of iPhone photographs."""
 
 _MARKUP: Final = (
     ("<svg", "image/svg+xml"),
@@ -53,12 +53,11 @@ _MARKUP: Final = (
     ("<?xml", "application/xml"),
 )
 
-
 _SPACE: Final = 0x20
 
 
 def name_media_type(data: bytes) -> str:
-    """Name the kind of content, such as `application/pdf`; `an unknown format` when none fits."""
+    """Name the media type, such as `application/pdf`; `an unknown format` if none matches."""
     for signature, name in _SIGNATURES:
         if data.startswith(signature):
             return name
@@ -70,7 +69,7 @@ def name_media_type(data: bytes) -> str:
 
 
 def _name_text(data: bytes) -> str:
-    """Tell markup, plain text and binary apart by the first kilobyte."""
+    """Tell markup, plain text and binary content apart by the first kilobyte."""
     start = data[:1024]
     text = start.decode("utf-8", "ignore").lstrip("\ufeff \t\r\n").lower()
     for mark, name in _MARKUP:

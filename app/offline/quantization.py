@@ -100,8 +100,7 @@ def _check_folders(checkpoint: Checkpoint, out: Path) -> None:
         message = f"{checkpoint.folder} is quantized already. Give the checkpoint it was made of."
         raise SettingsError(message)
     if out.exists():
-        message = f"{out} is there already. Give --out a folder that does not exist yet."
-        raise SettingsError(message)
+        raise SettingsError(f"{out} is there already. Give --out a folder that does not exist yet.")
 
 
 def _make_folder(out: Path) -> "tempfile.TemporaryDirectory[str]":

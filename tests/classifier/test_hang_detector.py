@@ -13,7 +13,7 @@ from app.errors import ModelUnavailableError
 @pytest.fixture(autouse=True)
 def _be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Allow any batch a moment only."""
-    monkeypatch.setattr(hang_detector, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(hang_detector, "MIN_TIMEOUT_S", 0.05)
 
 
 def test_an_idle_model_is_well() -> None:

@@ -61,9 +61,9 @@ def test_a_processor_that_runs_as_it_is_gives_floats() -> None:
     """Pixels are float32 then, and uint8 with any other."""
     floats = np.zeros((2, 4, 6, 3), np.float32)
     fallback = Geometry((4, 6), None, 2, crop=False, fallback="{}")
-    check_pixels(floats, fallback, most=2)
+    check_pixels(floats, fallback, max_images=2)
     with pytest.raises(InvalidRequestError, match=r"pixels of float32 .* these are uint8"):
-        check_pixels(floats.astype(np.uint8), fallback, most=2)
+        check_pixels(floats.astype(np.uint8), fallback, max_images=2)
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0garbage!!", "no bytes"])

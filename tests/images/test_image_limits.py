@@ -13,7 +13,7 @@ from app.errors import (
     UnsupportedMediaTypeError,
 )
 from app.images.decoder import DecodedImage, ImageDecoder
-from app.images.inline import BYTES, may_read_inline, should_read_inline
+from app.images.inline import MAX_BYTES, may_read_inline, should_read_inline
 from tests.support import forgeries, samples
 
 _BOUND = 16_000_000
@@ -83,7 +83,7 @@ def test_a_huge_image_is_refused_by_its_header(forge: Callable[[], bytes]) -> No
     assert measure_peak(refuse) < _BOUND
 
 
-@pytest.mark.parametrize("forge", forgeries.PILLOW_ERRORS.values(), ids=forgeries.PILLOW_ERRORS)
+@pytest.mark.parametrize("forge", forgeries.CORRUPT.values(), ids=forgeries.CORRUPT)
 def test_a_header_without_its_pixels_is_undecodable(forge: Callable[[], bytes]) -> None:
     """Sizes, offsets and counts that lie end in one error."""
 
@@ -134,8 +134,8 @@ def test_what_pillow_warns_of_is_not_printed(
     assert not caplog.records
 
 
-def test_only_small_images_are_quick() -> None:
-    """Few pixels make an image quick, unless it is so thin that a resize could make it huge."""
+def test_only_small_images_are_read_inline() -> None:
+    """A thin image is not, because a resize could make it huge."""
     decoder = ImageDecoder(max_bytes=1_000_000, max_pixels=50_000_000)
     assert should_read_inline(decoder.open(samples.encode("PNG RGB")))
     assert not should_read_inline(decoder.open(forgeries.forge_png(4000, 4000)))
@@ -143,18 +143,18 @@ def test_only_small_images_are_quick() -> None:
 
 
 @pytest.mark.parametrize("name", samples.NAMES)
-def test_only_jpeg_and_png_are_quick(name: str) -> None:
-    """Readers of other formats run in a process of their own, however small the file."""
+def test_only_jpeg_and_png_are_read_inline(name: str) -> None:
+    """Readers of other formats run in a worker, however small the file."""
     data = samples.encode(name)
     is_allowed = samples.name_format(name) in {"JPEG", "PNG"}
-    assert may_read_inline(data) == (is_allowed and len(data) <= BYTES)
+    assert may_read_inline(data) == (is_allowed and len(data) <= MAX_BYTES)
 
 
 @pytest.mark.parametrize("name", forgeries.BOMBS)
-def test_a_png_that_unpacks_to_more_is_not_quick(name: str) -> None:
+def test_a_png_with_compressed_metadata_is_not_read_inline(name: str) -> None:
     """Compressed text and colour profiles are not unpacked on the event loop, however small."""
     assert may_read_inline(samples.encode("PNG RGB"))
-    assert not may_read_inline(forgeries.BOMBS[name]()[:BYTES])
+    assert not may_read_inline(forgeries.BOMBS[name]()[:MAX_BYTES])
 
 
 @pytest.mark.parametrize("name", samples.NAMES)
@@ -167,7 +167,7 @@ def test_an_opened_image_is_decoded_like_its_bytes(name: str) -> None:
 
 
 def test_opening_refuses_what_decoding_refuses() -> None:
-    """What the header tells is told by opening, in the same errors."""
+    """Opening raises the same errors for a wrong header."""
     decoder = ImageDecoder(max_bytes=1000, max_pixels=1_000_000)
     refused = {
         b"": UndecodableImageError,

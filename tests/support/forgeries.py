@@ -79,7 +79,7 @@ HUGE: Final[dict[str, Callable[[], bytes]]] = {
 """Far more pixels than fit, in a file of a few hundred bytes that has none."""
 
 
-PILLOW_ERRORS: Final[dict[str, Callable[[], bytes]]] = {
+CORRUPT: Final[dict[str, Callable[[], bytes]]] = {
     "TIFF, strip beyond the file": lambda: forge_tiff(3000, 3000),
     "TIFF, far strip": lambda: forge_tiff(16, 1, (273, 0xFFFFFF00)),
     "TIFF, endless strip": lambda: forge_tiff(64, 64, (279, 0xFFFFFFFF), compression=8),

@@ -1,1 +1,1 @@
-"""Checkpoint files: found, checked and read. Only `processor` and `weights` import transformers."""
+"""Checkpoint files, validated and loaded. Only `processor` and `weights` import transformers."""

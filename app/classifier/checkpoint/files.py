@@ -1,6 +1,6 @@
-"""Find a checkpoint and read all of it but the weights: bundled, folder, Ray Train run or Hub id.
+"""Finding a checkpoint (bundled, folder, Ray Train run or Hub id) and reading its small files.
 
-No torch here: a wrong checkpoint is told within a second, before anything heavy starts.
+It imports no torch: a wrong checkpoint is refused within a second, before anything heavy starts.
 """
 
 import hashlib
@@ -25,16 +25,16 @@ _HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint that is there and fits together, as far as its small files tell.
+    """A checkpoint whose small files are complete and consistent.
 
     Attributes:
-        id: name for users.
+        id: the name that responses show.
         revision: commit of a Hub checkpoint, or a hash of the folder's files.
         folder: holds config.json and the weights.
         processor_folder: holds preprocessor_config.json.
         labels: names, by label id.
         activation: what turns logits into scores.
-        quantized: OpenVINO's file where `vitrine quantize` wrote the folder, else None.
+        quantized: OpenVINO's file if `vitrine quantize` wrote the folder, else None.
     """
 
     id: str
@@ -54,10 +54,10 @@ def open_checkpoint(
     Args:
         model: `bundled`, a folder, a Ray Train run folder or a Hub id.
         revision: branch, tag or commit of a Hub id.
-        processor: folder or Hub id of the image processor, where the checkpoint has none.
+        processor: folder or Hub id of the image processor, if the checkpoint has none.
 
     Raises:
-        CheckpointError: something is missing or does not fit; says how to fix it.
+        CheckpointError: a file is missing or inconsistent.
     """
     name, folder, commit = _find_model(model, revision)
     config = _read_json(folder / CONFIG)
@@ -83,8 +83,7 @@ def find_weights(folder: Path) -> list[Path]:
     if quantized.is_file():
         numbers = quantized.with_suffix(".bin")
         if not numbers.is_file():
-            message = f"{folder} has no {numbers.name}. Run `vitrine quantize` again."
-            raise CheckpointError(message)
+            raise CheckpointError(f"{folder} has no {numbers.name}. Run `vitrine quantize` again.")
         return [quantized, numbers]
     weights = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
     if not weights:
@@ -97,7 +96,7 @@ def find_weights(folder: Path) -> list[Path]:
 
 
 def _find_model(model: str, revision: str | None) -> tuple[str, Path, str | None]:
-    """Find the folder of `model`; gives its name, its folder and its commit if it has one."""
+    """Find the folder of `model`; returns its name, its folder and its commit, if any."""
     if model == "bundled":
         return "vitrine-digits", BUNDLED, None
     path = Path(model).expanduser()
@@ -110,7 +109,7 @@ def _find_model(model: str, revision: str | None) -> tuple[str, Path, str | None
 
 
 def _check_hub_id(variable: str, name: str) -> None:
-    """Refuse what is neither a folder nor the name of a Hub repository."""
+    """Refuse a name that is neither a folder nor a Hub id."""
     path = Path(name).expanduser()
     if path.exists() or path.is_absolute() or not _HUB_ID.fullmatch(name):
         message = f"{variable}={name}: there is no such folder. Give a folder or a Hub id."
@@ -118,7 +117,7 @@ def _check_hub_id(variable: str, name: str) -> None:
 
 
 def _name_folder(start: Path, folder: Path) -> str:
-    """Name a checkpoint by its path below the parent of the folder that was asked for."""
+    """Name a checkpoint by its path below the parent of the configured folder."""
     root = start.resolve()
     if root.name == "checkpoint" and folder == start:
         return f"{root.parent.name}/{root.name}"
@@ -140,8 +139,7 @@ def _find_processor(folder: Path, processor: str | None) -> Path:
             found, _ = download_snapshot(processor, None, weights=False)
         fix = "Point VITRINE_PROCESSOR at a folder or Hub id that has one."
     if not (found / PROCESSOR_CONFIG).is_file():
-        message = f"{found} has no image processor ({PROCESSOR_CONFIG}). {fix}"
-        raise CheckpointError(message)
+        raise CheckpointError(f"{found} has no image processor ({PROCESSOR_CONFIG}). {fix}")
     _read_json(found / PROCESSOR_CONFIG)
     return found
 
@@ -160,8 +158,7 @@ def _read_json(path: Path) -> dict[str, object]:
         message = f"{path} is not readable JSON: {exc}. Save the checkpoint again."
         raise CheckpointError(message) from exc
     if not isinstance(value, dict):
-        message = f"{path} is not a JSON object. Save the checkpoint again."
-        raise CheckpointError(message)
+        raise CheckpointError(f"{path} is not a JSON object. Save the checkpoint again.")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints from the Hugging Face Hub. It fetches files and never code."""
+"""Checkpoints from the Hugging Face Hub. Only weights and JSON files are fetched, never code."""
 
 import sys
 import textwrap
@@ -12,7 +12,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from app.errors import CheckpointError
 
 MAX_REASON_LENGTH = 250
-"""Characters of the Hub's own words that are quoted."""
+"""Characters of the Hub's error that are quoted."""
 
 _SMALL = ["config.json", "preprocessor_config.json"]
 _SAFE = ["model*.safetensors", "model.safetensors.index.json"]
@@ -22,15 +22,12 @@ _PICKLED = ["pytorch_model*.bin", "pytorch_model.bin.index.json"]
 def download_snapshot(
     repo_id: str, revision: str | None, *, weights: bool = True
 ) -> tuple[Path, str]:
-    """Fetch a checkpoint, or find it in the local cache.
+    """Fetch a checkpoint, or find it in the local cache; returns the folder and the commit.
 
     Args:
         repo_id: such as `google/vit-base-patch16-224`.
         revision: branch, tag or commit; None for the default branch.
-        weights: fetch the weights too, safetensors where there are any.
-
-    Returns:
-        The folder and the commit.
+        weights: fetch the weights too, as safetensors if the repository has them.
 
     Raises:
         CheckpointError: no such repository or revision, or the Hub is out of reach.
@@ -50,13 +47,13 @@ def download_snapshot(
 
 
 def _fetch(repo_id: str, revision: str | None, patterns: list[str]) -> Path:
-    """Fetch files into the cache, or find them there when the Hub is out of reach."""
+    """Fetch files into the cache; if the Hub is out of reach, find them there."""
     if not sys.stderr.isatty():
-        disable_progress_bars()  # in a log they would be noise
+        disable_progress_bars()
     return Path(snapshot_download(repo_id, revision=revision, allow_patterns=patterns))
 
 
 def _summarize(exc: Exception) -> str:
-    """Say it in one line."""
+    """Shorten an error to one line."""
     reason = textwrap.shorten(str(exc) or type(exc).__name__, MAX_REASON_LENGTH, placeholder=" …")
     return reason.rstrip(".")

@@ -1,4 +1,4 @@
-"""The labels of a checkpoint, and whether its weights give as many; it reads no tensors."""
+"""The labels of a checkpoint, and whether its head has as many outputs. It reads no tensors."""
 
 import html
 import json
@@ -15,7 +15,7 @@ _HEAD = re.compile(r"(cls_|distillation_)?classifier(\.\d+)?\.weight")
 
 
 def read_labels(config: dict[str, object], path: Path) -> tuple[str, ...]:
-    """Read id2label of the configuration at `path`; its ids must be 0 to n - 1."""
+    """Read id2label of the configuration at `path`; raises CheckpointError."""
     id2label = config.get("id2label")
     if not isinstance(id2label, dict) or not id2label:
         message = (
@@ -35,7 +35,7 @@ def read_labels(config: dict[str, object], path: Path) -> tuple[str, ...]:
 
 
 def find_activation(config: dict[str, object], labels: tuple[str, ...]) -> Activation:
-    """Find what turns logits into scores, by the rules of transformers' pipeline."""
+    """Find what turns logits into scores, as transformers' pipeline does."""
     problem = config.get("problem_type")
     if problem == "regression":
         return "none"
@@ -45,7 +45,7 @@ def find_activation(config: dict[str, object], labels: tuple[str, ...]) -> Activ
 
 
 def check_head(weights: list[Path], labels: tuple[str, ...]) -> None:
-    """Refuse a classification head that has another number of outputs than there are labels."""
+    """Refuse a classification head whose outputs are not as many as the labels."""
     for path in weights:
         if path.suffix == ".xml":
             _check_quantized(path, labels)
@@ -60,7 +60,7 @@ def check_head(weights: list[Path], labels: tuple[str, ...]) -> None:
 
 
 def _check_quantized(path: Path, labels: tuple[str, ...]) -> None:
-    """Refuse a quantized model whose labels, which its file holds, are not those of config.json."""
+    """Refuse a quantized model whose file names other labels than config.json."""
     found = _QUANTIZED_LABELS.search(path.read_text("utf-8", "replace"))
     if found is None or html.unescape(found[1]) != json.dumps(labels):
         message = (
@@ -71,7 +71,7 @@ def _check_quantized(path: Path, labels: tuple[str, ...]) -> None:
 
 
 def _read_shapes(path: Path) -> dict[str, list[int]]:
-    """Read the tensors' shapes from a safetensors header; of a .bin nothing is known yet."""
+    """Read the tensors' shapes from a safetensors header; {} for other files."""
     if path.suffix != ".safetensors":
         return {}
     try:

@@ -1,7 +1,4 @@
-"""A guard around transformers' loaders: silence, and one line on what a bad file makes them raise.
-
-It does not know what they load.
-"""
+"""Errors of transformers' loaders become one CheckpointError; their progress bars are silenced."""
 
 import textwrap
 from collections.abc import Iterator
@@ -14,7 +11,7 @@ from transformers.utils import logging
 from app.errors import CheckpointError
 
 MAX_REASON_LENGTH = 300
-"""Characters of transformers' own words that are quoted; some of its messages list all models."""
+"""Characters of transformers' message that are quoted; some messages list all models."""
 
 LOADER_ERRORS = (
     OSError,
@@ -30,19 +27,16 @@ LOADER_ERRORS = (
     SafetensorError,
     StrictDataclassError,
 )
-"""What transformers raises on configurations and weights that are damaged or do not belong."""
+"""What transformers raises on damaged or mismatched configurations and weights."""
 
 
 @contextmanager
 def translate_loader_errors(subject: str, fix: str) -> Iterator[None]:
-    """Run a loader in silence.
+    """Run a loader silently; raises CheckpointError if it fails.
 
     Args:
-        subject: what is wrong when it fails, such as "the model of FOLDER cannot be loaded".
-        fix: a sentence on how to fix it.
-
-    Raises:
-        CheckpointError: the loader failed.
+        subject: the beginning of the error, such as "the model of FOLDER cannot be loaded".
+        fix: its last sentence, on how to fix it.
     """
     try:
         with silence():
@@ -51,13 +45,12 @@ def translate_loader_errors(subject: str, fix: str) -> Iterator[None]:
         reason = textwrap.shorten(
             f"{type(exc).__name__}: {exc}", MAX_REASON_LENGTH, placeholder=" …"
         )
-        message = f"{subject}: {reason.rstrip(' .:')}. {fix}"
-        raise CheckpointError(message) from exc
+        raise CheckpointError(f"{subject}: {reason.rstrip(' .:')}. {fix}") from exc
 
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Switch off transformers' progress bars and reports; its errors are told in our words."""
+    """Switch off transformers' progress bars and warnings."""
     verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -1,7 +1,7 @@
-"""Split a transformers image processor in two: picture geometry for the ingress, scaling for here.
+"""A transformers image processor, split into geometry for the ingress and scaling for the engine.
 
-It knows the processors whose geometry `app.backend.Geometry` can express; any other becomes a
-geometry with a fallback, and nothing is left to scale.
+A processor that `app.backend.Geometry` cannot express becomes the geometry's fallback, and leaves
+nothing to scale.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Scaling:
     Attributes:
         factor: such as 1/255, or None for no scaling.
         mean: of each channel, or None for no normalisation.
-        std: of each channel; counts where `mean` does.
+        std: of each channel, or None with `mean`.
     """
 
     factor: float | None
@@ -43,7 +43,7 @@ def load_processor(folder: Path) -> tuple[Geometry, Scaling]:
     """Load the processor of `folder` and split it.
 
     Raises:
-        CheckpointError: it cannot be read, or it does not give RGB pixels of one fixed size.
+        CheckpointError: it cannot be read, or its pixels are not RGB of one fixed size.
     """
     with translate_loader_errors(f"the image processor of {folder} cannot be used", _FIX):
         processor = AutoImageProcessor.from_pretrained(
@@ -58,7 +58,7 @@ def load_processor(folder: Path) -> tuple[Geometry, Scaling]:
 
 
 def _read_geometry(processor: BaseImageProcessor, size: tuple[int, int]) -> Geometry | None:
-    """Read the geometry; None where it cannot be expressed."""
+    """Read the geometry; None if it cannot be expressed."""
     if not _is_plain(processor):
         return None
     if isinstance(processor, ConvNextImageProcessorPil):
@@ -93,7 +93,7 @@ def _read_scaling(processor: BaseImageProcessor) -> Scaling:
 
 
 def _spread(values: float | list[float]) -> tuple[float, ...]:
-    """One value a channel."""
+    """Repeat one value for each channel."""
     return (float(values),) * 3 if isinstance(values, int | float) else tuple(map(float, values))
 
 
@@ -101,7 +101,7 @@ _STEPS = ("process_image", "resize", "center_crop", "rescale", "normalize", "_pr
 
 
 def _is_plain(processor: BaseImageProcessor) -> bool:
-    """Tell whether every step is the standard one (or ConvNeXt's) and none is a stranger."""
+    """Tell whether every step is the standard one or ConvNeXt's."""
     if not isinstance(processor, PilBackend) or processor.do_pad:
         return False
     standard: tuple[type, ...] = (PilBackend, ConvNextImageProcessorPil)
@@ -113,7 +113,7 @@ def _is_plain(processor: BaseImageProcessor) -> bool:
 
 
 def _measure_size(processor: BaseImageProcessor, folder: Path) -> tuple[int, int]:
-    """Measure the `(height, width)` of the pixels; refuse what differs from image to image."""
+    """Measure the `(height, width)` of the pixels; refuse a size that depends on the image."""
     images = [Image.new("RGB", size) for size in ((640, 480), (300, 500))]
     shapes = {
         np.shape(processor(images=image, return_tensors="np")["pixel_values"]) for image in images

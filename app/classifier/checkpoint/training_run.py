@@ -33,7 +33,7 @@ class _Result(BaseModel):
 
 
 class _Snapshot(BaseModel):
-    """The fields of Ray Train V2's `_CheckpointManagerState` that tell the newest checkpoint."""
+    """The fields of Ray Train V2's `_CheckpointManagerState` that name the newest checkpoint."""
 
     latest_checkpoint_result: _Result | None = None
     checkpoint_results: list[_Result] = []

@@ -1,4 +1,4 @@
-"""A checkpoint's weights in its architecture: tensors only, no pickled and no remote code."""
+"""Loading a checkpoint's weights: only tensors are read, no pickled and no remote code runs."""
 
 import logging
 import pickle
@@ -39,11 +39,11 @@ def load_weights(checkpoint: Checkpoint) -> PreTrainedModel:
 
 
 def _check_pickles(files: list[Path]) -> None:
-    """Refuse pickles that hold anything but tensors, by name."""
+    """Refuse pickles that hold anything but tensors by name."""
     for file in files:
         message = (
             f"{file} is damaged or holds more than tensors, which could run code, so it is "
-            "refused. Save the model as safetensors, in a place you trust, with save_pretrained()."
+            "refused. Save the model as safetensors, where you trust it, with save_pretrained()."
         )
         try:
             tensors = torch.load(file, map_location="meta", weights_only=True)
@@ -56,7 +56,7 @@ def _check_pickles(files: list[Path]) -> None:
 def _load_model(
     folder: Path, *, is_pickled: bool
 ) -> tuple[PreTrainedModel, dict[str, list[object]]]:
-    """Load the model, and what transformers says of its weights."""
+    """Load the model and transformers' report on its weights."""
     return AutoModelForImageClassification.from_pretrained(  # type: ignore[no-any-return]
         folder,
         local_files_only=True,
@@ -64,13 +64,13 @@ def _load_model(
         weights_only=True,
         use_safetensors=not is_pickled,
         dtype=torch.float32,
-        ignore_mismatched_sizes=True,  # told below, in our words
+        ignore_mismatched_sizes=True,  # _check_complete refuses them
         output_loading_info=True,
     )
 
 
 def _check_complete(checkpoint: Checkpoint, info: dict[str, list[object]]) -> None:
-    """Refuse weights that would leave a part of the model random."""
+    """Refuse weights that would leave parts of the model at random."""
     if mismatched := info["mismatched_keys"]:
         message = (
             f"{checkpoint.folder}: the weights do not fit config.json (name, shape there, shape "

@@ -1,1 +1,1 @@
-"""What runs a model: one module for each way, all behind `app.classifier.engines.engine.Engine`."""
+"""Engines run the model on a device, each behind `app.classifier.engines.engine.Engine`."""

@@ -1,7 +1,4 @@
-"""The Engine protocol: `pixels -> logits`. Which engine runs, `selection.py` decides.
-
-It does not know what the numbers mean.
-"""
+"""The Engine protocol: pixels in, logits out. `selection.py` chooses an implementation."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -18,10 +15,10 @@ class Engine(Protocol):
     """Runs a model on one device.
 
     Attributes:
-        name: as VITRINE_ENGINE has it.
-        precision: what it computes in.
+        name: its name in VITRINE_ENGINE.
+        precision: of its arithmetic.
         device: such as `cpu` or `cuda:0`.
-        slots: batches that it can have under way at once, called from so many threads.
+        slots: batches that may run at once, each called from a thread of its own.
     """
 
     name: EngineName
@@ -30,26 +27,17 @@ class Engine(Protocol):
     slots: int
 
     def run(self, pixels: Pixels) -> Logits:
-        """Run pixels `[n, height, width, 3]`, as the geometry gives them, to logits `[n, labels]`.
-
-        The logits are float32 and the caller's own.
-        """
+        """Run pixels `[n, height, width, 3]` to logits `[n, labels]`, float32, in a new array."""
         ...
 
     def set_threads(self, count: int) -> None:
-        """Use so many CPU threads from here on; without effect on a GPU, and not while it runs."""
+        """Set the number of CPU threads, while no batch runs; no effect on a GPU."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInput:
-    """What an engine is built from.
-
-    Attributes:
-        checkpoint: the weights.
-        geometry: the shape of the pixels.
-        scaling: what is left to do to them.
-    """
+    """What an engine is built from: weights, the pixels' shape and their scaling."""
 
     checkpoint: Checkpoint
     geometry: Geometry

@@ -1,6 +1,6 @@
-"""A checkpoint as one torch module, from pixels to logits: scaling is part of it.
+"""A checkpoint as one torch module from pixels to logits.
 
-So the arithmetic travels into every graph that is made of it.
+Scaling is part of the module, so every graph that is traced or captured from it includes it.
 """
 
 import torch
@@ -51,8 +51,8 @@ class Network(torch.nn.Module):
 class Normalizer:
     """Scaling on the device, bit-equal to transformers' PIL processors, which use NumPy.
 
-    They multiply in float64, round to float32, then subtract and divide in float32. It is no
-    torch module: its numbers stay float32 where the model's become half.
+    They multiply in float64, round to float32, then subtract and divide in float32. It is no torch
+    module, because its mean and std must stay float32 when the model becomes half precision.
     """
 
     def __init__(self, scaling: Scaling, device: torch.device) -> None:
@@ -73,7 +73,7 @@ class Normalizer:
 
 
 def _to_channels(values: tuple[float, ...] | None, device: torch.device) -> torch.Tensor | None:
-    """Shape one value a channel to broadcast over `[n, channels, height, width]`."""
+    """Shape one value per channel to broadcast over `[n, channels, height, width]`."""
     if values is None:
         return None
     return torch.tensor(values, dtype=torch.float32, device=device).reshape(1, -1, 1, 1)

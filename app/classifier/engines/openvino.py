@@ -1,6 +1,6 @@
-"""OpenVINO on a CPU: straight from a checkpoint, or from the files that `vitrine quantize` wrote.
+"""OpenVINO on a CPU, converted from a checkpoint or read from what `vitrine quantize` wrote.
 
-Its own default would compute in bf16 on a CPU that can; here a precision is what was asked for.
+OpenVINO would compute in bf16 on every CPU that can; this engine sets the precision explicitly.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-# Without this line, importing OpenVINO reports to its makers; with it, they take their stub.
+# Without this line, importing OpenVINO sends telemetry; with it, OpenVINO uses its stub.
 import openvino as ov  # noqa: E402 - see above
 
 from app.backend import Logits, Pixels  # noqa: E402
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 _FIX_CONVERT = "Set VITRINE_ENGINE=torch; OpenVINO does not know this architecture."
 _FIX_WRITE = "Look at the reason; is there room on the disk? Else serve it in fp32."
 _FIX_READ = "Run `vitrine quantize` again."
-TRIED = 5
-"""Images in the batch that a conversion is tried on; it was recorded on two."""
+
+CHECK_BATCH = 5
+"""Images that a conversion is checked on; it was traced on two."""
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "bf16": 0.2}
-"""Largest difference of a logit from torch's in fp32, relative and absolute."""
+"""Maximum difference of a logit from torch's in fp32, relative and absolute."""
 
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
-"""What the parts that are not quantized compute in."""
+"""Precision of the layers that are not quantized."""
 
 
 def convert_checkpoint(engine_input: EngineInput, precision: Precision) -> "OpenvinoEngine":
@@ -48,17 +49,16 @@ def convert_checkpoint(engine_input: EngineInput, precision: Precision) -> "Open
     from app.classifier.engines.network import load_network, make_example  # noqa: PLC0415
 
     network = load_network(engine_input, "fp32", torch.device("cpu"))
-    example = make_example(engine_input, TRIED)
+    example = make_example(engine_input, CHECK_BATCH)
     engine = OpenvinoEngine(convert_network(engine_input, network), precision)
     with translate_loader_errors(
         f"the model of {engine_input.checkpoint.folder} fails", _FIX_CONVERT
     ):
         with torch.inference_mode():
-            wanted = network(example).numpy()
-        near = TOLERANCE[precision]
-        if not np.allclose(engine.run(example.numpy()), wanted, rtol=near, atol=near):
-            message = "OpenVINO gives other logits than torch"
-            raise ValueError(message)
+            expected = network(example).numpy()
+        tolerance = TOLERANCE[precision]
+        if not np.allclose(engine.run(example.numpy()), expected, tolerance, tolerance):
+            raise ValueError("OpenVINO gives other logits than torch")
     return engine
 
 
@@ -69,13 +69,13 @@ def convert_network(engine_input: EngineInput, network: "Network") -> ov.Model:
     example = make_example(engine_input, 2)
     subject = f"the model of {engine_input.checkpoint.folder} cannot be converted"
     with translate_loader_errors(subject, _FIX_CONVERT), silence(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of shapes that are constants: ours are
+        warnings.simplefilter("ignore")  # that shapes become constants: they are constant here
         shape = [-1, *example.shape[1:]]
         return ov.convert_model(network, example_input=example, input=[shape])
 
 
 def write_quantized(engine_input: EngineInput, images: list[Pixels], path: Path) -> None:
-    """Quantize a checkpoint to int8 on calibration images, with a progress bar; write it."""
+    """Quantize a checkpoint to int8 on calibration images, with a progress bar, and write it."""
     import nncf  # noqa: PLC0415 - serving never needs it
     import torch  # noqa: PLC0415 - a quantized checkpoint does without
 
@@ -131,11 +131,11 @@ class OpenvinoEngine:
         self.precision = precision
         self._model = model
         self._core = ov.Core()
-        if precision == "bf16" and "BF16" not in self._list_capabilities():
-            message = "VITRINE_PRECISION=bf16, but this CPU lacks it. Set it to fp32."
-            raise SettingsError(message)
+        capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if precision == "bf16" and "BF16" not in capabilities:
+            raise SettingsError("VITRINE_PRECISION=bf16, but this CPU lacks it. Set it to fp32.")
         self._threads = -1
-        self.set_threads(0)  # as many as OpenVINO sees fit
+        self.set_threads(0)  # OpenVINO's own choice
 
     def run(self, pixels: Pixels) -> Logits:
         """Run pixels to logits."""
@@ -143,7 +143,7 @@ class OpenvinoEngine:
         return cast("Logits", np.array(result[0], dtype=np.float32))
 
     def set_threads(self, count: int) -> None:
-        """Compile for so many threads; no request may run meanwhile."""
+        """Compile for `count` threads, while no batch runs."""
         if count == self._threads:
             return
         self._threads = count
@@ -154,7 +154,3 @@ class OpenvinoEngine:
         }
         compiled = self._core.compile_model(self._model, "CPU", options)
         self._request = compiled.create_infer_request()
-
-    def _list_capabilities(self) -> list[str]:
-        """List what the CPU can compute in."""
-        return list(self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))

@@ -1,4 +1,4 @@
-"""Which engine runs a checkpoint, by what is asked for and what this machine has.
+"""Engine selection by the settings, the checkpoint and this machine.
 
     device  engine     runs                                                     precision
     cpu     torch      a traced graph where it gives the same, else the module  fp32 bf16
@@ -7,10 +7,10 @@
     cuda    torch      CUDA graphs of the module                                fp32 bf16 fp16
     cuda    compile    CUDA graphs of the compiled module                       fp32 bf16 fp16
 
-`auto` takes on a CPU OpenVINO where it is installed, else torch, in fp32: what the checkpoint's
-own pipeline gives. On a GPU it takes compile where that is available, else torch, in half
-precision. int8 is taken only where the checkpoint is one that `vitrine quantize` wrote. An engine
-is imported when it is taken.
+On a CPU, `auto` selects OpenVINO if it is installed, else torch, in fp32: equal to the
+checkpoint's own pipeline. On a GPU it selects compile if Triton is installed, else torch, in half
+precision. int8 needs a checkpoint that `vitrine quantize` wrote. Only the selected engine is
+imported.
 """
 
 import logging
@@ -27,14 +27,14 @@ _logger = logging.getLogger("vitrine.classifier")
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What is asked for, as the settings of these names have it.
+    """The settings of these names.
 
     Attributes:
         device: `auto`, `cpu` or `cuda`.
         engine: `auto` or an engine's name.
         precision: `auto` or a precision.
-        buckets: batch sizes that CUDA graphs are captured for; a batch runs in the smallest that
-            holds it.
+        buckets: batch sizes that CUDA graphs are captured for; a batch runs in the smallest
+            sufficient one.
     """
 
     device: str = "auto"
@@ -44,11 +44,11 @@ class EngineOptions:
 
 
 def build_engine(engine_input: EngineInput, options: EngineOptions) -> Engine:
-    """Build the engine that is asked for, or the best that `auto` may take.
+    """Build the engine of the options, or the best one if they say `auto`.
 
     Raises:
         CheckpointError: the checkpoint cannot be loaded.
-        SettingsError: this machine lacks what is asked for.
+        SettingsError: this machine lacks what the options ask for.
     """
     if engine_input.checkpoint.quantized is not None:
         return _build_quantized(engine_input, options)
@@ -62,7 +62,8 @@ def build_engine(engine_input: EngineInput, options: EngineOptions) -> Engine:
         return _build_cuda(engine_input, options)
     if options.engine == "openvino":
         return _build_openvino(engine_input, options)
-    if options.engine == "auto" and _may_take_openvino(options):
+    is_fp32 = options.precision in {"auto", "fp32"}
+    if options.engine == "auto" and is_fp32 and _is_installed("openvino"):
         try:
             return _build_openvino(engine_input, options)
         except CheckpointError as exc:
@@ -74,14 +75,14 @@ def build_engine(engine_input: EngineInput, options: EngineOptions) -> Engine:
 
 
 def build_eager_engine(engine_input: EngineInput, device: str) -> Engine:
-    """Build what cannot fail but for memory: the network itself, in fp32, on a device."""
+    """Build the engine without a graph, in fp32, as the fallback of half precision."""
     from app.classifier.engines.torch_eager import EagerEngine  # noqa: PLC0415
 
     return EagerEngine(engine_input, device)
 
 
 def _build_openvino(engine_input: EngineInput, options: EngineOptions) -> Engine:
-    """Build OpenVINO's engine straight from the checkpoint."""
+    """Build OpenVINO's engine from a checkpoint that is not quantized."""
     check_openvino()
     from app.classifier.engines.openvino import convert_checkpoint  # noqa: PLC0415
 
@@ -89,7 +90,7 @@ def _build_openvino(engine_input: EngineInput, options: EngineOptions) -> Engine
 
 
 def check_openvino() -> None:
-    """Refuse to go on without OpenVINO; raises SettingsError."""
+    """Raise SettingsError if OpenVINO is not installed."""
     if not _is_installed("openvino"):
         message = (
             "OpenVINO is not installed. Run `pip install 'vitrine[openvino]'`, or set "
@@ -99,10 +100,9 @@ def check_openvino() -> None:
 
 
 def check_nncf() -> None:
-    """Refuse to quantize without NNCF; raises SettingsError."""
+    """Raise SettingsError if NNCF, which quantizes, is not installed."""
     if not _is_installed("nncf"):
-        message = "NNCF is not installed. Run `pip install 'vitrine[quantize]'`."
-        raise SettingsError(message)
+        raise SettingsError("NNCF is not installed. Run `pip install 'vitrine[quantize]'`.")
 
 
 def _build_quantized(engine_input: EngineInput, options: EngineOptions) -> Engine:
@@ -130,7 +130,9 @@ def _build_cuda(engine_input: EngineInput, options: EngineOptions) -> Engine:
         raise SettingsError(message)
     from app.classifier.engines.torch_cuda import CudaEngine, choose_precision  # noqa: PLC0415
 
-    is_compiled = options.engine == "compile" or (options.engine == "auto" and has_triton())
+    is_compiled = options.engine == "compile" or (
+        options.engine == "auto" and _is_installed("triton")
+    )
     precision = choose_precision(options.precision)
     with translate_loader_errors(
         f"the model of {engine_input.checkpoint.folder} does not run on this GPU",
@@ -139,38 +141,26 @@ def _build_cuda(engine_input: EngineInput, options: EngineOptions) -> Engine:
         return CudaEngine(engine_input, precision, options.buckets, is_compiled=is_compiled)
 
 
-def has_triton() -> bool:
-    """Tell whether torch.compile can make kernels for the GPU."""
-    return _is_installed("triton")
-
-
 def _choose_cpu_precision(options: EngineOptions) -> Precision:
-    """Choose what a CPU computes in: fp32 unless told otherwise."""
+    """Choose the precision on a CPU: fp32 by default; raises SettingsError."""
     if options.precision == "auto":
         return "fp32"
     if options.precision == "fp16":
-        message = "VITRINE_PRECISION=fp16 needs a GPU. Set it to fp32 or bf16 on a CPU."
-        raise SettingsError(message)
+        raise SettingsError("VITRINE_PRECISION=fp16 needs a GPU. Set it to fp32 or bf16 on a CPU.")
     return options.precision
 
 
-def _may_take_openvino(options: EngineOptions) -> bool:
-    """Tell whether `auto` takes OpenVINO: where it is installed."""
-    return options.precision in {"auto", "fp32"} and _is_installed("openvino")
-
-
 def _has_gpu(device: str) -> bool:
-    """Tell whether the model goes to a GPU; raises SettingsError."""
+    """Tell whether the model runs on a GPU; raises SettingsError."""
     if device == "cpu":
         return False
     import torch  # noqa: PLC0415 - heavy
 
     if device == "cuda" and not torch.cuda.is_available():
-        message = "VITRINE_DEVICE=cuda, but torch sees no GPU. Set it to auto or cpu."
-        raise SettingsError(message)
+        raise SettingsError("VITRINE_DEVICE=cuda, but torch sees no GPU. Set it to auto or cpu.")
     return torch.cuda.is_available()
 
 
 def _is_installed(package: str) -> bool:
-    """Tell whether a package is there, without importing it."""
+    """Tell whether a package is installed, without importing it."""
     return find_spec(package) is not None

@@ -1,7 +1,7 @@
-"""torch on a CPU: a traced graph where it gives the same, or a compiled one, else the module.
+"""torch on a CPU: a traced graph if its logits are equal, or a compiled one, else the module.
 
-Calling a small ViT costs as much Python as arithmetic; a traced graph runs without Python and so
-without the lock that the replica's event loop needs.
+Half the time of calling a small ViT is Python; a traced graph runs without Python, and so without
+the interpreter lock that the replica's event loop needs.
 """
 
 import logging
@@ -19,10 +19,10 @@ from app.classifier.engines.network import Network, load_network, make_example
 from app.errors import SettingsError
 
 TOLERANCE = {"fp32": 1e-5, "bf16": 1e-2}
-"""Largest difference of a graph from the module's own logits, relative and absolute."""
+"""Maximum difference of a graph's logits from the module's, relative and absolute."""
 
-_TRACED, _TRIED = 2, 5
-"""Images in the batch that is traced, and in the one that the result is tried on."""
+TRACE_BATCH, CHECK_BATCH = 2, 5
+"""Images in the batch that is traced, and in the one that the graph is checked on."""
 
 Run = Callable[[torch.Tensor], torch.Tensor]
 
@@ -51,7 +51,10 @@ class CpuEngine:
         self.name: EngineName = "compile" if is_compiled else "torch"
         self.precision = precision
         network = load_network(engine_input, precision, torch.device("cpu"))
-        examples = (make_example(engine_input, _TRACED), make_example(engine_input, _TRIED))
+        examples = (
+            make_example(engine_input, TRACE_BATCH),
+            make_example(engine_input, CHECK_BATCH),
+        )
         self._run = (
             compile_network(network)
             if is_compiled
@@ -64,12 +67,12 @@ class CpuEngine:
         return cast("Logits", self._run(torch.from_numpy(pixels)).numpy())
 
     def set_threads(self, count: int) -> None:
-        """Use so many threads inside an operation."""
+        """Set the number of threads of one operation."""
         torch.set_num_threads(count)
 
 
 def compile_network(network: Network) -> Run:
-    """Compile, for any batch size, with the weights frozen in; raises SettingsError."""
+    """Compile for any batch size, with frozen weights; raises SettingsError."""
     if shutil.which("c++") is None and shutil.which("g++") is None:
         message = (
             "VITRINE_ENGINE=compile needs a C++ compiler (on Debian: apt-get install g++). "
@@ -77,34 +80,34 @@ def compile_network(network: Network) -> Run:
         )
         raise SettingsError(message)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's own, of what it imports
+        warnings.simplefilter("ignore")  # about torch's own imports
         return torch.compile(network, dynamic=True, options={"freezing": True})
 
 
 def trace_network(
     network: Network, examples: tuple[torch.Tensor, torch.Tensor], tolerance: float
 ) -> Run:
-    """Trace, and take the graph where it gives what the network gives, on another batch too."""
+    """Trace a network; returns the graph if its logits are equal on a second batch, else itself."""
     try:
         traced = _trace(network, examples[0])
     except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError) as exc:
-        _logger.debug("this model is not traced, which would be faster: %s", exc)
+        _logger.debug("this model cannot be traced, which would be faster: %s", exc)
         return network
     return traced if _give_the_same(network, traced, examples[1], tolerance) else network
 
 
 @torch.inference_mode()
 def _trace(network: Network, example: torch.Tensor) -> Run:
-    """Record the operations on one batch and freeze the weights into them."""
+    """Trace the operations on one batch and freeze the weights."""
     with silence(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of shapes that are constants: ours are
+        warnings.simplefilter("ignore")  # that shapes become constants: they are constant here
         traced = torch.jit.trace(network, example, strict=False, check_trace=False)  # type: ignore[no-untyped-call]
         return torch.jit.freeze(traced)  # type: ignore[no-any-return]
 
 
 @torch.inference_mode()
 def _give_the_same(network: Run, traced: Run, example: torch.Tensor, tolerance: float) -> bool:
-    """Compare both on another batch, of another size; a shape that was recorded shows here."""
+    """Compare the logits on a batch of another size, which shows a batch size that was frozen."""
     try:
         return torch.allclose(network(example), traced(example), rtol=tolerance, atol=tolerance)
     except RuntimeError:

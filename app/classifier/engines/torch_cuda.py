@@ -1,7 +1,7 @@
-"""torch on a GPU: a CUDA graph for each bucket of batch sizes, and two batches under way.
+"""torch on a GPU: a CUDA graph for each bucket of batch sizes, in two slots.
 
-Each slot has a stream, pinned memory and graphs of its own, so that one batch's copies overlap
-the other's arithmetic. Pixels travel as they are, uint8; the graph scales them.
+Each slot has its own stream, pinned memory and graphs, so that the copies of one batch overlap the
+arithmetic of the other. Pixels are copied as uint8; the graph scales them.
 """
 
 import logging
@@ -17,7 +17,7 @@ from app.classifier.engines.network import Network, load_network, make_example
 from app.errors import SettingsError
 
 SLOTS = 2
-"""Batches under way: one computes while the other is copied."""
+"""Batches at once: one computes while the other is copied."""
 
 WARM_UPS = 3
 """Runs before a graph is captured: libraries choose their kernels in the first."""
@@ -26,7 +26,7 @@ _logger = logging.getLogger("vitrine.classifier")
 
 
 def choose_precision(wanted: str) -> Precision:
-    """Choose what the GPU computes in: `auto` is bf16 where the GPU has it, else fp16."""
+    """Choose the precision on a GPU; `auto` is bf16 if the GPU has it, else fp16."""
     has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     if wanted == "bf16" and not has_bf16:
         message = "VITRINE_PRECISION=bf16, but this GPU lacks it. Set it to fp16 or fp32."
@@ -37,12 +37,12 @@ def choose_precision(wanted: str) -> Precision:
 
 
 class CudaEngine:
-    """torch on the first GPU that is visible.
+    """torch on the first visible GPU.
 
     Args:
         engine_input: what to load.
         precision: `fp32`, `bf16` or `fp16`.
-        buckets: batch sizes to capture; the largest is the largest batch.
+        buckets: batch sizes to capture; no batch is larger than the largest.
         is_compiled: compile the network before it is captured.
     """
 
@@ -67,7 +67,7 @@ class CudaEngine:
         self._slots = slots
 
     def run(self, pixels: Pixels) -> Logits:
-        """Run pixels to logits, in a slot that is free; waits for one."""
+        """Run pixels to logits in a free slot; waits for one."""
         slot = self._slots.get()
         try:
             return slot.run(pixels)
@@ -80,7 +80,7 @@ class CudaEngine:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """One bucket's graph and where it leaves its logits."""
+    """One bucket's graph, and its output on the GPU."""
 
     graph: torch.cuda.CUDAGraph
     logits: torch.Tensor
@@ -108,7 +108,7 @@ class Slot:
 
     @torch.inference_mode()
     def run(self, pixels: Pixels) -> Logits:
-        """Copy in, replay, copy out, wait; the lock is free while the GPU works."""
+        """Copy in, replay, copy out, wait without the interpreter lock."""
         count = len(pixels)
         capture = self._captures[next(size for size in self._buckets if size >= count)]
         self._staging[:count].copy_(torch.from_numpy(pixels))
@@ -120,7 +120,7 @@ class Slot:
         return cast("Logits", self._answer[:count].numpy().copy())
 
     def _capture(self, network: torch.nn.Module, size: int) -> Capture:
-        """Record what the network does to the first `size` images."""
+        """Capture the network's graph for the first `size` images."""
         pixels = self._pixels[:size]
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
@@ -136,10 +136,10 @@ class Slot:
 def _try_compiled(
     network: Network, engine_input: EngineInput, buckets: tuple[int, ...]
 ) -> "queue.SimpleQueue[Slot] | None":
-    """Capture the compiled network; None, and a line, where it cannot be compiled.
+    """Capture the compiled network; None, with a warning, if it cannot be compiled.
 
     Raises:
-        SettingsError: the GPU's memory is too small, which torch without compile would not fix.
+        SettingsError: the GPU's memory is too small, with or without compilation.
     """
     try:
         return _capture_slots(network, engine_input, buckets, is_compiled=True)
@@ -147,14 +147,14 @@ def _try_compiled(
         message = "The GPU's memory is too small. Lower VITRINE_BATCH_SIZE or VITRINE_BUCKETS."
         raise SettingsError(message) from exc
     except RuntimeError as exc:
-        _logger.warning("torch.compile does not work here, going on without it: %s", exc)
+        _logger.warning("torch.compile fails, so the model is not compiled: %s", exc)
         return None
 
 
 def _capture_slots(
     network: Network, engine_input: EngineInput, buckets: tuple[int, ...], *, is_compiled: bool
 ) -> "queue.SimpleQueue[Slot]":
-    """Capture all graphs of all slots."""
+    """Capture the graphs of all slots."""
     sizes = sorted(set(buckets))
     run: torch.nn.Module = network
     if is_compiled:

@@ -1,4 +1,4 @@
-"""The network itself, in fp32: what a batch falls back to that half precision cannot express."""
+"""The fallback of half precision: the network in fp32, without a graph."""
 
 from typing import cast
 
@@ -31,5 +31,5 @@ class EagerEngine:
         return cast("Logits", self._network(torch.from_numpy(pixels)).cpu().numpy())
 
     def set_threads(self, count: int) -> None:
-        """Use so many threads inside an operation."""
+        """Set the number of threads of one operation."""
         torch.set_num_threads(count)
