@@ -1,1 +1,1 @@
-"""The core: bytes in, prediction out. It knows no HTTP, no Ray and no torch."""
+"""The core: encoded images in, predictions out. It knows no HTTP, Ray or torch."""

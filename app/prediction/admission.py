@@ -1,7 +1,7 @@
-"""How much may be in the house: images that wait or are being scored, and bytes that are held.
+"""Admission control: bounds the images in flight and the buffered bytes of one ingress replica.
 
-What comes beyond is refused at once. Of a body that comes the announced length is looked at and
-not held: a few slow clients could announce the whole house full.
+Excess is refused at once. The announced length of a body is checked but not reserved, because a
+few slow clients could announce all of the capacity.
 """
 
 import asyncio
@@ -13,25 +13,21 @@ from contextlib import contextmanager
 from app.errors import OverloadedError
 
 CANCELLATION_WINDOW_S = 1.0
-"""Seconds after a client has hung up in which others are expected to have."""
+"""Seconds after a disconnect in which more are expected."""
 
-DISCONNECT_TURNS = 5
-"""Iterations of the event loop until uvicorn has read that a client disconnected and Serve cancels
-its request. Two were too few, four enough; they are spent only within CANCELLATION_WINDOW_S."""
+DISCONNECT_ITERATIONS = 5
+"""Iterations of the event loop until uvicorn has read a disconnect and Serve has cancelled the
+request. Two were too few, four enough; they are spent only within CANCELLATION_WINDOW_S."""
 
 
 class Admission:
-    """Counts images and bytes, and refuses what does not fit.
-
-    Args:
-        max_images: most images at once.
-        max_bytes: most bytes of bodies at once.
+    """Counts images and bytes, and refuses what exceeds `max_images` or `max_bytes`.
 
     Attributes:
-        images: those in the house now.
-        bytes: held now.
-        refused: how often something was refused.
-        cancelled: how many images nobody waited for any more, because their client had gone.
+        images: in flight now.
+        bytes: buffered now.
+        refused: number of refusals.
+        cancelled: number of images whose client disconnected.
     """
 
     def __init__(self, max_images: int, max_bytes: int) -> None:
@@ -44,22 +40,14 @@ class Admission:
         self._last_cancelled = -math.inf
 
     def check(self, length: int = 0, images: int = 1) -> None:
-        """Refuse what would not fit now; takes no place.
-
-        Args:
-            length: bytes that are announced.
-            images: how many come.
-
-        Raises:
-            OverloadedError: the house is full.
-        """
+        """Raise OverloadedError if so many images and bytes would not fit now; reserves nothing."""
         if self.images + images > self._max_images:
             self._refuse(f"{self.images} images are waiting already; try again in a moment.")
         self._check_bytes(length)
 
     @contextmanager
     def hold_images(self, count: int = 1) -> Iterator[None]:
-        """Take a place for each of some images; raises OverloadedError."""
+        """Hold slots for `count` images; raises OverloadedError."""
         self.check(images=count)
         self.images += count
         try:
@@ -71,40 +59,40 @@ class Admission:
             self.images -= count
 
     async def yield_to_disconnects(self) -> None:
-        """Let a request be cancelled whose client has gone; at once where none has of late.
+        """Let Serve cancel this request if its client has disconnected.
 
-        Clients that give up and ask again can be more than an ingress replica can answer, and
-        then every answer would be for one that has gone.
+        It returns at once if no client has disconnected recently. Without it, clients that time out
+        and retry could keep a replica busy with requests that are already cancelled.
         """
         if time.monotonic() - self._last_cancelled > CANCELLATION_WINDOW_S:
             return
         try:
-            for _ in range(DISCONNECT_TURNS):
+            for _ in range(DISCONNECT_ITERATIONS):
                 await asyncio.sleep(0)
         except asyncio.CancelledError:
             self._note_cancelled()
             raise
 
     def hold_bytes(self, count: int) -> None:
-        """Take a place for more bytes, until `free_bytes`; raises OverloadedError."""
+        """Hold more bytes, until `free_bytes`; raises OverloadedError."""
         self._check_bytes(count)
         self.bytes += count
 
     def free_bytes(self, count: int) -> None:
-        """Give bytes back."""
+        """Release bytes."""
         self.bytes -= count
 
     def _note_cancelled(self, count: int = 1) -> None:
-        """Count images that nobody waits for any more."""
+        """Count images whose client disconnected."""
         self.cancelled += count
         self._last_cancelled = time.monotonic()
 
     def _check_bytes(self, count: int) -> None:
-        """Refuse more bytes than fit now."""
+        """Raise OverloadedError if more bytes would not fit now."""
         if self.bytes + count > self._max_bytes:
             self._refuse(f"{self.bytes} bytes are waiting already; try again in a moment.")
 
     def _refuse(self, message: str) -> None:
-        """Count and raise."""
+        """Count a refusal and raise OverloadedError."""
         self.refused += 1
         raise OverloadedError(message)

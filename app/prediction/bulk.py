@@ -1,4 +1,4 @@
-"""Many images of one request: as many at once in the core as a batch has, each in its turn."""
+"""Bulk requests: many images of one request, at most a batch of them in the core at once."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
@@ -10,23 +10,22 @@ from app.prediction.result import Classified
 from schemas import PredictOptions
 
 Read = Callable[[], Awaitable[bytes]]
-"""Reads one image of the request when it is its turn; raises ProblemError."""
-
+"""Reads one image of the request; raises ProblemError."""
 
 Result = TypeVar("Result")
 Job = Callable[[], Awaitable[Result]]
 
 
 def count_slots(limits: Limits) -> int:
-    """Count the images of one request that are in the core at once: those of a batch."""
+    """Count the images of one request that may be in the core at once: those of a batch."""
     return min(limits.batch_size, limits.max_queue)
 
 
 async def finish_each(jobs: AsyncIterable[Job[Result]], slots: int) -> AsyncGenerator[Result]:
-    """Do jobs as they come, and give each result as it is there; raises what a job raises.
+    """Run jobs as they arrive and yield each result when it is ready; raises what a job raises.
 
-    A place is kept until its result is taken, so whoever reads slowly is sent no more than `slots`
-    results, and no job is asked for before there is a place.
+    A slot stays taken until its result is consumed, so a slow consumer buffers at most `slots`
+    results, and no job is read before a slot is free.
     """
     free = asyncio.Semaphore(slots)
     results: asyncio.Queue[tuple[Result] | None] = asyncio.Queue()
@@ -58,12 +57,12 @@ async def finish_each(jobs: AsyncIterable[Job[Result]], slots: int) -> AsyncGene
 
 
 class BulkClassifier:
-    """Classifies the images of one request.
+    """Classifies the images of one request, at most `count_slots` at once.
 
     Args:
         predictor: the core.
-        options: of every image.
-        deadline: time of the event loop until which; later images get that problem.
+        options: for every image.
+        deadline: of all images, by the event loop's clock.
     """
 
     def __init__(self, predictor: Predictor, options: PredictOptions, deadline: float) -> None:
@@ -73,6 +72,6 @@ class BulkClassifier:
         self._slots = asyncio.Semaphore(count_slots(predictor.limits))
 
     async def classify(self, read: Read) -> Classified:
-        """Read and classify one image when there is a place; raises ProblemError."""
+        """Read and classify one image when a slot is free; raises ProblemError."""
         async with self._slots:
             return await self._predictor.classify(await read(), self._options, self._deadline)

@@ -1,10 +1,9 @@
-"""Images become groups, and groups travel: the rule that makes the service work-conserving.
+"""The coalescer gathers pixels into groups, by a rule that is work-conserving.
 
-**A full group leaves at once. A partial group leaves when a classifier has none in flight, or
-when it is as large as the smallest in flight and fewer than two for each are.**
-A lone image leaves at once; while the model is busy, arrivals gather instead of freezing into
-small batches; full groups are not held back, so that overload stays visible behind it. It knows
-neither images nor models: a sender scores a stack of pixels and answers for the whole stack.
+**A full group is sent at once. A partial group is sent when a classifier has none in flight, or
+when it is as large as the smallest in flight and fewer than two per classifier are.**
+So a lone image is sent at once, and while the model is busy, arrivals gather instead of freezing
+into small batches. Full groups are never held back: overload stays visible to Serve.
 """
 
 import asyncio
@@ -20,17 +19,17 @@ from app.errors import ModelUnavailableError
 from app.observability.logs import make_context
 
 Sender = Callable[[Pixels, float], Awaitable[Scored]]
-"""Scores pixels `[n, height, width, 3]` within seconds, after which nobody waits any more; what it
-raises fails the members of that group alone."""
+"""Scores pixels `[n, height, width, 3]` within a timeout in seconds; what it raises fails the group
+alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredImage:
-    """What one image of a group gets.
+    """The result of one image.
 
     Attributes:
-        logits: `[labels]` float32, or None when the group was refused for its geometry.
-        group: the answer to the whole group.
+        logits: `[labels]` float32, or None if the group was refused for its geometry.
+        group: the result of the whole group.
     """
 
     logits: Logits | None
@@ -38,7 +37,7 @@ class ScoredImage:
 
 
 MAX_PARTIAL_GROUPS = 2
-"""Groups in flight for each classifier before partial ones wait: one runs while one travels."""
+"""Groups in flight per classifier before partial ones wait: one runs while one travels."""
 
 Waiter = asyncio.Future[ScoredImage]
 
@@ -48,8 +47,8 @@ class Coalescer:
 
     Args:
         send: scores pixels `[n, height, width, 3]`, 1 <= n <= group_size.
-        group_size: most images in a group.
-        classifiers: how many replicas share the groups.
+        group_size: maximum number of images in a group.
+        classifiers: number of classifier replicas.
         slots: groups in flight for each of them before partial ones wait.
     """
 
@@ -67,12 +66,8 @@ class Coalescer:
     async def score(self, pixels: Pixels, deadline: float = math.inf) -> ScoredImage:
         """Score one image's pixels `[height, width, 3]`; raises what the sender raises.
 
-        An image whose caller is cancelled before its group has left is not sent, and the sending
-        of a group whose callers are all cancelled is cancelled too.
-
-        Args:
-            pixels: of one image.
-            deadline: time of the event loop after which the caller does not wait any more.
+        An image whose caller is cancelled before its group is sent is not sent, and a group whose
+        callers are all cancelled is cancelled too. `deadline` is by the event loop's clock.
         """
         future: Waiter = asyncio.get_running_loop().create_future()
         self._waiting[future] = pixels, deadline
@@ -83,7 +78,7 @@ class Coalescer:
             self._waiting.pop(future, None)
 
     async def score_all(self, images: Iterable[Pixels], deadline: float) -> list[ScoredImage]:
-        """Score images as `score` does, all put in at once, so that they fill groups."""
+        """Score images as `score` does, added all at once, so that they fill groups."""
         loop = asyncio.get_running_loop()
         futures: dict[Waiter, tuple[Pixels, float]] = {
             loop.create_future(): (image, deadline) for image in images
@@ -97,34 +92,34 @@ class Coalescer:
                 self._waiting.pop(future, None)
 
     def _send_due(self) -> None:
-        """Send the groups that the rule lets go now."""
+        """Send the groups that the rule permits now."""
         while len(self._waiting) >= self._group_size:
             self._send_group()
         if self._waiting and self._may_send_partial():
             self._send_group()
 
     def _may_send_partial(self) -> bool:
-        """Tell whether a partial group may leave; the second of a classifier must be worth it."""
+        """Tell whether the rule permits to send a partial group now."""
         in_flight = self._in_flight
         if len(in_flight) < self._classifiers:
             return True
-        has_place = len(in_flight) < self._slots * self._classifiers
-        return has_place and len(self._waiting) >= min(in_flight)
+        has_slot = len(in_flight) < self._slots * self._classifiers
+        return has_slot and len(self._waiting) >= min(in_flight)
 
     def _send_group(self) -> None:
         """Take the oldest images and send them as one group."""
         futures = list(self._waiting)[: self._group_size]
         images = [self._waiting.pop(future) for future in futures]
         self._in_flight.append(len(futures))
-        # In no request's context: Serve cancels the calls that were made in one whose client goes.
+        # Outside any request's context: Serve cancels the calls of a request that is cancelled.
         task = asyncio.create_task(self._score_group(images), context=make_context())
         self._tasks.add(task)  # the loop holds tasks weakly
         task.add_done_callback(lambda done: self._finish_group(futures, done))
         for future in futures:
-            future.add_done_callback(lambda _: _cancel_for_nobody(task, futures))
+            future.add_done_callback(lambda _: _cancel_if_abandoned(task, futures))
 
     async def _score_group(self, images: list[tuple[Pixels, float]]) -> list[ScoredImage]:
-        """Score one group; gives one answer an image, in order."""
+        """Score one group; returns one result per image, in order."""
         pixels = cast("Pixels", np.stack([image for image, _ in images]))  # all of one dtype
         timeout_s = max(deadline for _, deadline in images) - asyncio.get_running_loop().time()
         scored = await self._send(pixels, timeout_s)
@@ -133,10 +128,10 @@ class Coalescer:
         return [ScoredImage(scored.logits[index], scored) for index in range(len(images))]
 
     def _finish_group(self, futures: list[Waiter], task: asyncio.Task[list[ScoredImage]]) -> None:
-        """Answer each member that still waits, then send what may leave now."""
+        """Set the result of each image that still waits, then send what the rule permits."""
         self._tasks.discard(task)
-        for gone in [waiter for waiter in self._waiting if waiter.done()]:
-            del self._waiting[gone]  # cancelled in this very tick
+        for waiter in [waiter for waiter in self._waiting if waiter.done()]:
+            del self._waiting[waiter]  # cancelled in this iteration of the event loop
         self._in_flight.remove(len(futures))
         cut_off = "The call to the model was cut off; try again."
         error = ModelUnavailableError(cut_off) if task.cancelled() else task.exception()
@@ -150,7 +145,7 @@ class Coalescer:
         self._send_due()
 
 
-def _cancel_for_nobody(task: asyncio.Task[list[ScoredImage]], futures: list[Waiter]) -> None:
-    """Cancel the sending of a group that nobody waits for any more."""
+def _cancel_if_abandoned(task: asyncio.Task[list[ScoredImage]], futures: list[Waiter]) -> None:
+    """Cancel a group whose callers are all cancelled."""
     if all(future.cancelled() for future in futures):
         task.cancel()

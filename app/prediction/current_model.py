@@ -1,6 +1,6 @@
-"""What is ready for the revision that is served, and how another one takes its place.
+"""The model that an ingress replica knows, and the change to another revision of it.
 
-An ingress holds no checkpoint: it asks the classifier to describe itself once, and an answer that
+An ingress holds no checkpoint. It asks the classifier for its description once; a result that
 another revision scored brings that revision's description along.
 """
 
@@ -15,18 +15,18 @@ from app.prediction.coalescer import Coalescer
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """What serves the images of one revision of the model."""
+    """One revision's description and the coalescer of its groups."""
 
     description: Description
     coalescer: Coalescer
 
 
 class CurrentModel:
-    """Keeps what is ready for the revision of now.
+    """Keeps the current ServedModel, and replaces it when the classifier changes.
 
     Args:
-        backend: describes itself, and scores groups.
-        reader: gets ready for each revision's geometry.
+        backend: the classifier.
+        reader: is warmed up for each revision's geometry.
         limits: of groups.
     """
 
@@ -38,7 +38,7 @@ class CurrentModel:
         self._changing = asyncio.Lock()
 
     async def get(self) -> ServedModel:
-        """Get ready for what is served; asks the classifier the first time."""
+        """Get the current model; asks the classifier the first time."""
         if self._current is not None:
             return self._current
         async with self._changing:
@@ -47,7 +47,7 @@ class CurrentModel:
             return self._current
 
     async def adopt(self, served: ServedModel, scored: Scored) -> Description:
-        """Find who scored; takes that revision over where the answer brings its description."""
+        """Return the description of the revision that scored; makes a new one current."""
         if scored.description is None:
             return served.description
         async with self._changing:
@@ -56,7 +56,7 @@ class CurrentModel:
         return scored.description
 
     async def _build(self, description: Description) -> ServedModel:
-        """Get ready for one revision."""
+        """Warm up for one revision."""
 
         async def send(pixels: Pixels, timeout_s: float) -> Scored:
             group = Group(pixels, description.revision, description.geometry, timeout_s)

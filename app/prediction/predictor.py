@@ -1,6 +1,6 @@
-"""The core: an image's bytes in, its predictions out. Every door enters here.
+"""The predictor: an encoded image in, predictions out. Every API calls it.
 
-It speaks to a Backend and holds no checkpoint; a prediction's labels always belong to the weights
+It holds no checkpoint: a Backend scores. A prediction's labels are always those of the revision
 that scored it (`app.prediction.current_model`).
 """
 
@@ -22,24 +22,24 @@ from app.prediction.result import Classified, TimedReading, build_answer
 from app.prediction.scores import check_logits
 from schemas import PredictOptions
 
-PREPARE_TRIES = 3
-"""How often an image is prepared anew when the model changes under it."""
+MAX_TRIES = 3
+"""How often an image is read, because the model's geometry changed before it was scored."""
 
-CHANGING = "The model is being changed; try again in a moment."
+MODEL_CHANGING = "The model is being changed; try again in a moment."
 
 
 class Predictor:
     """Classifies images through a Backend, within limits.
 
     Args:
-        backend: scores what was read.
+        backend: scores pixels.
         limits: of images, in number, size and time.
-        reader: reads images; threads of this process when None.
+        reader: reads images; None for threads of this process.
 
     Attributes:
         limits: as given.
-        admission: what is in the house; doors ask it before they read a body.
-        last_success: when the last image was scored, by the monotonic clock.
+        admission: the images and bytes in flight; APIs check it before they read a body.
+        last_success: time of the last successful inference, by the monotonic clock.
     """
 
     def __init__(self, backend: Backend, limits: Limits, reader: Reader | None = None) -> None:
@@ -57,42 +57,42 @@ class Predictor:
 
         Args:
             data: the image.
-            options: which predictions to answer.
-            deadline: time of the event loop until which; None for the limit from now on.
+            options: which predictions to return.
+            deadline: by the event loop's clock; None for `limits.timeout_s` from now.
 
         Raises:
-            ProblemError: any row of the error table.
+            ProblemError: of any kind.
         """
         async with self._admit(1, deadline) as until:
             return await self._classify(data, options, until)
 
     async def score(self, pixels: Pixels, deadline: float | None = None) -> Logits:
-        """Score images that are of the model's size already, all by the same revision.
+        """Score pixels `[n, height, width, 3]` of the model's size, all by the same revision.
 
         Args:
-            pixels: `[n, height, width, 3]`, as `check_pixels` says; n at most `limits.max_stack`.
+            pixels: of the model's geometry; n is at most `limits.max_stack`.
             deadline: as of `classify`.
 
         Returns:
             Logits `[n, labels]`, float32, finite.
 
         Raises:
-            InvalidRequestError: the pixels are not what the model takes.
-            ProblemError: what else may go wrong with a model.
+            InvalidRequestError: the pixels do not fit the model.
+            ProblemError: of any other kind.
         """
-        most = self.limits.max_stack
-        check_pixels(pixels, (await self.describe()).geometry, most)
+        max_images = self.limits.max_stack
+        check_pixels(pixels, (await self.describe()).geometry, max_images)
         async with self._admit(len(pixels), deadline) as until:
-            for _ in range(PREPARE_TRIES):
+            for _ in range(MAX_TRIES):
                 served = await self._current_model.get()
-                check_pixels(pixels, served.description.geometry, most)
+                check_pixels(pixels, served.description.geometry, max_images)
                 logits = await self._score(pixels, served, until)
                 if logits is not None:
                     return logits
-        raise ModelUnavailableError(CHANGING)
+        raise ModelUnavailableError(MODEL_CHANGING)
 
     async def describe(self) -> Description:
-        """Say what is served; raises ModelUnavailableError."""
+        """Describe the current model; raises ModelUnavailableError."""
         try:
             async with asyncio.timeout(self.limits.timeout_s):
                 return (await self._current_model.get()).description
@@ -100,12 +100,12 @@ class Predictor:
             raise ModelUnavailableError("The model is still loading; try again soon.") from exc
 
     async def check(self) -> None:
-        """Ask whether the model works, past whatever waits; raises ModelUnavailableError."""
+        """Check the model, past the queue; raises ModelUnavailableError."""
         await self._backend.check()
 
     @asynccontextmanager
     async def _admit(self, images: int, deadline: float | None) -> AsyncIterator[float]:
-        """Take places for images until a time of the event loop, which it gives."""
+        """Hold slots for images until a deadline, which it yields."""
         if deadline is None:
             deadline = asyncio.get_running_loop().time() + self.limits.timeout_s
         with self.admission.hold_images(images):
@@ -116,20 +116,20 @@ class Predictor:
                 raise DeadlineExceededError("The image was not classified in time.") from exc
 
     async def _classify(self, data: bytes, options: PredictOptions, deadline: float) -> Classified:
-        """Classify, preparing the image anew when the model changed under it."""
-        for _ in range(PREPARE_TRIES):
+        """Classify; reads the image again if the model changed before it was scored."""
+        for _ in range(MAX_TRIES):
             served = await self._current_model.get()
-            prepared = await self._read(data, served)
-            scored = await served.coalescer.score(prepared.reading.pixels, deadline)
+            timed = await self._read(data, served)
+            scored = await served.coalescer.score(timed.reading.pixels, deadline)
             current = await self._current_model.adopt(served, scored.group)
             if scored.logits is not None:
-                classified = build_answer(prepared, scored, current, options)
-                self.last_success = time.monotonic()  # the scores were found to be numbers
+                classified = build_answer(timed, scored, current, options)
+                self.last_success = time.monotonic()  # its scores are finite
                 return classified
-        raise ModelUnavailableError(CHANGING)
+        raise ModelUnavailableError(MODEL_CHANGING)
 
     async def _score(self, pixels: Pixels, served: ServedModel, deadline: float) -> Logits | None:
-        """Score pixels; None when the model changed under them, so that rows would not agree."""
+        """Score pixels; None if the model changed, so that rows could be of two revisions."""
         images = await served.coalescer.score_all(pixels, deadline)
         for image in images:
             await self._current_model.adopt(served, image.group)

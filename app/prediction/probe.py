@@ -1,4 +1,4 @@
-"""Health that tells the truth: an inference through the real path a moment ago, or one now."""
+"""The health probe: healthy means a successful inference, recently or now."""
 
 import asyncio
 import contextlib
@@ -14,16 +14,16 @@ from app.observability.logs import make_context
 from app.prediction.predictor import Predictor
 from schemas import PredictOptions, Queue
 
-FRESH_S = 4.0
-"""An inference this many seconds ago still counts as proof."""
+MAX_AGE_S = 4.0
+"""Seconds for which a successful inference counts as recent."""
 
 PROBE_TIMEOUT_S = 2.5
-"""Seconds that a probe image may take, and after it the model's own word: with FRESH_S, a model
-that hangs is told of within 10 seconds, where its batches take less than one (`HangDetector`)."""
+"""Seconds for a probe image, and then for `Predictor.check`. With MAX_AGE_S, a model that hangs is
+reported within 10 seconds, if its batches take less than one (`HangDetector`)."""
 
 
 class Probe:
-    """Answers whether the real path works; checks at the same time share one probe image."""
+    """Checks that inference succeeds; concurrent checks share one probe image."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
@@ -33,7 +33,7 @@ class Probe:
 
     @property
     def queue(self) -> Queue:
-        """What waits in this ingress replica, and what was refused or left."""
+        """The counts of this replica's admission control."""
         admission = self._predictor.admission
         return Queue(
             images=admission.images,
@@ -44,31 +44,31 @@ class Probe:
 
     @property
     def uptime_s(self) -> float:
-        """Seconds since this probe, and so this ingress replica, was made."""
+        """Seconds since this probe, and so its ingress replica, started."""
         return time.monotonic() - self._started
 
     async def check(self) -> tuple[Description, float | None]:
-        """Check the real path.
+        """Check that inference succeeds.
 
         Returns:
-            What is served, and seconds since the last inference that succeeded; None before it.
+            The model's description, and seconds since the last success; None before the first.
 
         Raises:
-            ModelUnavailableError: the last one is too long ago, and a fresh one failed.
+            ModelUnavailableError: the last success is too long ago, and the probe failed.
         """
-        if self._measure_age() > FRESH_S:
+        if self._measure_age() > MAX_AGE_S:
             if self._probing is None or self._probing.done():
-                # In no request's context: Serve cancels the calls of one whose client hangs up.
+                # Outside any request's context: Serve cancels the calls of a cancelled request.
                 self._probing = asyncio.create_task(self._run_probe(), context=make_context())
-            await asyncio.shield(self._probing)  # whoever hangs up leaves it to the others
+            await asyncio.shield(self._probing)  # it outlives a cancelled check
         age_s = self._measure_age()
         return await self._predictor.describe(), None if math.isinf(age_s) else age_s
 
     async def _run_probe(self) -> None:
-        """Send one small image all the way, as a user's would go.
+        """Classify one small image; ask the model instead while images are in flight.
 
-        It does not queue behind users' images: while there are any, or when it takes long, the
-        model is asked whether it works on something.
+        So the probe never queues behind users' images. The model is asked, too, if the image takes
+        too long.
         """
         try:
             if not self._predictor.admission.images:
@@ -83,7 +83,7 @@ class Probe:
             raise ModelUnavailableError(message) from exc
 
     def _measure_age(self) -> float:
-        """Seconds since the last inference that succeeded."""
+        """Measure the seconds since the last success; infinite before the first."""
         last = self._predictor.last_success
         return math.inf if last is None else time.monotonic() - last
 

@@ -1,4 +1,4 @@
-"""The answer to one image: its logits become predictions, and its times are told."""
+"""The result of one image: predictions from its logits, and timing."""
 
 import time
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from schemas import ImageInfo, ModelInfo, PredictOptions, PredictResponse, Score
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Where a request's time went, in milliseconds."""
+    """Milliseconds that a request spent in each stage."""
 
     decode_ms: float
     queue_ms: float
@@ -25,13 +25,13 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """The answer to one image, what it was made of, and where its time went.
+    """The result of one image.
 
     Attributes:
         response: the predictions.
-        timing: where the time went.
+        timing: of its stages.
         logits: `[labels]` float32, finite.
-        description: of the revision that scored them.
+        description: of the revision that scored it.
     """
 
     response: PredictResponse
@@ -42,7 +42,7 @@ class Classified:
 
 @dataclass(frozen=True, slots=True)
 class TimedReading:
-    """One image, read for one revision; the clock before and after."""
+    """An image that was read, and `perf_counter` before and after."""
 
     reading: Reading
     started: float
@@ -50,40 +50,36 @@ class TimedReading:
 
 
 def read_options(options: Mapping[str, object]) -> PredictOptions:
-    """Read which predictions to answer, for the doors whose library does not.
-
-    Raises:
-        InvalidRequestError: an option is unknown, or out of its range.
-    """
+    """Validate options, for the APIs whose library does not; raises InvalidRequestError."""
     try:
         return PredictOptions.model_validate(options)
     except ValidationError as exc:
         error = exc.errors()[0]
-        place = ".".join(str(step) for step in error["loc"])
-        raise InvalidRequestError(f"{place}: {error['msg']}") from exc
+        location = ".".join(str(step) for step in error["loc"])
+        raise InvalidRequestError(f"{location}: {error['msg']}") from exc
 
 
 def build_answer(
-    prepared: TimedReading, scored: ScoredImage, description: Description, options: PredictOptions
+    timed: TimedReading, scored: ScoredImage, description: Description, options: PredictOptions
 ) -> Classified:
-    """Put the answer together, with the labels of the revision that scored it.
+    """Build the result, with the labels of the revision that scored it.
 
     Raises:
         InternalError: a score is not a finite number.
         InvalidRequestError: the options do not fit the labels.
     """
-    assert scored.logits is not None  # noqa: S101 - the caller has looked
-    waited_ms = (time.perf_counter() - prepared.decoded) * 1000
+    assert scored.logits is not None  # noqa: S101 - the caller has checked
+    waited_ms = (time.perf_counter() - timed.decoded) * 1000
     inference_ms = scored.group.inference_ms
-    width, height = prepared.reading.size
+    width, height = timed.reading.size
     scores = compute_scores(scored.logits, description.activation)
     response = PredictResponse(
         model=ModelInfo(id=description.model_id, revision=description.revision),
-        image=ImageInfo(width=width, height=height, format=prepared.reading.format),
+        image=ImageInfo(width=width, height=height, format=timed.reading.format),
         predictions=rank_predictions(scores, description.labels, options),
         scores=scores.tolist() if options.scores is Scores.ALL else None,
         logits=scored.logits.tolist() if options.logits else None,
     )
-    decode_ms = (prepared.decoded - prepared.started) * 1000
+    decode_ms = (timed.decoded - timed.started) * 1000
     timing = Timing(decode_ms, max(0.0, waited_ms - inference_ms), inference_ms)
     return Classified(response, timing, scored.logits, description)

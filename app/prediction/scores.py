@@ -1,4 +1,4 @@
-"""Logits become predictions, as transformers' image-classification pipeline does it."""
+"""Predictions from logits, equal to those of transformers' image-classification pipeline."""
 
 from collections.abc import Sequence
 
@@ -11,21 +11,13 @@ from schemas import DEFAULT_TOP_K, Prediction, PredictOptions
 
 
 def check_logits(logits: Logits) -> None:
-    """Refuse logits that are no numbers, what an image gets that the model fails on.
-
-    Raises:
-        InternalError: one is not finite.
-    """
+    """Raise InternalError unless all logits are finite; NaN means that the model failed."""
     if not np.isfinite(logits).all():
         raise InternalError("The model gave a score that is not a number.")
 
 
 def compute_scores(logits: Logits, activation: Activation) -> NDArray[np.float32]:
-    """Compute the scores `[labels]` of logits `[labels]`, float32.
-
-    Raises:
-        InternalError: a score is not a finite number.
-    """
+    """Compute scores `[labels]`, float32, of logits `[labels]`; raises InternalError."""
     check_logits(logits)
     with np.errstate(over="ignore"):  # an exponent too large for float32 scores 0 or 1
         if activation == "softmax":
@@ -39,13 +31,13 @@ def compute_scores(logits: Logits, activation: Activation) -> NDArray[np.float32
 def rank_predictions(
     scores: NDArray[np.float32], labels: Sequence[str], options: PredictOptions
 ) -> list[Prediction]:
-    """List the best of `labels` by falling score `[labels]`; equal ones by rising label id.
+    """List the best labels by falling score, equal ones by rising label id.
 
-    A threshold of 0 leaves nothing out: a regression may answer below zero.
+    A threshold of 0 excludes nothing, because a regression may be negative.
 
     Raises:
-        InvalidRequestError: `top_k` is more than the number of labels. The default is let
-            through, because generated clients send it, and gives all labels where they are fewer.
+        InvalidRequestError: `top_k` exceeds the number of labels. Its default is permitted, because
+            generated clients send it, and returns all labels if they are fewer.
     """
     if options.top_k > len(labels) and options.top_k != DEFAULT_TOP_K:
         message = f"query top_k: must be 1 to {len(labels)}, the number of labels of this model."

@@ -8,7 +8,7 @@ import pytest
 from app.backend import Description, Group, Scored
 from app.errors import ModelUnavailableError
 from app.limits import Limits
-from app.prediction.predictor import PREPARE_TRIES, Predictor
+from app.prediction.predictor import MAX_TRIES, Predictor
 from app.prediction.result import Classified
 from schemas import PredictOptions
 from tests.support import samples
@@ -123,6 +123,6 @@ def test_a_geometry_that_never_rests_is_an_unavailable_model() -> None:
         for calls in (1, 2):
             with pytest.raises(ModelUnavailableError, match="being changed"):
                 await predictor.classify(samples.encode_grey(0), _TOP_1)
-            assert len(backend.groups) == calls * PREPARE_TRIES
+            assert len(backend.groups) == calls * MAX_TRIES
 
     asyncio.run(scenario())

@@ -13,7 +13,7 @@ from app.errors import InternalError, ModelUnavailableError
 from app.limits import Limits
 from app.prediction import probe as probes
 from app.prediction.predictor import Predictor
-from app.prediction.probe import FRESH_S, Probe
+from app.prediction.probe import MAX_AGE_S, Probe
 from schemas import PredictOptions
 from tests.support import samples
 from tests.support.fake_backend import DESCRIPTION, FakeBackend
@@ -35,7 +35,7 @@ def make_predictor(backend: FakeBackend, max_queue: int = 8) -> Predictor:
 
 def age(predictor: Predictor) -> None:
     """Make the last success too old to count."""
-    predictor.last_success = time.monotonic() - FRESH_S - 1
+    predictor.last_success = time.monotonic() - MAX_AGE_S - 1
 
 
 def test_a_fresh_inference_counts() -> None:
@@ -48,7 +48,7 @@ def test_a_fresh_inference_counts() -> None:
         description, last_s = await Probe(predictor).check()
         assert description == DESCRIPTION
         assert last_s is not None
-        assert 0 <= last_s < FRESH_S
+        assert 0 <= last_s < MAX_AGE_S
         assert len(backend.groups) == 1
 
     asyncio.run(scenario())
@@ -61,7 +61,7 @@ def test_the_first_check_sends_an_image() -> None:
         backend = FakeBackend()
         _, last_s = await Probe(make_predictor(backend)).check()
         assert last_s is not None
-        assert last_s < FRESH_S
+        assert last_s < MAX_AGE_S
         assert [group.pixels.shape[0] for group in backend.groups] == [1]
 
     asyncio.run(scenario())
