@@ -1,17 +1,20 @@
-"""The process that reads images for `app.images.worker_pool`, and how the two talk.
+"""The worker process that reads images for `app.images.worker_pool`, and the messages between them.
 
 What a hostile image can do to a decoder, it does here: take too long, take too much memory or
-crash. The process then ends, and nothing else does.
+crash. The worker then ends, and nothing else does.
+
+A message is four bytes of length, then MessagePack. It is not pickle, because unpickling runs the
+code that its sender names, and a hostile image may control the worker that sends the answer.
 """
 
 import json
 import signal
 import socket
-import struct
 import sys
-from dataclasses import asdict
+from contextlib import suppress
 from typing import Any, BinaryIO
 
+import msgpack
 import numpy as np
 from PIL import AvifImagePlugin
 
@@ -22,85 +25,73 @@ from app.images.memory_limit import make_bound
 from app.images.reader import ImageReader, Reading
 from app.limits import Limits
 
-START = struct.Struct("!III")
-"""A message: its number, the lengths of both its parts, then a part of JSON and a part of bytes.
+LENGTH_BYTES = 4
 
-To the process go a geometry (JSON), then images (bytes). Each message is answered
-under its number: by `{}`, by what was read (JSON) with its pixels (bytes), or by a problem (JSON).
+Message = tuple[Any, ...]
+"""To the worker: `(number, geometry, image)`; without an image it warms up.
+
+From it, for each: the number, then a reading (size, format, shape, dtype, pixels), a problem (type,
+detail) or nothing.
 """
-
-
-def write_geometry(geometry: Geometry) -> bytes:
-    """Write the head of the message that sets the geometry."""
-    return json.dumps(asdict(geometry)).encode()
-
-
-def read_geometry(head: bytes) -> Geometry:
-    """Read what `write_geometry` wrote."""
-    fields = json.loads(head)
-    resize = fields["resize"]
-    fields["resize"] = tuple(resize) if isinstance(resize, list) else resize
-    return Geometry(**{**fields, "size": tuple(fields["size"])})
-
-
-def write_reading(reading: Reading) -> tuple[dict[str, Any], bytes]:
-    """Write the answer to an image that was read, its head and its body."""
-    pixels = reading.pixels
-    head = {
-        "size": reading.size,
-        "format": reading.format,
-        "shape": pixels.shape,
-        "type": pixels.dtype.str,
-    }
-    return head, pixels.tobytes()
-
-
-def read_answer(head: bytes, body: bytes) -> Reading:
-    """Read an answer; raises the ProblemError that it tells of."""
-    answer = json.loads(head)
-    if "problem" in answer:
-        raise _PROBLEMS[answer["problem"]](answer["detail"])
-    pixels = np.frombuffer(body, answer["type"]).reshape(answer["shape"])
-    return Reading(tuple(answer["size"]), answer["format"], pixels)
-
 
 _PROBLEMS = {problem.type: problem for problem in ProblemError.__subclasses__()}
 
 
+def pack_message(message: Message) -> tuple[bytes, bytes]:
+    """Pack a message; returns its length and its body."""
+    body = msgpack.packb(message)
+    return len(body).to_bytes(LENGTH_BYTES), body
+
+
+def unpack_message(body: bytes) -> Message:
+    """Unpack the body of a message; raises ValueError."""
+    message: Message = msgpack.unpackb(body, use_list=False)
+    return message
+
+
+def unpack_reading(answer: Message) -> Reading:
+    """Unpack a reading; raises the ProblemError that came instead."""
+    if len(answer) == 2:  # noqa: PLR2004 - type and detail
+        raise _PROBLEMS[answer[0]](answer[1])
+    size, image_format, shape, dtype, body = answer
+    return Reading(size, image_format, np.ndarray(shape, dtype, body))
+
+
+def _answer(images: ImageReader, geometry: Geometry, image: bytes | None) -> Message:
+    """Read an image, or warm up."""
+    if image is None:
+        images.warm_up(geometry)
+        return ()
+    try:
+        reading = images.read(image, geometry)
+    except ProblemError as problem:
+        return problem.type, str(problem)
+    pixels = reading.pixels
+    return reading.size, reading.format, pixels.shape, pixels.dtype.str, pixels.tobytes()
+
+
 def serve(requests: BinaryIO, answers: BinaryIO, images: ImageReader) -> None:
     """Answer requests until there are no more."""
-    geometry: Geometry | None = None
-    while start := requests.read(START.size):
-        number, head_length, body_length = START.unpack(start)
-        head, body = requests.read(head_length), requests.read(body_length)
-        answer: dict[str, Any] = {}
-        pixels = b""
-        if head or geometry is None:
-            geometry = read_geometry(head)
-            images.warm_up(geometry)
-        else:
-            try:
-                answer, pixels = write_reading(images.read(body, geometry))
-            except ProblemError as problem:
-                answer = {"problem": problem.type, "detail": str(problem)}
-        text = json.dumps(answer).encode()
-        answers.write(START.pack(number, len(text), len(pixels)) + text)
-        answers.write(pixels)
+    while body := requests.read(int.from_bytes(requests.read(LENGTH_BYTES))):
+        number, geometry, image = unpack_message(body)
+        answer = _answer(images, Geometry(*geometry), image)
+        answers.writelines(pack_message((number, *answer)))
         answers.flush()
 
 
 def main() -> None:
-    """Serve on the socket whose number is the first argument, within the limits of the second."""
+    """Serve on standard input, a socket, within the limits of the argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends when its parent does: no more requests
     load_plugins()
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # there is a process a core; threads would take memory
-    limits = Limits(**json.loads(sys.argv[2]))
-    with socket.socket(fileno=int(sys.argv[1])) as connection:
-        try:
-            with connection.makefile("rb") as requests, connection.makefile("wb") as answers:
-                serve(requests, answers, ImageReader(limits, make_bound()))
-        except ConnectionError:
-            return  # the parent has gone
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # there is a worker a core; threads would take memory
+    images = ImageReader(Limits(**json.loads(sys.argv[1])), make_bound())
+    connection = socket.socket(fileno=sys.stdin.fileno())
+    with (
+        suppress(ConnectionError),  # the parent has gone
+        connection.makefile("rb") as requests,
+        connection.makefile("wb") as answers,
+    ):
+        serve(requests, answers, images)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Images are read in processes of their own: within a time, and without harm to the service.
+"""Images are read in worker processes: within a time, and without harm to the service.
 
 A thread could not be stopped, and would take the whole service along where a decoder crashes. It
 would also share one interpreter lock with the event loop.
@@ -11,79 +11,82 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, astuple
+from functools import lru_cache
 
 from app.backend import Geometry
 from app.errors import ModelUnavailableError, UndecodableImageError
 from app.images.reader import ImageReader, Reading
-from app.images.worker import START, read_answer, write_geometry
+from app.images.worker import LENGTH_BYTES, Message, pack_message, unpack_message, unpack_reading
 from app.limits import Limits
 
-START_S = 60.0
-"""Seconds until a process must be ready; transformers' own processors take seconds to import."""
+START_TIMEOUT_S = 60.0
+"""Seconds until a worker must be ready; transformers' own processors take seconds to import."""
 
-TRIES = 2
-"""Processes that an image is given to: another cause than the image may have ended the first."""
+MAX_ATTEMPTS = 2
+"""Workers that an image is given to: another cause than the image may have ended the first."""
+
+_list_fields = lru_cache(maxsize=2)(astuple)  # it copies deeply, in more time than all the rest
 
 _logger = logging.getLogger("vitrine.prediction")
 
 
 class ProcessReader:
-    """A Reader in as many processes as `limits.readers`, which start with the first `warm_up`.
+    """A Reader in as many workers as `limits.readers`, which start with the first `warm_up`.
 
-    A process that takes longer than `limits.decode_timeout_s` for an image is ended, and the next
+    A worker that takes longer than `limits.decode_timeout_s` for an image is ended, and the next
     image gets a new one.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._images = ImageReader(limits)
-        self._children = [_Worker(limits) for _ in range(limits.readers)]
+        self._workers = [_Worker(limits) for _ in range(limits.readers)]
         self._idle: list[_Worker] = []
-        self._places = asyncio.Semaphore(0)  # first come, first served, which a Queue is not
+        self._count_idle = asyncio.Semaphore(0)  # first come, first served, which a Queue is not
         self._reading: set[asyncio.Task[Reading]] = set()
         self._is_warm = False
 
     async def warm_up(self, geometry: Geometry) -> None:
-        """Start the processes for images of this geometry; another one comes with its images.
+        """Start the workers for images of this geometry; another one comes with its images.
 
         Raises:
-            ModelUnavailableError: a process cannot be started.
+            ModelUnavailableError: a worker cannot be started.
         """
         if self._is_warm:
             return
-        started = (child.warm_up(geometry) for child in self._children)
+        started = (worker.warm_up(geometry) for worker in self._workers)
         for failure in await asyncio.gather(*started, return_exceptions=True):  # waits for all
             if failure is not None:
                 raise failure
         self._is_warm = True
-        for child in self._children:
-            self._add_idle(child)
+        for worker in self._workers:
+            self._add_idle(worker)
 
     async def read(self, data: bytes, geometry: Geometry) -> Reading:
         """Read one encoded image, a small one in this process; raises ProblemError.
 
-        An image whose caller is cancelled before a process is free is not read.
+        An image whose caller is cancelled before a worker is idle is not read.
         """
         image = self._images.open_inline(data, geometry)
         if image is not None:
             return self._images.read(image, geometry)
-        await self._places.acquire()
-        child = self._idle.pop()
-        task = asyncio.create_task(child.read(data, geometry))
+        await self._count_idle.acquire()
+        worker = self._idle.pop()
+        task = asyncio.create_task(worker.read(data, geometry))
         self._reading.add(task)
         task.add_done_callback(self._reading.discard)
-        task.add_done_callback(lambda _: self._add_idle(child))
-        return await asyncio.shield(task)  # a caller who goes leaves the answer to be read
+        task.add_done_callback(lambda _: self._add_idle(worker))
+        return await asyncio.shield(task)  # a cancelled caller leaves the answer to be read
 
-    def _add_idle(self, child: "_Worker") -> None:
-        """Let a process have the next image."""
-        self._idle.append(child)
-        self._places.release()
+    def _add_idle(self, worker: "_Worker") -> None:
+        """Let a worker have the next image."""
+        self._idle.append(worker)
+        self._count_idle.release()
 
     def close(self) -> None:
-        """End the processes."""
-        for child in self._children:
-            child.end()
+        """End the workers."""
+        for worker in self._workers:
+            worker.end()
 
 
 class _Worker:
@@ -98,7 +101,7 @@ class _Worker:
         self._requests: asyncio.StreamWriter
 
     async def warm_up(self, geometry: Geometry) -> None:
-        """Make sure that the process was started and has this geometry.
+        """Make sure that the process was started and is ready for this geometry.
 
         Raises:
             ModelUnavailableError: it cannot be started.
@@ -107,8 +110,8 @@ class _Worker:
             if self._process is None:
                 await self._start()
             if self._geometry != geometry:
-                async with asyncio.timeout(START_S):
-                    await self._ask(write_geometry(geometry))
+                async with asyncio.timeout(START_TIMEOUT_S):
+                    await self._ask(geometry, None)
                 self._geometry = geometry
         except (OSError, EOFError) as exc:
             self.end()
@@ -123,12 +126,11 @@ class _Worker:
             ModelUnavailableError: no process can be started.
             ProblemError: what else is wrong with it.
         """
-        for _ in range(TRIES):
+        for _ in range(MAX_ATTEMPTS):
             await self.warm_up(geometry)
             try:
                 async with asyncio.timeout(self._limits.decode_timeout_s):
-                    head, body = await self._ask(b"", data)
-                return read_answer(head, body)
+                    return unpack_reading(await self._ask(geometry, data))
             except TimeoutError as exc:
                 self.end()
                 took = f"The image took longer than {self._limits.decode_timeout_s:g} s to decode."
@@ -152,30 +154,28 @@ class _Worker:
         """Start a process and connect to it."""
         ours, theirs = socket.socketpair()
         self._answers, self._requests = await asyncio.open_connection(sock=ours)
-        number, limits = str(theirs.fileno()), json.dumps(asdict(self._limits))
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own, and not waited for
-                [sys.executable, "-m", "app.images.worker", number, limits],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", "app.images.worker", json.dumps(asdict(self._limits))],
+                stdin=theirs.fileno(),
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
 
-    async def _ask(self, head: bytes, body: bytes = b"") -> tuple[bytes, bytes]:
-        """Send one message and wait for its answer; ends the process where nobody waits any more.
+    async def _ask(self, geometry: Geometry, data: bytes | None) -> Message:
+        """Send one message and wait for its answer; ends the process if cancelled.
 
         Raises:
-            ConnectionError: the answer is to another message.
+            OSError: the process has ended, or gave no answer to this message.
+            EOFError: the process has ended.
         """
         self._number += 1
-        self._requests.writelines((START.pack(self._number, len(head), len(body)), head, body))
+        self._requests.writelines(pack_message((self._number, _list_fields(geometry), data)))
         try:
-            start = await self._answers.readexactly(START.size)
-            number, head_length, body_length = START.unpack(start)
+            length = int.from_bytes(await self._answers.readexactly(LENGTH_BYTES))
+            number, *answer = unpack_message(await self._answers.readexactly(length))
             if number != self._number:
-                raise ConnectionError("An answer came to a message that nobody waits for.")
-            answer = await self._answers.readexactly(head_length)
-            return answer, await self._answers.readexactly(body_length)
+                raise ConnectionError("The answer is to another message.")
+            return tuple(answer)
         except asyncio.CancelledError:
             self.end()
             raise

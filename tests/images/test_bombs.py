@@ -56,12 +56,12 @@ Outcome = tuple[str, float, int]
 """The format or the problem's type, the seconds, and the bytes by which the process grew."""
 
 
-def find_child() -> psutil.Process:
+def find_worker() -> psutil.Process:
     """Find the one process that reads images for this one."""
-    (child,) = (
-        child for child in psutil.Process().children() if "app.images.worker" in child.cmdline()
+    (worker,) = (
+        worker for worker in psutil.Process().children() if "app.images.worker" in worker.cmdline()
     )
-    return child
+    return worker
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +80,12 @@ def explode() -> Iterator[Callable[[bytes], Outcome]]:
 
         def explode_one(data: bytes) -> Outcome:
             runner.run(read(LARGE))  # a new process, where the last one was ended
-            child = find_child()
-            Path(f"/proc/{child.pid}/clear_refs").write_text("5")  # its peak is now
-            before, started = child.memory_info().rss, time.perf_counter()
+            worker = find_worker()
+            Path(f"/proc/{worker.pid}/clear_refs").write_text("5")  # its peak is now
+            before, started = worker.memory_info().rss, time.perf_counter()
             answer = runner.run(read(data))
             took_s = time.perf_counter() - started
-            grown = read_peak(child.pid) - before if child.is_running() else GROWTH + 1
+            grown = read_peak(worker.pid) - before if worker.is_running() else GROWTH + 1
             return answer, took_s, max(0, grown)
 
         runner.run(reader.warm_up(GEOMETRY))

@@ -33,7 +33,7 @@ _LIMITS = Limits(
     batch_size=4,
     readers=1,
 )
-CHILD = "app.images.worker"
+WORKER = "app.images.worker"
 _GEOMETRY = Geometry((32, 32), (32, 32), 2, crop=False)
 _ABSENT = """
 import sys
@@ -148,12 +148,12 @@ def test_a_header_of_another_size_than_its_picture_is_refused(size: tuple[int, i
 def test_a_large_picture_with_a_small_cut_takes_little_memory(read: Read) -> None:
     """The header tells the size of the cut alone, and memory is bound by that (Linux)."""
     read(encode())
-    (child,) = (one for one in psutil.Process().children() if CHILD in one.cmdline())
-    before = read_peak(child.pid)
+    (worker,) = (one for one in psutil.Process().children() if WORKER in one.cmdline())
+    before = read_peak(worker.pid)
     large = samples.save(Image.new("L", (4093, 4093)), HEIF, quality=1)
     with pytest.raises(UndecodableImageError, match=r"memory|corrupt"):
         read(patch(large, b"clap", 4, 60, 1, 44, 1))
-    assert read_peak(child.pid) - before < 60_000_000
+    assert read_peak(worker.pid) - before < 60_000_000
     assert read(encode()).format == HEIF
 
 

@@ -35,10 +35,10 @@ async def open_reader(limits: Limits = LIMITS) -> AsyncIterator[ProcessReader]:
         reader.close()
 
 
-def find_children() -> list[psutil.Process]:
+def find_workers() -> list[psutil.Process]:
     """Find the processes that read images for this one."""
     return [
-        child for child in psutil.Process().children() if "app.images.worker" in child.cmdline()
+        worker for worker in psutil.Process().children() if "app.images.worker" in worker.cmdline()
     ]
 
 
@@ -52,8 +52,8 @@ def test_processes_end_with_their_reader() -> None:
 
     async def scenario() -> None:
         async with open_reader(replace(LIMITS, readers=3)):
-            assert len(find_children()) == 3
-        assert not find_children()
+            assert len(find_workers()) == 3
+        assert not find_workers()
 
     asyncio.run(scenario())
 
@@ -63,7 +63,7 @@ def test_a_small_image_is_read_without_a_process() -> None:
 
     async def scenario() -> None:
         async with open_reader() as reader:
-            find_children()[0].send_signal(signal.SIGSTOP)
+            find_workers()[0].send_signal(signal.SIGSTOP)
             assert (await reader.read(samples.encode("PNG RGB"), GEOMETRY)).format == "PNG"
 
     asyncio.run(scenario())
@@ -75,15 +75,15 @@ def test_an_image_whose_process_ends_is_read_by_another(number: signal.Signals) 
 
     async def scenario() -> None:
         async with open_reader() as reader:
-            (child,) = find_children()
-            child.send_signal(signal.SIGSTOP)  # so that it surely has the image when it ends
+            (worker,) = find_workers()
+            worker.send_signal(signal.SIGSTOP)  # so that it surely has the image when it ends
             reading = asyncio.create_task(is_read(reader))
             await asyncio.sleep(0.1)
-            child.send_signal(number)
-            child.send_signal(signal.SIGCONT)
+            worker.send_signal(number)
+            worker.send_signal(signal.SIGCONT)
             assert await reading
-            (another,) = find_children()
-            assert another.pid != child.pid
+            (another,) = find_workers()
+            assert another.pid != worker.pid
 
     asyncio.run(scenario())
 
@@ -93,11 +93,11 @@ def test_an_image_that_takes_too_long_is_refused() -> None:
 
     async def scenario() -> None:
         async with open_reader(replace(LIMITS, decode_timeout_s=0.3)) as reader:
-            (child,) = find_children()
-            child.send_signal(signal.SIGSTOP)
+            (worker,) = find_workers()
+            worker.send_signal(signal.SIGSTOP)
             with pytest.raises(UndecodableImageError, match=r"longer than 0\.3 s"):
                 await is_read(reader)
-            assert not child.is_running()
+            assert not worker.is_running()
             assert await is_read(reader)
 
     asyncio.run(scenario())
@@ -110,15 +110,15 @@ def test_an_image_that_ends_two_processes_is_taken_for_corrupt(
 
     async def scenario() -> None:
         async with open_reader() as reader:
-            prepare, ended = _Worker.warm_up, []
+            warm_up, ended = _Worker.warm_up, []
 
-            async def prepare_and_kill(child: _Worker, geometry: Geometry) -> None:
-                await prepare(child, geometry)
-                (process,) = find_children()
+            async def warm_up_and_kill(worker: _Worker, geometry: Geometry) -> None:
+                await warm_up(worker, geometry)
+                (process,) = find_workers()
                 process.kill()
                 ended.append(process)
 
-            monkeypatch.setattr(_Worker, "warm_up", prepare_and_kill)
+            monkeypatch.setattr(_Worker, "warm_up", warm_up_and_kill)
             with pytest.raises(UndecodableImageError, match="ends the process"):
                 await is_read(reader)
             assert len(ended) == 2
@@ -135,7 +135,7 @@ def test_a_process_that_cannot_be_started_is_no_fault_of_the_image(
 
     async def scenario() -> None:
         async with open_reader() as reader:
-            find_children()[0].kill()
+            find_workers()[0].kill()
             monkeypatch.setattr(sys, "executable", "/bin/false")
             with pytest.raises(ModelUnavailableError, match="could be started"):
                 await is_read(reader)
@@ -150,16 +150,16 @@ def test_an_image_whose_caller_goes_takes_its_place_to_nobody() -> None:
 
     async def scenario() -> None:
         async with open_reader() as reader:
-            (child,) = find_children()
-            child.send_signal(signal.SIGSTOP)
+            (worker,) = find_workers()
+            worker.send_signal(signal.SIGSTOP)
             reads = [asyncio.create_task(is_read(reader)) for _ in range(3)]
             await asyncio.sleep(0.1)
             for read in reads:
                 read.cancel()
             await asyncio.gather(*reads, return_exceptions=True)
-            child.send_signal(signal.SIGCONT)
+            worker.send_signal(signal.SIGCONT)
             assert await is_read(reader)
-            assert find_children() == [child]
+            assert find_workers() == [worker]
 
     asyncio.run(scenario())
 
@@ -171,7 +171,7 @@ def test_a_preparation_that_is_cancelled_leaves_no_answer_behind() -> None:
         reader = ProcessReader(LIMITS)
         try:
             preparing = asyncio.create_task(reader.warm_up(GEOMETRY))
-            while not find_children():  # noqa: ASYNC110 - no event tells of it
+            while not find_workers():  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0.001)
             await asyncio.sleep(0.01)  # the message is sent, and answered when it has started
             preparing.cancel()
@@ -245,14 +245,14 @@ def test_an_answer_to_another_message_is_taken_for_none() -> None:
 
     async def scenario() -> None:
         async with open_reader() as reader:
-            (child,) = find_children()
-            child.send_signal(signal.SIGSTOP)
+            (worker,) = find_workers()
+            worker.send_signal(signal.SIGSTOP)
             reading = asyncio.create_task(is_read(reader))
             await asyncio.sleep(0.1)
-            reader._children[0]._number += 1  # noqa: SLF001 - as if the answer were an older one's
-            child.send_signal(signal.SIGCONT)
+            reader._workers[0]._number += 1  # noqa: SLF001 - as if the answer were an older one's
+            worker.send_signal(signal.SIGCONT)
             assert await reading
-            assert find_children() != [child]
+            assert find_workers() != [worker]
 
     asyncio.run(scenario())
 
@@ -263,10 +263,10 @@ def test_one_process_that_does_not_start_leaves_the_others_sound(
     """Preparing fails, and works when it is tried again; each image gets its own answer."""
     start, failures = _Worker._start, [OSError(24, "Too many open files")]  # noqa: SLF001
 
-    async def start_or_fail(child: _Worker) -> None:
+    async def start_or_fail(worker: _Worker) -> None:
         if failures:
             raise failures.pop()
-        await start(child)
+        await start(worker)
 
     monkeypatch.setattr(_Worker, "_start", start_or_fail)
 
