@@ -1,7 +1,6 @@
-"""What the core asks of a classifier, and the values that pass between the two.
+"""The interface between core and classifier: a protocol, and the values that pass through it.
 
-It knows neither how images are read nor how a model runs: `app.prediction` and
-`app.classifier` meet only here.
+`app.prediction` and `app.classifier` have nothing else in common.
 """
 
 import math
@@ -25,9 +24,8 @@ class Geometry:
         resize: `(height, width)` to resize to, the length of the shortest edge, or None.
         resample: Pillow's number of the resampling filter.
         crop: whether a centre crop to `size` follows.
-        fallback: JSON of a transformers image processor that this class cannot express. When set,
-            it is run as it is, the other fields do not count, and pixels are float32 that the
-            processor has already scaled and normalised.
+        fallback: JSON of a transformers image processor that the other fields cannot express; it
+            runs instead of them, and its pixels are float32, already scaled and normalised.
     """
 
     size: tuple[int, int]
@@ -38,13 +36,13 @@ class Geometry:
 
     @property
     def dtype(self) -> type[np.uint8] | type[np.float32]:
-        """Of the pixels."""
+        """The data type of the pixels."""
         return np.uint8 if self.fallback is None else np.float32
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a classifier serves: all that the ingress needs to know of a checkpoint.
+    """A classifier's model, as far as the ingress needs to know it.
 
     Attributes:
         model_id: name of the checkpoint.
@@ -52,8 +50,8 @@ class Description:
         labels: names, by label id.
         activation: what turns logits into scores.
         geometry: how images become pixels.
-        device: where the model runs, such as `cpu` or `cuda:0`.
-        engine: what runs it and in which precision, such as `torch fp32`.
+        device: such as `cpu` or `cuda:0`.
+        engine: its name and precision, such as `torch fp32`.
     """
 
     model_id: str
@@ -67,14 +65,13 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Pixels that travel in one call.
+    """Pixels of one call.
 
     Attributes:
-        pixels: `[n, height, width, 3]` uint8, or what `Geometry.fallback` gives.
-        revision: the revision they were prepared for.
-        geometry: the geometry they were prepared with.
-        timeout_s: seconds after which nobody waits for the answer any more; the clocks of two
-            machines differ, so no time of day.
+        pixels: `[n, height, width, 3]`, uint8 or float32 (`Geometry.dtype`).
+        revision: the revision whose geometry they have.
+        geometry: of the pixels.
+        timeout_s: seconds until the deadline; no time of day, because clocks of machines differ.
     """
 
     pixels: Pixels
@@ -85,13 +82,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A classifier's answer to a group.
+    """A classifier's result for a group.
 
     Attributes:
         revision: the revision that scored it.
-        logits: `[n, labels]` float32, or None when the pixels have the wrong geometry.
-        description: set when revision or geometry is not the one that the group names.
-        inference_ms: milliseconds of the batch that the group was part of.
+        logits: `[n, labels]` float32, or None if the pixels have the wrong geometry.
+        description: set if the group names another revision or geometry.
+        inference_ms: milliseconds of the group's batch.
     """
 
     revision: str
@@ -104,7 +101,7 @@ class Backend(Protocol):
     """A classifier, wherever it runs: in this process or behind a Ray Serve handle."""
 
     async def describe(self) -> Description:
-        """Say what is served; raises ModelUnavailableError."""
+        """Describe the model; raises ModelUnavailableError."""
         ...
 
     async def predict(self, group: Group) -> Scored:
@@ -112,5 +109,5 @@ class Backend(Protocol):
         ...
 
     async def check(self) -> None:
-        """Ask whether the model works, past whatever waits; raises ModelUnavailableError."""
+        """Check the model, past the queue; raises ModelUnavailableError."""
         ...

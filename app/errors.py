@@ -1,4 +1,4 @@
-"""Every error the house raises, in one tree. It knows no HTTP library: a door translates.
+"""Every error that vitrine raises, in one tree. It knows no HTTP library: the APIs translate.
 
 VitrineError
 ├── StartupError                  the service cannot start: one line, exit code 2
@@ -54,8 +54,8 @@ class ProblemError(VitrineError):
     def detail(self) -> str:
         """What is wrong and how to fix it.
 
-        It is `str(error)` too, but where Ray brought the error from another process: then that is a
-        traceback (ray.exceptions.RayTaskError, whose `args` hold the error itself).
+        `str(error)` is the same, except for an error that Ray brought from another process: there
+        it is a traceback (ray.exceptions.RayTaskError, whose `args` hold the error itself).
         """
         return str(self.args[0])
 
@@ -68,7 +68,7 @@ class InvalidRequestError(ProblemError):
 
 
 class UnauthorizedError(ProblemError):
-    """The service has keys, and the request brings none of them."""
+    """The request has no key, or a wrong one."""
 
     status, type, title = 401, "unauthorized", "Unauthorized"
     grpc_code = "UNAUTHENTICATED"
@@ -90,7 +90,7 @@ class MethodNotAllowedError(ProblemError):
 
 
 class UnsupportedMediaTypeError(ProblemError):
-    """The content is not an image format that is served, or does not come as the route takes it."""
+    """The image format, or the request's Content-Type, is not supported."""
 
     status, type, title = 415, "unsupported-media-type", "Unsupported media type"
     grpc_code = "INVALID_ARGUMENT"
@@ -118,7 +118,7 @@ class PayloadTooLargeError(ProblemError):
 
 
 class OverloadedError(ProblemError):
-    """The queue is full."""
+    """The ingress replica is at capacity."""
 
     status, type, title = 503, "overloaded", "Overloaded"
     grpc_code = "UNAVAILABLE"
@@ -126,14 +126,14 @@ class OverloadedError(ProblemError):
 
 
 class DeadlineExceededError(ProblemError):
-    """The request's time is up."""
+    """The request's deadline has passed."""
 
     status, type, title = 504, "deadline-exceeded", "Deadline exceeded"
     grpc_code = "DEADLINE_EXCEEDED"
 
 
 class ModelUnavailableError(ProblemError):
-    """No classifier replica can answer: loading, failed or gone."""
+    """No classifier replica can answer: it is loading, has failed or has ended."""
 
     status, type, title = 503, "model-unavailable", "Model unavailable"
     grpc_code = "UNAVAILABLE"
@@ -141,7 +141,7 @@ class ModelUnavailableError(ProblemError):
 
 
 class InternalError(ProblemError):
-    """Anything else: the detail is an id to quote, never a traceback."""
+    """Any other failure; the detail quotes the request id, never a traceback."""
 
     status, type, title = 500, "internal", "Internal error"
     grpc_code = "INTERNAL"

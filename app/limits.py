@@ -1,4 +1,4 @@
-"""The bounds of one predictor, as plain values."""
+"""The limits of one predictor, derived from the settings."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -7,29 +7,22 @@ from app.machine import count_cores
 from app.settings import Settings
 
 GAP = 3.0
-"""How many times larger than the resize's result a scaled image stays, on both edges.
+"""How many times larger than its resized result a scaled image stays, on both edges.
 
-Pillow calls it `reducing_gap` and holds 3 to be as good as exact in most cases; so does
-`make bench-decode`.
+Pillow calls it `reducing_gap`; 3 is nearly exact, by its documentation and our benchmark.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one predictor.
+    """Limits of one predictor; those named as in `Settings` have its meaning.
 
     Attributes:
-        max_bytes: largest encoded image, bytes.
-        max_pixels: largest image, pixels.
-        max_queue: most images at once.
-        max_queue_bytes: most bytes of their bodies at once.
-        timeout_s: seconds an image may take.
-        batch_size: most images in a group.
-        classifier_replicas: how many classifiers share the groups.
-        gap: how many times larger than needed a JPEG is decoded at least; None for exactly.
-        readers: how many images are read at once.
-        decode_timeout_s: seconds that one may take to be read.
-        max_bulk: most images in one request.
+        max_queue: maximum number of images in flight.
+        max_queue_bytes: maximum number of buffered bytes.
+        batch_size: maximum number of images in a group.
+        gap: as GAP; None for exact decoding.
+        readers: number of images that are read at once.
     """
 
     max_bytes: int
@@ -46,22 +39,21 @@ class Limits:
 
     @property
     def max_stack(self) -> int:
-        """Most images that are scored in one call, which take their places all at once."""
+        """Maximum number of images of one `score` call, which takes all slots at once."""
         return min(self.max_bulk, self.max_queue)
 
 
 QUEUED_BATCHES = 8
-"""Batches for each classifier that may wait."""
+"""Batches per classifier that may be in flight."""
 
 IMAGE_BYTES = 1 << 20
-"""Bytes that are counted on for an image that waits, a photograph of several megapixels."""
+"""Bytes that are assumed for an image in flight: a photograph of several megapixels."""
 
 
 def derive_limits(settings: Settings) -> Limits:
-    """Derive the bounds from settings and this machine's cores.
+    """Derive the limits from the settings and this machine's cores.
 
-    What the classifiers can hold is shared out to the ingress replicas; one image of the largest
-    size always fits.
+    The ingress replicas share what the classifiers can hold; two of the largest images always fit.
     """
     batches = QUEUED_BATCHES * settings.classifier_replicas
     images = settings.max_queue or ceil(batches * settings.batch_size / settings.ingress_replicas)

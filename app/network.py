@@ -1,4 +1,4 @@
-"""Addresses: which ones only this machine reaches, and how one is written in a URL."""
+"""Host addresses: loopback, and the format in a URL."""
 
 import ipaddress
 
@@ -6,7 +6,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches what listens on `host`."""
+    """Tell whether `host` is reachable from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -14,5 +14,5 @@ def is_loopback(host: str) -> bool:
 
 
 def format_address(host: str, port: int) -> str:
-    """Write an address as it stands in a URL: an IPv6 one in brackets (RFC 3986, 3.2.2)."""
+    """Format an address for a URL: IPv6 in brackets (RFC 3986, 3.2.2)."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

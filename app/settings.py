@@ -1,7 +1,7 @@
 """Settings: the only reader of the environment.
 
-Read once where the parts are put together (`app.cli`, `app.deployments.build`), then handed down.
-README, `.env.example` and `--help` are held to this list by tests/contract/test_settings.py.
+They are read once (`app.cli`, `app.deployments.build`) and passed on as plain values.
+tests/contract/test_settings.py compares README, `.env.example` and `--help` with this list.
 """
 
 from typing import Literal
@@ -24,7 +24,7 @@ class Settings(BaseSettings):
         frozen=True,
         extra="forbid",
         protected_namespaces=(),
-        hide_input_in_errors=True,  # what is wrong may be a key
+        hide_input_in_errors=True,  # it may be a key
     )
 
     model: str = Field(
@@ -152,7 +152,7 @@ class Settings(BaseSettings):
     @field_validator("max_bytes")
     @classmethod
     def _check_max_bytes(cls, max_bytes: int, info: ValidationInfo) -> int:
-        """Refuse a bound on all uploads that one of the largest would not fit in, with its form."""
+        """Refuse a bound that one upload of the maximum size, with its form, would exceed."""
         queue_bytes = info.data.get("max_queue_bytes")
         if queue_bytes is not None and queue_bytes < 1.5 * max_bytes + (1 << 20):
             message = f"VITRINE_MAX_QUEUE_BYTES={queue_bytes} must be 1.5 times it, and 1 MiB"
@@ -162,7 +162,7 @@ class Settings(BaseSettings):
     @field_validator("deny_urls")
     @classmethod
     def _check_deny_urls(cls, deny_urls: str | None) -> str | None:
-        """Refuse a list that would not deny what it means to."""
+        """Refuse a list with an entry that would deny nothing."""
         if deny_urls is not None:
             check_denied(deny_urls)
         return deny_urls
@@ -170,7 +170,7 @@ class Settings(BaseSettings):
     @field_validator("buckets")
     @classmethod
     def _check_buckets(cls, buckets: str | None, info: ValidationInfo) -> str | None:
-        """Refuse a bucket that no batch fills."""
+        """Refuse a bucket that is larger than any batch."""
         batch_size = info.data.get("batch_size", 0)
         if buckets and batch_size and max(map(int, buckets.split(","))) > batch_size:
             raise ValueError(f"a bucket is larger than VITRINE_BATCH_SIZE={batch_size}")
@@ -179,13 +179,13 @@ class Settings(BaseSettings):
     @field_validator("api_keys")
     @classmethod
     def _check_api_keys(cls, api_keys: SecretStr | None) -> SecretStr | None:
-        """Refuse keys that cannot be read, without a word of what they are; keep hashes alone."""
+        """Refuse malformed keys without quoting them; keep only hashes."""
         if api_keys is None:
             return None
         return SecretStr(format_keys(parse_keys(api_keys.get_secret_value())))
 
     def list_keys(self) -> tuple[Key, ...]:
-        """List the keys that open the door; none where it is open."""
+        """List the API keys."""
         return parse_keys(self.api_keys.get_secret_value()) if self.api_keys else ()
 
     def list_cors_origins(self) -> tuple[str, ...]:
@@ -193,5 +193,5 @@ class Settings(BaseSettings):
         return tuple(self.cors_origins.split(",")) if self.cors_origins else ()
 
     def make_host_rules(self) -> HostRules | None:
-        """Make the rules for URLs; None where nothing is fetched."""
+        """Make the rules for URLs; None if no URL is fetched."""
         return make_rules(self.allow_urls, self.deny_urls)

@@ -1,4 +1,4 @@
-"""Who may come in, by whatever door: a call brings a key where the service has keys."""
+"""The authenticator: checks the API key of a call, by any API."""
 
 from collections.abc import Mapping
 
@@ -9,19 +9,19 @@ API_KEY = "X-API-Key"
 
 
 class Authenticator:
-    """Lets a call in when it brings one of the keys; without keys it lets in everybody."""
+    """Authenticates calls by `keys`; without keys, every call is accepted."""
 
     def __init__(self, keys: tuple[Key, ...]) -> None:
         self._keys = keys
 
-    def admit(self, headers: Mapping[str, str]) -> str | None:
-        """Tell the name of a call's key; None where none is needed.
+    def authenticate(self, headers: Mapping[str, str]) -> str | None:
+        """Return the name of a call's key; None if none is required.
 
         Args:
-            headers: of HTTP, or a gRPC call's metadata; names in small letters are found.
+            headers: of HTTP, or gRPC metadata, with lower-case names.
 
         Raises:
-            UnauthorizedError: it brings no key, or a wrong one.
+            UnauthorizedError: the key is missing or wrong.
         """
         if not self._keys:
             return None
@@ -36,7 +36,7 @@ class Authenticator:
 
 
 def _read_key(headers: Mapping[str, str]) -> str | None:
-    """Read the key that a call brings; X-API-Key counts where both are sent."""
+    """Read a call's key; X-API-Key takes precedence over Authorization."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else None
     return headers.get(API_KEY.lower(), bearer) or None

@@ -117,7 +117,7 @@ def quantize_model(settings: Settings, images: Path, out: Path, min_agreement: f
     print(f"calibrated on  {found.calibrated} images")
     print(f"compared on    {found.compared} others")
     print(f"same label     {found.agreement:.2%}")
-    print(f"probabilities  differ by at most {found.largest_difference:.4f}")
+    print(f"probabilities  differ by at most {found.max_difference:.4f}")
     print(f"serve it with  VITRINE_MODEL={out}")
     return 0
 

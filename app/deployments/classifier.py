@@ -1,4 +1,4 @@
-"""The classifier: a shell around `Model` on Ray Serve, which merges the groups that wait."""
+"""The classifier deployment: `Model` behind `@serve.batch`, which merges waiting groups."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ _logger = logging.getLogger("vitrine.classifier")
 
 
 class QueuedGroup(NamedTuple):
-    """A group that waits to be scored, and until when, by the monotonic clock."""
+    """A waiting group and its deadline, by the monotonic clock."""
 
     group: Group
     until: float
@@ -76,27 +76,27 @@ class Classifier:
             try:
                 self._model = await asyncio.to_thread(self._load)
             except (StartupError, RuntimeError, MemoryError) as exc:
-                _logger.warning("what was served goes on: %s", exc)
+                _logger.warning("the reload failed, so the previous model stays: %s", exc)
 
     async def describe(self) -> Description:
-        """Say what is served."""
+        """Describe the model."""
         return self._model.description
 
     async def check(self) -> None:
-        """Tell whether the model works, past what waits; raises ModelUnavailableError."""
+        """Check the model, past the queue; raises ModelUnavailableError."""
         self._model.check()
-        if not self._model.is_busy:  # in the model's own thread: an engine runs one batch at a time
+        if not self._model.is_busy:  # in the model's thread: an engine runs `slots` batches at once
             await asyncio.get_running_loop().run_in_executor(self._threads, self._model.run_probe)
 
     async def check_health(self) -> None:
-        """Tell Serve, which replaces a replica whose model fails or hangs."""
+        """Check the model for Serve, which replaces a replica that raises."""
         self._model.check()
 
     async def predict(self, group: Group) -> Scored:
-        """Score a group, in one batch with others that wait.
+        """Score a group, in one batch with other waiting ones.
 
         Raises:
-            DeadlineExceededError: nobody waited for it any more when its turn came.
+            DeadlineExceededError: its deadline passed before it ran.
         """
         scored: Scored | None = await self._score(
             QueuedGroup(group, time.monotonic() + group.timeout_s)
@@ -106,7 +106,7 @@ class Classifier:
         return scored
 
     async def _score_batch(self, batch: list[QueuedGroup]) -> list[Scored | None]:
-        """Score one batch in a thread of the model's; None for what nobody waits for any more."""
+        """Score one batch in the model's thread; None for groups whose deadline has passed."""
         now, loop = time.monotonic(), asyncio.get_running_loop()
         groups = [queued.group for queued in batch if queued.until > now]
         scored = await loop.run_in_executor(self._threads, self._model.score, groups)

@@ -1,1 +1,1 @@
-"""Images by URL, fetched from public hosts alone. It knows no image format and no route."""
+"""Images by URL, fetched from public hosts only. It knows no image format and no HTTP API."""

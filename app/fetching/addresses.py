@@ -1,4 +1,4 @@
-"""Addresses of hosts: which a name has, which are public, which are this machine's own."""
+"""IP addresses: those of a host, whether one is public, and this machine's own."""
 
 import asyncio
 import ipaddress
@@ -14,36 +14,32 @@ from app.fetching.host_rules import Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
-"""IPv4 addresses behind NAT64 (RFC 6052)."""
+"""NAT64 addresses, which carry IPv4 ones (RFC 6052)."""
 
 _UNICAST = ipaddress.ip_network("2000::/3")
-"""What is given out as global so far (RFC 4291); the rest is not for us, whatever it becomes."""
+"""The only global unicast addresses allocated so far (RFC 4291)."""
 
-_KEPT = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.88.99.0/24", "3fff::/20")))
-"""Azure's own host, the old 6to4 relays, documents (RFC 9637): not private to Python."""
+_NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.88.99.0/24", "3fff::/20")))
+"""Azure's platform host, 6to4 relays, documentation (RFC 9637): global, according to Python."""
 
 
 class Resolver:
-    """Finds the addresses of hosts as the system does, numbers in any spelling too.
-
-    Args:
-        threads: how many at once; they are its own, because a look-up cannot be given up.
-    """
+    """Resolves hosts as the system does, on its own threads, because it cannot be cancelled."""
 
     def __init__(self, threads: int) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
 
     async def __call__(self, host: str, port: int) -> list[str]:
-        """Find the addresses of a host and port; raises OSError or UnicodeError."""
+        """Resolve a host and port; raises OSError or UnicodeError."""
         look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
         return [str(address[4][0]) for address in found]
 
 
 def is_public(text: str) -> bool:
-    """Tell whether an address is one of the public internet, whatever way it is written.
+    """Tell whether an address is on the public internet.
 
-    An IPv6 address that carries an IPv4 one (mapped, 6to4, Teredo, NAT64) is as public as that.
+    For an IPv6 address that carries an IPv4 one (mapped, 6to4, Teredo, NAT64), the latter decides.
     """
     address = _parse(text)
     carried = _find_carried(address)
@@ -51,26 +47,26 @@ def is_public(text: str) -> bool:
         return is_public(str(carried))
     if isinstance(address, ipaddress.IPv6Address) and address not in _UNICAST:
         return False
-    is_kept = any(address in network for network in _KEPT)
-    return address.is_global and not address.is_multicast and not is_kept
+    is_excluded = any(address in network for network in _NOT_PUBLIC)
+    return address.is_global and not address.is_multicast and not is_excluded
 
 
 def is_within(text: str, networks: Iterable[Network]) -> bool:
     """Tell whether an address, or the IPv4 one that it carries, is in one of the networks."""
     address = _parse(text)
-    spelled = (address, _find_carried(address) or address)
-    return any(one in network for one in spelled for network in networks)
+    both = (address, _find_carried(address) or address)
+    return any(one in network for one in both for network in networks)
 
 
 def list_own() -> list[Network]:
-    """List this machine's own addresses; one that a router alone knows (NAT) is not among them."""
+    """List the addresses of this machine's interfaces; one behind NAT is not among them."""
     found = [entry for entries in psutil.net_if_addrs().values() for entry in entries]
     families = {socket.AF_INET, socket.AF_INET6}
     return [ipaddress.ip_network(_parse(one.address)) for one in found if one.family in families]
 
 
 def _parse(text: str) -> Address:
-    """Parse an address; of fe80::1%eth0 the address alone."""
+    """Parse an address, without the zone of fe80::1%eth0."""
     return ipaddress.ip_address(text.partition("%")[0])
 
 

@@ -1,7 +1,6 @@
-"""Connections to hosts of the public internet, and to no others.
+"""Connections to hosts on the public internet only.
 
-All addresses of a host must be public, not this machine's own and not denied, and the connection
-goes to one of these very addresses.
+All addresses of a host must be public, not denied and not this machine's own.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -14,24 +13,17 @@ from app.fetching.addresses import is_public, is_within
 from app.fetching.host_rules import Network
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-"""Finds the addresses of a host and port; raises OSError where it has none."""
+"""Finds the addresses of a host and port; raises OSError if it has none."""
 
 ListOwn = Callable[[], list[Network]]
-"""Lists this machine's own addresses; they come and go, so it is asked each time."""
+"""Lists this machine's own addresses; they may change, so it is called for each connection."""
 
-CONNECT_S = 2.0
-"""Seconds after which the next address of a host is tried, where it has one."""
+CONNECT_TIMEOUT_S = 2.0
+"""Seconds after which the next address of a host is tried, if there is one."""
 
 
 class PublicBackend(httpcore2.AsyncNetworkBackend):
-    """Connects to public addresses alone.
-
-    Args:
-        denied: public addresses that are not asked either.
-        resolve: finds a host's addresses.
-        backend: opens connections to addresses.
-        list_own: lists this machine's own.
-    """
+    """Opens connections to public addresses through `backend`; `denied` are excluded, too."""
 
     def __init__(
         self,
@@ -53,13 +45,13 @@ class PublicBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Connect to the first of a host's addresses that answers; all of them must be open."""
+        """Connect to the first of a host's addresses that accepts; all are checked before."""
         addresses = await self._resolve(host, port)
         self._check(addresses)
         for address in addresses[:-1]:
             try:
                 return await self._backend.connect_tcp(
-                    address, port, CONNECT_S, local_address, socket_options
+                    address, port, CONNECT_TIMEOUT_S, local_address, socket_options
                 )
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 continue
@@ -75,9 +67,9 @@ class PublicBackend(httpcore2.AsyncNetworkBackend):
         ):
             raise refuse_url("names a host that is not at a public address.")
         if any(is_within(address, self._denied) for address in addresses):
-            raise refuse_url("names a host that this service does not ask.")
+            raise refuse_url("names a host that this service does not fetch from.")
 
 
 def refuse_url(message: str) -> InvalidRequestError:
-    """Make the error for a URL; it tells nothing of what lies behind."""
+    """Make the error for a URL; it reveals nothing about the network behind it."""
     return InvalidRequestError(f"body url: {message}")

@@ -1,1 +1,1 @@
-"""What the service tells of itself: log lines, request ids, the access log."""
+"""Log lines, request ids and the access log."""

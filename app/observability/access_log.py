@@ -1,4 +1,4 @@
-"""What is said of a call by whatever door it came: its line in the log, and the last word to it."""
+"""The access log: one line per call of any API, and the error for unforeseen failures."""
 
 import logging
 import re
@@ -8,7 +8,7 @@ from app.errors import InternalError
 from app.observability.logs import request_id
 
 CLIENT_GONE = 499
-"""What is logged for a request whose client went away before it was answered."""
+"""The logged status of a request whose client disconnected before the response."""
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _logger = logging.getLogger("vitrine.access")
@@ -20,11 +20,11 @@ def log_access(
     """Write a call's line.
 
     Args:
-        method: of HTTP, or the name of another way in.
-        path: what was asked, in one line.
-        status: of HTTP, or the name of a gRPC status.
-        started: when, by `time.perf_counter`.
-        key_name: the name of the key that it brought; None where none is needed.
+        method: HTTP's, or the name of another API.
+        path: of the URL, or the gRPC method.
+        status: HTTP's, or the name of a gRPC status.
+        started: by `time.perf_counter`.
+        key_name: of the call's key; None if none is required.
     """
     duration_ms = (time.perf_counter() - started) * 1000
     fields: dict[str, object] = {
@@ -42,10 +42,10 @@ def log_access(
 
 
 def is_safe_id(identifier: str) -> bool:
-    """Tell whether an id that a client chose is short and plain."""
+    """Tell whether an id that a client chose is short and harmless."""
     return _SAFE_ID.fullmatch(identifier) is not None
 
 
 def build_internal_error() -> InternalError:
-    """Build the error for anything unforeseen: an id to quote, no inner detail."""
+    """Build the error for an unforeseen failure: it quotes the request id and no details."""
     return InternalError(f"Something went wrong here. Quote request {request_id.get()}.")

@@ -1,7 +1,4 @@
-"""Log lines: readable in a terminal, one JSON object a line otherwise.
-
-It knows nothing of requests but their id, which travels in a context variable.
-"""
+"""Logging: readable lines for a terminal, else one JSON object a line, with the request id."""
 
 import contextlib
 import json
@@ -23,16 +20,16 @@ LogFormat = Literal["text", "json"]
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 MAX_LOGGED_ID = 128
-"""Characters of a request's id that are logged; clients choose it."""
+"""Characters of a request's id that are logged; a client may choose it."""
 
 FLUSH_INTERVAL_S = 0.1
-"""Seconds that a replica's log lines wait for others before they leave together."""
+"""Seconds for which a replica collects log lines before it writes them together."""
 
 _LEVELS = {"DEBUG": "DEBUG", "INFO": "INFO ", "WARNING": "WARN ", "ERROR": "ERROR"}
 
 
 def make_context() -> Context:
-    """Make an empty context but for the id of the request, which is told in the log."""
+    """Make a context that holds only the request id, for the log."""
     context = Context()
     context.run(request_id.set, request_id.get())
     return context
@@ -42,7 +39,7 @@ class TextFormatter(logging.Formatter):
     """`08:15:02 INFO  POST /predict 200 5.3 ms 0b7c2f2e`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format one line, and a traceback below it where there is one."""
+        """Format one line, and a traceback below it, if any."""
         clock = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         level = _LEVELS.get(record.levelname, record.levelname)
         line = f"{clock} {level} {record.getMessage()}"
@@ -71,13 +68,12 @@ class JsonFormatter(logging.Formatter):
 
 
 class PipeHandler(logging.Handler):
-    """Writes lines to a named pipe that `vitrine serve` reads, and never waits for the reader.
+    """Writes lines to the named pipe of `vitrine serve`, without ever waiting for its reader.
 
-    A replica's own standard error ends in a file of Ray's; the pipe brings its lines to the
-    terminal. They leave a few at a time, every FLUSH_INTERVAL_S seconds, because a write for
-    each would wake two processes for each request; a warning takes all before it along at once.
-    When the
-    pipe is full or its reader is gone, lines are dropped and counted.
+    Ray writes a replica's standard error to a file; the pipe brings its lines to the terminal. They
+    are written together every FLUSH_INTERVAL_S seconds, because one write per request would wake
+    two processes; a warning is written at once. If the pipe is full or its reader has ended, lines
+    are dropped and counted.
     """
 
     def __init__(self, pipe: Path) -> None:
@@ -89,7 +85,7 @@ class PipeHandler(logging.Handler):
         threading.Thread(target=self._flush_forever, daemon=True, name="log").start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one line for the next write."""
+        """Buffer one line for the next write."""
         self._lines.append((self.format(record) + "\n").encode())
         if record.levelno >= logging.WARNING:
             self.flush()
@@ -97,7 +93,7 @@ class PipeHandler(logging.Handler):
             self._has_lines.set()
 
     def flush(self) -> None:
-        """Write what is kept, in pieces that the pipe takes whole."""
+        """Write the buffered lines, in pieces that the pipe takes whole."""
         with self.lock or contextlib.nullcontext():
             lines, self._lines = self._lines, []
             for piece in _join_lines(lines):
@@ -107,7 +103,7 @@ class PipeHandler(logging.Handler):
                     self.dropped += piece.count(b"\n")
 
     def close(self) -> None:
-        """Write what is kept and close this end of the pipe."""
+        """Write the buffered lines and close the pipe."""
         self.flush()
         os.close(self._descriptor)
         super().close()
@@ -121,7 +117,7 @@ class PipeHandler(logging.Handler):
 
 
 def _join_lines(lines: list[bytes]) -> Iterator[bytes]:
-    """Join lines to pieces of at most PIPE_BUF bytes, which a pipe takes whole."""
+    """Join lines to pieces of at most PIPE_BUF bytes, which are written atomically."""
     piece = b""
     for line in lines:
         if piece and len(piece) + len(line) > PIPE_BUF:
@@ -134,9 +130,9 @@ def _join_lines(lines: list[bytes]) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def forward_lines(pipe: Path) -> Iterator[Path]:
-    """Make the named pipe that replicas log to, and copy its lines to standard error."""
+    """Make the named pipe that replicas log to, and copy it to standard error."""
     os.mkfifo(pipe)
-    descriptor = os.open(pipe, os.O_RDWR)  # a writer of our own: the reader never meets an end
+    descriptor = os.open(pipe, os.O_RDWR)  # with its own writer, the reader never meets an end
 
     def copy() -> None:
         while data := os.read(descriptor, 65536):
@@ -148,7 +144,7 @@ def forward_lines(pipe: Path) -> Iterator[Path]:
 
 
 def configure_logging(style: LogFormat, level: str, pipe: Path | None = None) -> None:
-    """Send the house's log lines to `pipe`, or to standard error."""
+    """Send vitrine's log lines to `pipe`, or to standard error."""
     handler = PipeHandler(pipe) if pipe else logging.StreamHandler()
     handler.setFormatter(TextFormatter() if style == "text" else JsonFormatter())
     logger = logging.getLogger("vitrine")
@@ -158,7 +154,7 @@ def configure_logging(style: LogFormat, level: str, pipe: Path | None = None) ->
 
 
 def choose_format(wanted: Literal["auto", "text", "json"], *, is_terminal: bool) -> LogFormat:
-    """Choose text for a terminal and JSON for anything else, unless one is asked for."""
+    """Choose text for a terminal, else JSON, unless the setting names one."""
     if wanted == "auto":
         return "text" if is_terminal else "json"
     return wanted

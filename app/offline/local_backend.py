@@ -1,4 +1,4 @@
-"""The core and the model in one process, without Ray: what `vitrine predict` and tests run on."""
+"""A Backend without Ray: the model runs in this process."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from app.classifier.model import Model
 
 
 class LocalBackend:
-    """A Backend over a Model in this process, which is loaded when it is first asked."""
+    """A Backend over a Model in this process, loaded on first use."""
 
     def __init__(self, checkpoint: Checkpoint, options: EngineOptions | None = None) -> None:
         self._checkpoint = checkpoint
@@ -18,17 +18,17 @@ class LocalBackend:
         self._lock = asyncio.Lock()
 
     async def describe(self) -> Description:
-        """Say what is served; raises StartupError."""
+        """Describe the model; raises StartupError."""
         return (await self._load()).description
 
     async def predict(self, group: Group) -> Scored:
-        """Score a group, one at a time."""
+        """Score one group at a time."""
         model = await self._load()
         async with self._lock:
             return (await asyncio.to_thread(model.score, [group]))[0]
 
     async def check(self) -> None:
-        """Run a blank image, unless it is at work."""
+        """Run a blank image, after the current group."""
         model = await self._load()
         async with self._lock:
             await asyncio.to_thread(model.run_probe)

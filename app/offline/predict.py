@@ -1,4 +1,4 @@
-"""Classify files in this process, without a server: core and model, joined."""
+"""Offline prediction: classify files in this process, without a server."""
 
 import asyncio
 import json
@@ -22,33 +22,25 @@ Outcome = tuple[Path, PredictResponse | ProblemError]
 
 
 def build_predictor(settings: Settings) -> Predictor:
-    """Build a predictor over a model in this process, loaded when it is first asked.
-
-    Raises:
-        StartupError: the checkpoint is wrong.
-    """
+    """Build a predictor over a model in this process, loaded on first use; raises StartupError."""
     return Predictor(_open_backend(settings), derive_limits(settings))
 
 
 def _open_backend(settings: Settings) -> LocalBackend:
-    """Find the checkpoint; the model is loaded when it is first asked."""
+    """Open the checkpoint; the model is loaded on first use; raises StartupError."""
     checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
     return LocalBackend(checkpoint, read_engine_options(settings))
 
 
 async def describe_model(settings: Settings) -> Description:
-    """Load the model, however long that takes, and let it describe itself; raises StartupError."""
+    """Load the model, without a time limit, and describe it; raises StartupError."""
     return await _open_backend(settings).describe()
 
 
 async def classify_files(settings: Settings, files: list[Path], top_k: int) -> list[Outcome]:
-    """Classify each file; one that fails does not stop the others.
-
-    Raises:
-        StartupError: the checkpoint is wrong.
-    """
+    """Classify each file; a failure does not stop the others; raises StartupError."""
     backend = _open_backend(settings)
-    labels = (await backend.describe()).labels  # loads, before any image's time runs
+    labels = (await backend.describe()).labels  # loads the model before the first deadline starts
     predictor = Predictor(backend, derive_limits(settings))
     options = PredictOptions(top_k=min(top_k, len(labels)))
     return [(file, await _classify_file(predictor, file, options)) for file in files]
@@ -57,7 +49,7 @@ async def classify_files(settings: Settings, files: list[Path], top_k: int) -> l
 async def _classify_file(
     predictor: Predictor, file: Path, options: PredictOptions
 ) -> PredictResponse | ProblemError:
-    """Classify one file; gives the error instead of raising it."""
+    """Classify one file; returns the error instead of raising it."""
     try:
         data = await asyncio.to_thread(file.read_bytes)
         return (await predictor.classify(data, options)).response
@@ -68,7 +60,7 @@ async def _classify_file(
 
 
 def print_json(outcomes: list[Outcome]) -> None:
-    """Print one JSON document a line."""
+    """Print one JSON object a line."""
     for file, outcome in outcomes:
         if isinstance(outcome, ProblemError):
             value: dict[str, object] = {"error": {"type": outcome.type, "detail": str(outcome)}}
@@ -78,7 +70,7 @@ def print_json(outcomes: list[Outcome]) -> None:
 
 
 def print_table(outcomes: list[Outcome]) -> None:
-    """Print a table, a line a prediction."""
+    """Print a table with a line per prediction."""
     table = Table("file", "label", "score", box=None)
     for file, outcome in outcomes:
         if isinstance(outcome, ProblemError):

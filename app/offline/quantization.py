@@ -1,7 +1,7 @@
-"""Make an int8 checkpoint of one in fp32, and say what that costs: core and model, joined.
+"""Quantization: make an int8 checkpoint from one in fp32, and compare the two.
 
-It calibrates on three quarters of the images and compares both on the last quarter, which the
-quantization has not seen. The result is a checkpoint as any other: VITRINE_MODEL takes it.
+Three quarters of the images calibrate the quantization; the rest are compared. VITRINE_MODEL
+accepts the result as any other checkpoint.
 """
 
 import logging
@@ -32,14 +32,13 @@ from app.limits import derive_limits
 from app.prediction.scores import compute_scores
 from app.settings import Settings
 
-HELD_OUT = 4
-"""Every so many-th image is held out from the calibration."""
+HOLD_OUT_STEP = 4
+"""Every fourth image is held out from calibration."""
 
-BATCH = 32
-"""Images that are compared at once."""
+COMPARE_BATCH = 32
 
 MIN_COMPARED = 100
-"""With fewer images compared, an agreement says little, and that is told."""
+"""With fewer compared images, a warning says that the agreement is not reliable."""
 
 _logger = logging.getLogger("vitrine.quantize")
 
@@ -49,16 +48,16 @@ class Comparison:
     """int8 beside fp32, on images that were not used for calibration.
 
     Attributes:
-        calibrated: images that the calibration used.
-        compared: images that both were compared on.
-        agreement: share of them with the same best label, 0 to 1.
-        largest_difference: of one label's probability.
+        calibrated: number of images that the calibration used.
+        compared: number of images that both were compared on.
+        agreement: share of compared images with the same best label, 0 to 1.
+        max_difference: of one label's score.
     """
 
     calibrated: int
     compared: int
     agreement: float
-    largest_difference: float
+    max_difference: float
 
 
 def quantize_checkpoint(
@@ -67,16 +66,16 @@ def quantize_checkpoint(
     """Quantize the checkpoint of the settings and write it to `out`, a new folder.
 
     Raises:
-        StartupError: nothing was written: a folder or the checkpoint is wrong, or int8 agrees
-            with fp32 on fewer images than `min_agreement`, 0 to 1.
+        StartupError: a folder or the checkpoint is wrong, or int8 agrees with fp32 on a smaller
+            share of images than `min_agreement`; nothing was written.
     """
     check_nncf()
     checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
     _check_folders(checkpoint, out)
     engine_input = EngineInput(checkpoint, *load_processor(checkpoint.processor_folder))
     pixels = _read_pixels(settings, engine_input, images)
-    held_out = pixels[HELD_OUT - 1 :: HELD_OUT]
-    seen = [one for index, one in enumerate(pixels) if index % HELD_OUT != HELD_OUT - 1]
+    held_out = pixels[HOLD_OUT_STEP - 1 :: HOLD_OUT_STEP]
+    seen = [one for index, one in enumerate(pixels) if index % HOLD_OUT_STEP != HOLD_OUT_STEP - 1]
     with _make_folder(out) as folder:
         made = Path(folder) / out.name
         _write_checkpoint(engine_input, seen, made)
@@ -90,21 +89,21 @@ def quantize_checkpoint(
             raise StartupError(message)
         made.rename(out)
     if comparison.compared < MIN_COMPARED:
-        _logger.warning("an agreement on so few images says little; give some hundred")
+        _logger.warning("the agreement on so few images is not reliable; give some hundred")
     return comparison
 
 
 def _check_folders(checkpoint: Checkpoint, out: Path) -> None:
-    """Refuse to quantize twice, and to write over anything."""
+    """Refuse a checkpoint that is quantized, and an output folder that exists."""
     if checkpoint.quantized is not None:
-        message = f"{checkpoint.folder} is quantized already. Give the checkpoint it was made of."
+        message = f"{checkpoint.folder} is quantized already. Give the checkpoint it was made from."
         raise SettingsError(message)
     if out.exists():
-        raise SettingsError(f"{out} is there already. Give --out a folder that does not exist yet.")
+        raise SettingsError(f"{out} exists already. Give --out a folder that does not exist yet.")
 
 
 def _make_folder(out: Path) -> "tempfile.TemporaryDirectory[str]":
-    """Make a folder beside `out`, to be moved there when all is well."""
+    """Make a temporary folder beside `out`; what it holds is moved there after success."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryDirectory(dir=out.parent, prefix=".quantize-")
@@ -114,7 +113,7 @@ def _make_folder(out: Path) -> "tempfile.TemporaryDirectory[str]":
 
 
 def _read_pixels(settings: Settings, engine_input: EngineInput, folder: Path) -> list[Pixels]:
-    """Read all images of a folder as the service would; what is no image is left out, told."""
+    """Read the images of a folder as the service would; other files are left out, with a log."""
     limits = derive_limits(settings)
     decoder = ImageDecoder(limits.max_bytes, limits.max_pixels, limits.gap)
     process = build_processor(engine_input.geometry, settings.max_pixels)
@@ -127,10 +126,10 @@ def _read_pixels(settings: Settings, engine_input: EngineInput, folder: Path) ->
         except (ProblemError, OSError) as exc:
             left_out += 1
             _logger.debug("%s is left out: %s", path, exc)
-    if len(pixels) < HELD_OUT:
+    if len(pixels) < HOLD_OUT_STEP:
         message = (
             f"--images {folder} holds {len(pixels)} readable images ({left_out} files are not); "
-            f"at least {HELD_OUT} are needed, and some hundred typical ones are good."
+            f"at least {HOLD_OUT_STEP} are needed, and some hundred typical ones are good."
         )
         raise SettingsError(message)
     if left_out:
@@ -150,7 +149,7 @@ def _write_checkpoint(engine_input: EngineInput, pixels: list[Pixels], folder: P
 
 
 def _compare(checkpoint: Checkpoint, folder: Path, calibrated: int, pixels: Pixels) -> Comparison:
-    """Score the same pixels with both, each as it would be served."""
+    """Score the same pixels with both checkpoints, each as it would be served."""
     exact = Model(checkpoint, EngineOptions("cpu", "openvino", "fp32"))
     small = Model(open_checkpoint(str(folder)), EngineOptions("cpu"))
     one, other = (_run(model, pixels) for model in (exact, small))
@@ -159,13 +158,13 @@ def _compare(checkpoint: Checkpoint, folder: Path, calibrated: int, pixels: Pixe
         calibrated=calibrated,
         compared=len(pixels),
         agreement=float((one.argmax(-1) == other.argmax(-1)).mean()),
-        largest_difference=float(np.abs(scores[0] - scores[1]).max()),
+        max_difference=float(np.abs(scores[0] - scores[1]).max()),
     )
 
 
 def _run(model: Model, pixels: Pixels) -> Logits:
     """Run any number of images, a batch at a time."""
-    ends = range(BATCH, len(pixels), BATCH)
+    ends = range(COMPARE_BATCH, len(pixels), COMPARE_BATCH)
     parts = cast("list[Pixels]", np.split(pixels, ends))
     return np.concatenate([model.forward(part) for part in parts])
 

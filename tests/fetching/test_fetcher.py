@@ -260,7 +260,7 @@ def test_an_address_that_is_denied_is_not_asked(address: str) -> None:
     assert is_public(address)
     rules = HostRules(("*",), networks=NETWORKS)
     for addresses in (address, f"8.8.8.8 {address}", f"{address} 8.8.8.8"):
-        words = "does not ask"
+        words = "does not fetch from"
         internet = refuse("http://cdn.example/image", words, addresses=(addresses,), rules=rules)
         assert internet.connected == []
     moved = {"/a": make_answer(302, b"", "Location: http://other.example/image")}
@@ -276,7 +276,7 @@ def test_a_denied_address_is_not_asked_however_it_is_spelled(host: str) -> None:
     async def scenario() -> list[str]:
         async with open_internet({}) as internet:
             rules = HostRules(("*",), networks=NETWORKS)
-            with pytest.raises(InvalidRequestError, match="does not ask"):
+            with pytest.raises(InvalidRequestError, match="does not fetch from"):
                 await Fetcher(rules, 1000, Resolver(1), internet).fetch(f"http://{host}/", ignore)
             return internet.connected
 
@@ -360,8 +360,8 @@ def test_a_name_that_changes_its_address_gains_nothing() -> None:
         ("http://169.254.169.254/latest/meta-data", "public"),
         ("file:///etc/passwd", "http"),
         ("http://ann:secret@cdn.example/", "name and password"),
-        ("http://other.example/", "does not ask"),
-        ("http://cdn.example:port/", "no URL"),
+        ("http://other.example/", "does not fetch from"),
+        ("http://cdn.example:port/", "not a URL"),
     ],
 )
 def test_a_redirect_is_looked_at_as_the_first_url(location: str, words: str) -> None:
@@ -447,7 +447,7 @@ def test_what_is_fetched_takes_its_room_as_it_comes() -> None:
 
 def test_a_slow_host_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that sends nothing more holds nobody for long."""
-    monkeypatch.setattr(fetcher_module, "FETCH_S", 0.2)
+    monkeypatch.setattr(fetcher_module, "FETCH_TIMEOUT_S", 0.2)
     answers = {"/slow": b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nhalf"}
     refuse("http://cdn.example/slow", "within 0 s", answers=answers)
 
@@ -487,7 +487,7 @@ def test_a_name_is_matched_as_dns_has_it(url: str) -> None:
     """In letters of other alphabets or not."""
     name = "xn--mnchen-3ya.example"
     assert fetch(url, rules=HostRules((name,)))[0] == IMAGE
-    refuse(url, "does not ask", rules=HostRules(("*",), (name,)))
+    refuse(url, "does not fetch from", rules=HostRules(("*",), (name,)))
 
 
 def test_a_host_that_is_not_found_is_refused() -> None:

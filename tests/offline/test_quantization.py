@@ -27,7 +27,7 @@ def quantized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     comparison = quantize_checkpoint(Settings(), SAMPLES, folder, 0.99)
     assert (comparison.calibrated, comparison.compared) == (15, 5)
     assert comparison.agreement == 1
-    assert 0 < comparison.largest_difference < 0.1
+    assert 0 < comparison.max_difference < 0.1
     return folder
 
 

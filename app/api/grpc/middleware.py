@@ -78,7 +78,7 @@ def unary(
         async def handle(self: D, request: Request, grpc_context: Context) -> Answer:
             with self.receive(f"/{service}/{method.__name__}", grpc_context) as call:
                 if not is_open:
-                    call.key_name = self.guard.admit(call.headers)
+                    call.key_name = self.guard.authenticate(call.headers)
                 with call.hold(request):
                     return await method(self, request, call)
             return empty()
@@ -99,7 +99,7 @@ def streaming(
         async def handle(self: D, request: Asked, grpc_context: Context) -> AsyncGenerator[Answer]:
             with self.receive(f"/{service}/{method.__name__}", grpc_context) as call:
                 if not is_open:
-                    call.key_name = self.guard.admit(call.headers)
+                    call.key_name = self.guard.authenticate(call.headers)
                 async with aclosing(method(self, request, call)) as answers:
                     async for message in answers:
                         yield message

@@ -80,7 +80,7 @@ class RequestMiddleware:
         """Pass the request on, unless its headers tell already that it cannot be answered."""
         try:
             path = find_path(scope)
-            exchange.key_name = None if is_open(path) else self._guard.admit(headers)
+            exchange.key_name = None if is_open(path) else self._guard.authenticate(headers)
             deadline = choose_deadline(headers, self._timeout_s)
             max_body = self._find_max_body(path)
             self._check_announced(headers, max_body)
