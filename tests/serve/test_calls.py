@@ -21,7 +21,7 @@ from tests.support.service import (
 )
 
 EXAMPLE = ROOT / "docs" / "examples" / "albums.py"
-CALLER = ROOT / "tests" / "serve" / "caller.py"
+CALLER = ROOT / "tests" / "support" / "handle_caller.py"
 THREE = SEVEN.with_name("3-0.png")
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -143,24 +144,46 @@ def start_service(folder: Path, **settings: str) -> Iterator[Service]:
 def start_process(
     folder: Path, command: list[str], port: int, environment: dict[str, str]
 ) -> Iterator[Service]:
-    """Start a command that serves on `port`; whatever it leaves is ended at last."""
+    """Start a command that serves on `port`; whatever it leaves is ended at last.
+
+    `folder` is its home, and what Ray keeps of its session is deleted at the end.
+    """
     mark = uuid.uuid4().hex
     log, output = folder / "stderr", folder / "stdout"
-    with log.open("wb") as stderr, output.open("wb") as stdout:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=environment | {_MARK: mark, "SPT_NOENV": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-        )
-    service = Service(process, port, log, output, mark)
+    with (
+        log.open("wb") as stderr,
+        output.open("wb") as stdout,
+        tempfile.TemporaryDirectory(prefix="t", ignore_cleanup_errors=True) as temporary,
+    ):  # a short name: Ray makes sockets below it, whose paths have at most 107 bytes
+        own = {"HOME": str(folder), "RAY_TMPDIR": temporary, _MARK: mark, "SPT_NOENV": "1"}
+        with _default_sigint():
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment | own,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        service = Service(process, port, log, output, mark)
+        try:
+            yield service
+        finally:
+            service.end()
+
+
+@contextmanager
+def _default_sigint() -> Iterator[None]:
+    """Let a program that is started here end by SIGINT, as a shell's background job ignores it.
+
+    A child inherits an ignored signal; one that is handled gets its default again.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        yield service
+        yield
     finally:
-        service.end()
+        signal.signal(signal.SIGINT, before)
 
 
 def run_cli(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tests.support.service import ROOT
 
 _PROGRAM = ROOT / ".venv-triton" / "bin" / "python"
-_SCRIPT = ROOT / "tests" / "serve" / "triton_client.py"
+_SCRIPT = ROOT / "tests" / "support" / "triton_client.py"
 Question = dict[str, Any]
 
 
