@@ -9,6 +9,13 @@ from tests.support.ports import find_port
 from tests.support.service import ANN, BOB, EVERYWHERE, ORIGIN, Service, start_service
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share a service in one process; `make test` has two."""
+    for item in items:
+        if {"serve", "e2e"} & set(item.path.parts):
+            item.add_marker(pytest.mark.xdist_group("service"))
+
+
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service with its defaults and gRPC, once for all; at the end it stops as it must."""
