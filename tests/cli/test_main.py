@@ -80,6 +80,7 @@ def test_a_wrong_checkpoint_is_told_in_one_line(command: tuple[str, ...], tmp_pa
     [
         ({"VITRINE_PORT": "0"}, "VITRINE_PORT: Input should be greater than or equal to 1"),
         ({"VITRINE_DEVICE": "tpu"}, "VITRINE_DEVICE: Input should be 'auto', 'cpu' or 'cuda'"),
+        ({"VITRINE_BUCKETS": "1,64"}, "larger than VITRINE_BATCH_SIZE=32"),
         ({"VITRINE_BATCH_SIZE": "many"}, "VITRINE_BATCH_SIZE: Input should be a valid integer"),
     ],
 )

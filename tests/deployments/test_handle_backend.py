@@ -1,0 +1,146 @@
+"""What a call over a Serve handle may raise, which of it is tried again, and what is cancelled."""
+
+import asyncio
+from collections.abc import Generator
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from ray.exceptions import ActorDiedError, RayTaskError
+from ray.serve._private.common import DeploymentID
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+
+from app.backend import Geometry, Group
+from app.deployments import handle_backend
+from app.deployments.handle_backend import HandleBackend
+from app.errors import (
+    DeadlineExceededError,
+    ImageTooLargeError,
+    InternalError,
+    ModelUnavailableError,
+    OverloadedError,
+    VitrineError,
+)
+
+GROUP = Group(np.zeros((1, 1, 1, 3), np.uint8), "r", Geometry((1, 1), None, 2, crop=False))
+
+
+def wrap(cause: Exception) -> Exception:
+    """Wrap an error of a replica as Ray does."""
+    error: Exception = RayTaskError("predict", "SECRET traceback", cause)
+    return error
+
+
+GONE = ActorDiedError()
+DEVICE = wrap(ModelUnavailableError("the device"))
+LATE = wrap(DeadlineExceededError("too late"))
+DEFECT = wrap(ZeroDivisionError("SECRET"))
+SCORED, SLOW = object(), object()
+
+
+class Response:
+    """Serve's response to a call."""
+
+    def __init__(self, outcome: object) -> None:
+        self._outcome = outcome
+        self.is_cancelled = False
+
+    def __await__(self) -> Generator[Any, None, object]:
+        """Wait for the outcome."""
+        return self._answer().__await__()
+
+    async def _answer(self) -> object:
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        await asyncio.sleep(60 if self._outcome is SLOW else 0)
+        return self._outcome
+
+    def cancel(self) -> None:
+        """Cancel the call."""
+        self.is_cancelled = True
+
+
+class Handle:
+    """A Serve handle each of whose calls has the next outcome."""
+
+    def __init__(self, *outcomes: object) -> None:
+        self._outcomes = list(outcomes)
+        self.responses: list[Response] = []
+        self.predict = self.describe = self.check = self
+
+    def remote(self, *_: object) -> Response:
+        """Call."""
+        self.responses.append(Response(self._outcomes.pop(0)))
+        return self.responses[-1]
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again at once."""
+    monkeypatch.setattr(handle_backend, "PAUSES_S", (0.0, 0.01))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ([SCORED], SCORED),
+        ([GONE, SCORED], SCORED),
+        ([GONE, GONE, SCORED], SCORED),
+        ([DEVICE, SCORED], SCORED),
+        ([GONE, GONE, GONE], ModelUnavailableError),
+        ([LATE], DeadlineExceededError),
+        ([GONE, LATE], DeadlineExceededError),
+        ([DEFECT], InternalError),
+    ],
+)
+def test_only_a_replica_that_is_gone_is_worth_another_try(
+    outcomes: list[object], expected: object
+) -> None:
+    """And not for ever."""
+    handle = Handle(*outcomes)
+    answer: object
+    try:
+        answer = asyncio.run(HandleBackend(handle).predict(GROUP))
+    except VitrineError as error:
+        answer = type(error)
+    assert answer == expected
+    assert len(handle.responses) == len(outcomes)
+
+
+@pytest.mark.parametrize("outcomes", [[SLOW], [GONE, SLOW]])
+def test_a_cancelled_call_is_cancelled_at_the_replica(outcomes: list[object]) -> None:
+    """So that a classifier need not score what it has not begun."""
+    handle = Handle(*outcomes)
+
+    async def give_up() -> None:
+        async with asyncio.timeout(0.1):
+            await HandleBackend(handle).predict(GROUP)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(give_up())
+    assert handle.responses[-1].is_cancelled
+    assert len(handle.responses) == len(outcomes)
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (wrap(ImageTooLargeError("ours")), ImageTooLargeError),
+        (wrap(RuntimeError("SECRET")), InternalError),
+        (BackPressureError(num_queued_requests=1, max_queued_requests=1), OverloadedError),
+        (GONE, ModelUnavailableError),
+        (DeploymentUnavailableError(DeploymentID("Classifier")), ModelUnavailableError),
+        (grpc.RpcError("SECRET"), ModelUnavailableError),
+    ],
+)
+def test_what_ray_raises_becomes_one_of_our_errors(
+    raised: Exception, expected: type[VitrineError]
+) -> None:
+    """Its text, which holds a remote traceback, is not shown."""
+    backend = HandleBackend(Handle(raised, raised))
+    for call in (backend.describe, backend.check):
+        with pytest.raises(VitrineError) as caught:
+            asyncio.run(call())
+        assert type(caught.value) is expected
+        assert "SECRET" not in str(caught.value)
