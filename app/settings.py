@@ -43,11 +43,11 @@ class Settings(BaseSettings):
     )
     engine: Literal["auto", "torch", "compile", "openvino"] = Field(
         default="auto",
-        description="What runs the model; auto: OpenVINO where it is there, else torch.",
+        description="What runs the model; auto: OpenVINO where it is installed, else torch.",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
         default="auto",
-        description="What it computes in; auto: fp32 on a CPU, half on a GPU, never int8 unasked.",
+        description="Number format; auto: fp32 on a CPU, half on a GPU; int8 only if set.",
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
@@ -55,7 +55,7 @@ class Settings(BaseSettings):
         default=None,
         ge=1,
         le=65535,
-        description="Port to serve gRPC on, beside HTTP's; default: none, no gRPC.",
+        description="Port to serve gRPC on; default: none, no gRPC.",
     )
     api_keys: SecretStr | None = Field(
         default=None,
@@ -83,22 +83,20 @@ class Settings(BaseSettings):
     deny_urls: str | None = Field(
         default=None,
         description=(
-            "Hosts of those whose images are not fetched, several with commas; also addresses and "
-            "networks, such as 203.0.113.0/24 or 2001:db8::/32, whatever names lead there."
+            "Hosts among them that are refused, several with commas; also addresses and networks, "
+            "such as 203.0.113.0/24 or 2001:db8::/32, for every name that resolves to one."
         ),
     )
     proxy: Literal["auto", "haproxy", "python"] = Field(
         default="auto",
-        description="What stands before the ingress: HAProxy (Linux) or Serve's Python proxy.",
+        description="Proxy in front of the ingress: HAProxy (Linux) or Serve's Python proxy.",
     )
     ingress_replicas: int = Field(default=1, ge=1, description="Replicas that read images.")
     classifier_replicas: int = Field(default=1, ge=1, description="Replicas that run the model.")
     gpus_per_replica: float = Field(
         default=1.0, gt=0, description="GPU share of a classifier replica, such as 0.5."
     )
-    batch_size: int = Field(
-        default=32, ge=1, le=1024, description="Most images the model runs at once."
-    )
+    batch_size: int = Field(default=32, ge=1, le=1024, description="Largest batch, in images.")
     buckets: str | None = Field(
         default=None,
         pattern=r"^[1-9]\d{0,3}(,[1-9]\d{0,3})*$",
@@ -108,23 +106,21 @@ class Settings(BaseSettings):
         default=None,
         ge=1,
         description=(
-            "Most images in an ingress replica at once, more are refused as overloaded; "
+            "Most images in flight in an ingress replica; more are refused as overloaded; "
             "default: eight batches for each classifier."
         ),
     )
     max_queue_bytes: int | None = Field(
         default=None,
         ge=1,
-        description=(
-            "Most bytes of uploads in an ingress replica at once; default: 1 MiB for each image."
-        ),
+        description="Most bytes of uploads held by an ingress replica; default: 1 MiB an image.",
     )
     max_bulk: int = Field(default=64, ge=1, le=1024, description="Most images in one bulk request.")
     max_bytes: int = Field(default=20_000_000, ge=1, description="Largest upload, in bytes.")
     max_pixels: int = Field(default=50_000_000, ge=1, description="Largest image, in pixels.")
     decode: Literal["exact", "scaled"] = Field(
         default="exact",
-        description="Large JPEGs: exact, or scaled, decoded near the model's size in less time.",
+        description="JPEG decoding: exact, or large ones scaled near the model's size, faster.",
     )
     decode_timeout_s: float = Field(
         default=10.0,
@@ -135,7 +131,7 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="Seconds until a request is answered with 504."
     )
     log_format: Literal["auto", "text", "json"] = Field(
-        default="auto", description="Log lines: text, json, or by whether there is a terminal."
+        default="auto", description="Format of log lines; auto: text on a terminal, else json."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least important log line to write."
