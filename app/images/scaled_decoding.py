@@ -1,7 +1,7 @@
 """Scaled decoding: a JPEG far larger than the model's size is decoded at 1/2, 1/4 or 1/8.
 
 libjpeg computes the smaller image from the lower frequencies of each block, which saves most of
-the time of a large photograph. Its pixels differ slightly: docs/performance.md.
+the time of a large photograph. Its pixels differ slightly: docs/scaled-decoding.md.
 """
 
 import math

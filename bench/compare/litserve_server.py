@@ -27,7 +27,7 @@ BATCH_WAIT_S = 0.005
 # two and 74 / 198 / 193 with one, for the PNG 107 / 459 / 673 and 99 / 456 / 568. ViT-Ti/16 gave
 # 22 / 36 / 30 with one worker on two threads and 13 / 28 / 33 with two workers on one.
 # fast_queue is what LitServe documents; release 0.2.19 drops the flag
-# (https://github.com/Lightning-AI/LitServe/issues/751), which docs/performance.md looks at.
+# (https://github.com/Lightning-AI/LitServe/issues/751).
 THREADS = 1
 Pixels = NDArray[np.uint8]
 Decoded = tuple[Pixels, dict[str, int]]

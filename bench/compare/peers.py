@@ -1,6 +1,6 @@
 """The peers: LitServe from its own venv, FastAPI with uvicorn from ours.
 
-Owns their settings, which docs/performance.md gives reasons for. Knows no load.
+Owns their settings, which docs/performance-method.md gives reasons for. Knows no load.
 """
 
 import signal

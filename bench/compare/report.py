@@ -81,7 +81,7 @@ def print_row(words: list[str]) -> None:
 
 
 def print_markdown(cells: list[Document]) -> None:
-    """Print the closed loop as docs/performance.md has it."""
+    """Print the closed loop as docs/performance-method.md has it."""
     names = list(cells[0]["servers"])
     columns = [f"{name}: requests/s (p50 / p99 ms)" for name in names]
     ratios = [f"{names[0]} over {name}" for name in names[1:]]
@@ -97,7 +97,7 @@ def print_markdown(cells: list[Document]) -> None:
 
 
 def print_open_markdown(rows: list[Document]) -> None:
-    """Print the open loop as docs/performance.md has it."""
+    """Print the open loop as docs/performance-method.md has it."""
     names = list(rows[0]["servers"])
     head = [
         "image",

@@ -1,4 +1,4 @@
-"""The tables of ``python -m bench.studies.policy`` in Markdown, to paste into docs/performance.md.
+"""The tables of ``python -m bench.studies.policy`` in Markdown, to paste into docs/batch-policy.md.
 
 Knows the JSON document alone.
 """

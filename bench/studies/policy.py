@@ -2,7 +2,7 @@
 
 On a simulated GPU the rule (`Coalescer`) meets plain `@serve.batch` under the same seeded
 arrivals, round by round; then more replicas share the images. Prints the tables of
-docs/performance.md, draws docs/policy.png; the last line of stdout is one JSON document.
+docs/batch-policy.md, draws docs/policy.png; the last line of stdout is one JSON document.
 """
 
 import argparse
