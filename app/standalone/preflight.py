@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 from contextlib import closing
+from pathlib import Path
 
 from app.errors import SettingsError, StartupError
 from app.network import format_address, is_loopback
@@ -13,6 +14,9 @@ from app.settings import Settings
 
 READY_S = 60.0
 """Seconds from deployed to the first answer through the proxy."""
+
+MAX_FOLDER_LENGTH = 29
+"""Characters: HAProxy takes 97 for the path of a socket, and Serve adds 68 to the folder's."""
 
 _NAMES = ("VITRINE_PORT", "VITRINE_GRPC_PORT")
 
@@ -42,6 +46,12 @@ def check_front(settings: Settings) -> None:
             "VITRINE_API_KEYS is not set (docs/security.md)",
             address,
         )
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder in which HAProxy could not make its sockets; raises StartupError."""
+    if len(str(folder)) > MAX_FOLDER_LENGTH or " " in str(folder):
+        raise StartupError(f"{folder} is too long for HAProxy, or has a space. Set TMPDIR to /tmp.")
 
 
 def _check_port(host: str, port: int, name: str) -> None:

@@ -62,9 +62,10 @@ def list_strays(folder: Path) -> list[psutil.Process]:
     """
     return [
         process
-        for process in psutil.process_iter(["name", "cmdline"])
-        if process.info["name"] == "haproxy"
-        and any(word.startswith(f"{folder}/") for word in process.info["cmdline"] or ())
+        for process in psutil.process_iter(["cmdline"])
+        if (words := process.info["cmdline"])
+        and any(word.endswith("haproxy") for word in words)  # `vitrine-haproxy` becomes it
+        and any(word.startswith(f"{folder}/") for word in words)
     ]
 
 

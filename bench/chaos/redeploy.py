@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
 
-from app.deployments.haproxy_config import configure_haproxy
+from app.deployments.haproxy_config import list_program_variables
 from app.deployments.serve_environment import list_serve_variables
 from app.standalone.shutdown import end_processes, list_strays
 from bench.chaos.rows import PICTURE, Row
@@ -28,7 +28,7 @@ from tests.support.ports import find_port
 
 BIN = Path(sys.executable).parent
 READY_S, END_S = 120.0, 20.0
-PLACES = 512
+MAX_REQUESTS = 256
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def run_cluster(port: int) -> Iterator[Cluster]:
+def run_cluster() -> Iterator[Cluster]:
     """Start a head node on this machine alone, as `vitrine serve` does, and end all of it."""
     with tempfile.TemporaryDirectory(prefix="vt-") as place:  # short: sockets lie in it
         folder, dashboard = Path(place), find_port()
         environment = read_environment() | {"PYTHONPATH": str(ROOT)}
         environment |= list_serve_variables("haproxy", folder)
-        environment |= configure_haproxy(folder, {port: f"127.0.0.1:{port}"}, PLACES)
+        environment |= list_program_variables("127.0.0.1", MAX_REQUESTS)
         flags = {
             "--port": find_port(),
             "--dashboard-port": dashboard,
@@ -125,7 +125,7 @@ def redeploy_under_load(seconds: float) -> Row:
     """Deploy the application anew with another batch size: every replica is replaced."""
     port = find_port()
     url = f"http://127.0.0.1:{port}"
-    with run_cluster(port) as cluster:
+    with run_cluster() as cluster:
         cluster.deploy(port, 32)
         limit = time.monotonic() + READY_S
         while ask(f"{url}/predict", PICTURE) is None:

