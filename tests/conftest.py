@@ -17,6 +17,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run async tests on asyncio, each on an event loop of its own."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service with its defaults and gRPC, once for all; at the end it stops as it must."""
     folder = tmp_path_factory.mktemp("service")

@@ -28,283 +28,219 @@ def read_id(scored: ScoredImage) -> int:
     return int(scored.logits[0])
 
 
-def test_a_lone_image_leaves_at_once() -> None:
+async def test_a_lone_image_leaves_at_once() -> None:
     """While nothing is in flight an image does not wait for company."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        (task,) = await arrive(Coalescer(sender, _GROUP_SIZE, 1, 1), [5])
-        assert sender.sent == [[5]]
-        group = sender.finish(0)
-        scored = await task
-        assert read_id(scored) == 5
-        assert scored.group is group
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    (task,) = await arrive(Coalescer(sender, _GROUP_SIZE, 1, 1), [5])
+    assert sender.sent == [[5]]
+    group = sender.finish(0)
+    scored = await task
+    assert read_id(scored) == 5
+    assert scored.group is group
 
 
 @pytest.mark.parametrize("partial_groups", [1, 2, 3])
-def test_no_more_partial_groups_than_allowed_are_in_flight(partial_groups: int) -> None:
+async def test_no_more_partial_groups_than_allowed_are_in_flight(partial_groups: int) -> None:
     """Beyond W partial groups an image waits, and joins the next group when one is back."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, partial_groups, 1)
-        await arrive(coalescer, range(partial_groups + 2))
-        alone = [[image_id] for image_id in range(partial_groups)]
-        assert sender.sent == alone
-        sender.finish(0)
-        await settle()
-        assert sender.sent == [*alone, [partial_groups, partial_groups + 1]]
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    coalescer = Coalescer(sender, _GROUP_SIZE, partial_groups, 1)
+    await arrive(coalescer, range(partial_groups + 2))
+    alone = [[image_id] for image_id in range(partial_groups)]
+    assert sender.sent == alone
+    sender.finish(0)
+    await settle()
+    assert sender.sent == [*alone, [partial_groups, partial_groups + 1]]
 
 
-def test_full_groups_are_not_held_back() -> None:
+async def test_full_groups_are_not_held_back() -> None:
     """However many groups are in flight, a full one leaves."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
-        await arrive(coalescer, range(10))
-        assert sender.sent == [[0], [1, 2, 3, 4], [5, 6, 7, 8]]
-        for number in range(3):
-            sender.finish(number)
-        await settle()
-        assert sender.sent[3:] == [[9]]
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    await arrive(coalescer, range(10))
+    assert sender.sent == [[0], [1, 2, 3, 4], [5, 6, 7, 8]]
+    for number in range(3):
+        sender.finish(number)
+    await settle()
+    assert sender.sent[3:] == [[9]]
 
 
-def test_a_small_group_waits_while_a_full_one_keeps_the_classifier_busy() -> None:
+async def test_a_small_group_waits_while_a_full_one_keeps_the_classifier_busy() -> None:
     """A full group takes a place too: one image beside it would only queue, and stay alone."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 2)
-        await arrive(coalescer, range(6))
-        assert sender.sent == [[0], [1], [2, 3, 4, 5]]
-        sender.finish(0)
-        sender.finish(1)
-        await arrive(coalescer, [6])
-        assert len(sender.sent) == 3
-        sender.finish(2)
-        await settle()
-        assert sender.sent[3:] == [[6]]
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 2)
+    await arrive(coalescer, range(6))
+    assert sender.sent == [[0], [1], [2, 3, 4, 5]]
+    sender.finish(0)
+    sender.finish(1)
+    await arrive(coalescer, [6])
+    assert len(sender.sent) == 3
+    sender.finish(2)
+    await settle()
+    assert sender.sent[3:] == [[6]]
 
 
-def test_groups_of_one_are_all_full() -> None:
+async def test_groups_of_one_are_all_full() -> None:
     """With a group size of one nothing ever waits."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        await arrive(Coalescer(sender, 1, 1, 1), range(5))
-        assert sender.sent == [[0], [1], [2], [3], [4]]
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    await arrive(Coalescer(sender, 1, 1, 1), range(5))
+    assert sender.sent == [[0], [1], [2], [3], [4]]
 
 
-def test_the_oldest_leave_first_and_each_gets_its_own_answer() -> None:
+async def test_the_oldest_leave_first_and_each_gets_its_own_answer() -> None:
     """Order is kept into the groups, and answers find their images, whichever group is first."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
-        ids = [30, 7, 400, 2, 19, 21, 6, 65000, 1, 11]
-        tasks = await arrive(coalescer, ids)
-        assert [image_id for group in sender.sent for image_id in group] == ids[:9]
-        for number in (2, 1, 0):
-            sender.finish(number)
-        await settle()
-        sender.finish(3)
-        assert [read_id(scored) for scored in await asyncio.gather(*tasks)] == ids
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    ids = [30, 7, 400, 2, 19, 21, 6, 65000, 1, 11]
+    tasks = await arrive(coalescer, ids)
+    assert [image_id for group in sender.sent for image_id in group] == ids[:9]
+    for number in (2, 1, 0):
+        sender.finish(number)
+    await settle()
+    sender.finish(3)
+    assert [read_id(scored) for scored in await asyncio.gather(*tasks)] == ids
 
 
-def test_a_failing_group_fails_its_own_members_alone() -> None:
+async def test_a_failing_group_fails_its_own_members_alone() -> None:
     """What the sender raises reaches all members of that group and nobody else."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        tasks = await arrive(Coalescer(sender, _GROUP_SIZE, 1, 1), range(9))
-        error = OverloadedError("full")
-        sender.fail(1, error)
-        sender.finish(0)
-        sender.finish(2)
-        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        assert outcomes[1:5] == [error] * 4
-        others = [outcomes[0], *outcomes[5:]]
-        assert [read_id(o) for o in others if isinstance(o, ScoredImage)] == [0, 5, 6, 7, 8]
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    tasks = await arrive(Coalescer(sender, _GROUP_SIZE, 1, 1), range(9))
+    error = OverloadedError("full")
+    sender.fail(1, error)
+    sender.finish(0)
+    sender.finish(2)
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert outcomes[1:5] == [error] * 4
+    others = [outcomes[0], *outcomes[5:]]
+    assert [read_id(o) for o in others if isinstance(o, ScoredImage)] == [0, 5, 6, 7, 8]
 
 
-def test_a_failing_partial_group_gives_its_place_back() -> None:
+async def test_a_failing_partial_group_gives_its_place_back() -> None:
     """After a failure what has waited leaves."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        failing, waiting = await arrive(Coalescer(sender, _GROUP_SIZE, 1, 1), range(2))
-        sender.fail(0, InternalError("id 1"))
-        await settle()
-        assert sender.sent == [[0], [1]]
-        sender.finish(1)
-        assert read_id(await waiting) == 1
-        with pytest.raises(InternalError):
-            await failing
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    failing, waiting = await arrive(Coalescer(sender, _GROUP_SIZE, 1, 1), range(2))
+    sender.fail(0, InternalError("id 1"))
+    await settle()
+    assert sender.sent == [[0], [1]]
+    sender.finish(1)
+    assert read_id(await waiting) == 1
+    with pytest.raises(InternalError):
+        await failing
 
 
-def test_a_cancelled_image_that_waits_is_left_out() -> None:
+async def test_a_cancelled_image_that_waits_is_left_out() -> None:
     """An image whose caller has gone is not sent and takes no room in a group."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
-        tasks = await arrive(coalescer, range(4))
-        tasks[2].cancel()
-        await settle()
-        tasks += await arrive(coalescer, [4])
-        assert sender.sent == [[0]]
-        sender.finish(0)
-        await settle()
-        assert sender.sent == [[0], [1, 3, 4]]
-        sender.finish(1)
-        await settle()
-        assert tasks[2].cancelled()
-        assert [read_id(tasks[index].result()) for index in (0, 1, 3, 4)] == [0, 1, 3, 4]
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    tasks = await arrive(coalescer, range(4))
+    tasks[2].cancel()
+    await settle()
+    tasks += await arrive(coalescer, [4])
+    assert sender.sent == [[0]]
+    sender.finish(0)
+    await settle()
+    assert sender.sent == [[0], [1, 3, 4]]
+    sender.finish(1)
+    await settle()
+    assert tasks[2].cancelled()
+    assert [read_id(tasks[index].result()) for index in (0, 1, 3, 4)] == [0, 1, 3, 4]
 
 
-def test_a_cancelled_image_in_flight_harms_nobody() -> None:
+async def test_a_cancelled_image_in_flight_harms_nobody() -> None:
     """The others of its group get their answers, though all of a group may go."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
-        tasks = await arrive(coalescer, range(6))
-        for index in (0, 2):
-            tasks[index].cancel()
-        await settle()
-        assert sender.in_flight == [1]  # the first was alone in its group
-        sender.finish(1)
-        await settle()
-        assert [read_id(tasks[index].result()) for index in (1, 3, 4)] == [1, 3, 4]
-        assert sender.sent[2:] == [[5]]
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    tasks = await arrive(coalescer, range(6))
+    for index in (0, 2):
+        tasks[index].cancel()
+    await settle()
+    assert sender.in_flight == [1]  # the first was alone in its group
+    sender.finish(1)
+    await settle()
+    assert [read_id(tasks[index].result()) for index in (1, 3, 4)] == [1, 3, 4]
+    assert sender.sent[2:] == [[5]]
 
 
-def test_mixed_shapes_fail_their_group_alone() -> None:
+async def test_mixed_shapes_fail_their_group_alone() -> None:
     """Images of two shapes in one group cannot be stacked; later groups are not harmed."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
-        first = await arrive(coalescer, [0])
-        mixed = [asyncio.create_task(coalescer.score(make_pixels(1, edge))) for edge in (2, 3)]
-        await settle()
-        sender.finish(0)
-        outcomes = await asyncio.gather(*mixed, return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes] == [ValueError, ValueError]
-        last = await arrive(coalescer, [9])
-        sender.finish(1)
-        assert [read_id(task.result()) for task in first] == [0]
-        assert [read_id(scored) for scored in await asyncio.gather(*last)] == [9]
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    first = await arrive(coalescer, [0])
+    mixed = [asyncio.create_task(coalescer.score(make_pixels(1, edge))) for edge in (2, 3)]
+    await settle()
+    sender.finish(0)
+    outcomes = await asyncio.gather(*mixed, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ValueError, ValueError]
+    last = await arrive(coalescer, [9])
+    sender.finish(1)
+    assert [read_id(task.result()) for task in first] == [0]
+    assert [read_id(scored) for scored in await asyncio.gather(*last)] == [9]
 
 
-def test_a_refused_group_tells_each_member() -> None:
+async def test_a_refused_group_tells_each_member() -> None:
     """A group without logits gives each member the refusal with its description."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        tasks = await arrive(Coalescer(sender, 2, 1, 1), range(3))
-        refusal = sender.answer(1, Scored("other", None, None, 0.0))
-        sender.finish(0)
-        scored = await asyncio.gather(*tasks)
-        assert scored[1:] == [ScoredImage(None, refusal)] * 2
-        assert read_id(scored[0]) == 0
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    tasks = await arrive(Coalescer(sender, 2, 1, 1), range(3))
+    refusal = sender.answer(1, Scored("other", None, None, 0.0))
+    sender.finish(0)
+    scored = await asyncio.gather(*tasks)
+    assert scored[1:] == [ScoredImage(None, refusal)] * 2
+    assert read_id(scored[0]) == 0
 
 
-def test_an_answer_with_too_few_rows_fails_its_group() -> None:
+async def test_an_answer_with_too_few_rows_fails_its_group() -> None:
     """Nobody hangs when the sender answers for fewer images than it was sent."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        _, *tasks = await arrive(Coalescer(sender, 2, 1, 1), range(3))
-        sender.answer(1, Scored("short", np.zeros((1, 2), np.float32), None, 0.0))
-        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes] == [IndexError, IndexError]
-        sender.finish(0)
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    _, *tasks = await arrive(Coalescer(sender, 2, 1, 1), range(3))
+    sender.answer(1, Scored("short", np.zeros((1, 2), np.float32), None, 0.0))
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [IndexError, IndexError]
+    sender.finish(0)
 
 
-def test_a_sender_that_is_cancelled_lets_nobody_hang() -> None:
+async def test_a_sender_that_is_cancelled_lets_nobody_hang() -> None:
     """When sending is cut off from outside, its members are told, and the place is free."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
-        tasks = await arrive(coalescer, range(2))
-        sender.fail(0, asyncio.CancelledError())
-        await settle()
-        assert isinstance(tasks[0].exception(), ModelUnavailableError)
-        sender.finish(1)
-        assert read_id(await tasks[1]) == 1
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    tasks = await arrive(coalescer, range(2))
+    sender.fail(0, asyncio.CancelledError())
+    await settle()
+    assert isinstance(tasks[0].exception(), ModelUnavailableError)
+    sender.finish(1)
+    assert read_id(await tasks[1]) == 1
 
 
-def test_a_second_partial_group_leaves_when_it_is_as_large_as_the_first() -> None:
+async def test_a_second_partial_group_leaves_when_it_is_as_large_as_the_first() -> None:
     """Beside a partial group in flight, a smaller one waits; one of its size leaves."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
-        await arrive(coalescer, [0])
-        await arrive(coalescer, [1, 2])
-        sender.finish(0)
-        await settle()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 2)
-        await arrive(coalescer, [3])
-        await arrive(coalescer, [4])
-        await arrive(coalescer, [5, 6])
-        assert sender.sent == [[0], [1, 2], [3], [4]]
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    await arrive(coalescer, [0])
+    await arrive(coalescer, [1, 2])
+    sender.finish(0)
+    await settle()
+    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 2)
+    await arrive(coalescer, [3])
+    await arrive(coalescer, [4])
+    await arrive(coalescer, [5, 6])
+    assert sender.sent == [[0], [1, 2], [3], [4]]
 
 
-def test_a_small_group_waits_for_the_large_one_in_flight() -> None:
+async def test_a_small_group_waits_for_the_large_one_in_flight() -> None:
     """Two images do not leave beside three in flight; the third makes them leave."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 2)
-        await arrive(coalescer, [0, 1])
-        sender.finish(0)
-        await arrive(coalescer, [2, 3])
-        assert sender.sent == [[0], [1], [2, 3]]
-        sender.finish(1)
-        await settle()
-        await arrive(coalescer, [4])
-        assert sender.sent == [[0], [1], [2, 3]]
-        await arrive(coalescer, [5])
-        assert sender.sent == [[0], [1], [2, 3], [4, 5]]
-
-    asyncio.run(scenario())
+    sender = ManualSender()
+    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 2)
+    await arrive(coalescer, [0, 1])
+    sender.finish(0)
+    await arrive(coalescer, [2, 3])
+    assert sender.sent == [[0], [1], [2, 3]]
+    sender.finish(1)
+    await settle()
+    await arrive(coalescer, [4])
+    assert sender.sent == [[0], [1], [2, 3]]
+    await arrive(coalescer, [5])
+    assert sender.sent == [[0], [1], [2, 3], [4, 5]]
 
 
-def test_a_group_travels_in_no_requests_context() -> None:
+async def test_a_group_travels_in_no_requests_context() -> None:
     """What the server keeps for a request, to cancel what that started, is not the group's."""
     request = ContextVar("request", default="none")
     seen: list[str] = []
@@ -313,34 +249,27 @@ def test_a_group_travels_in_no_requests_context() -> None:
         seen.append(request.get())
         return Scored("group", np.zeros((len(pixels), 2), np.float32), None, 1.0)
 
-    async def scenario() -> None:
-        request.set("of one client")
-        await Coalescer(send, _GROUP_SIZE).score(make_pixels(1))
-
-    asyncio.run(scenario())
+    request.set("of one client")
+    await Coalescer(send, _GROUP_SIZE).score(make_pixels(1))
     assert seen == ["none"]
 
 
 @pytest.mark.parametrize(("members", "leaving"), [(1, 1), (3, 2), (3, 3)])
-def test_a_group_that_nobody_waits_for_is_cancelled(members: int, leaving: int) -> None:
+async def test_a_group_that_nobody_waits_for_is_cancelled(members: int, leaving: int) -> None:
     """While one of its members stays it is scored; its place is free either way."""
-
-    async def scenario() -> None:
-        sender = ManualSender()
-        coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
-        await arrive(coalescer, [0])
-        tasks = await arrive(coalescer, range(1, 1 + members))
-        sender.finish(0)
+    sender = ManualSender()
+    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    await arrive(coalescer, [0])
+    tasks = await arrive(coalescer, range(1, 1 + members))
+    sender.finish(0)
+    await settle()
+    for task in tasks[:leaving]:
+        task.cancel()
+    await settle()
+    assert sender.in_flight == [1] * (leaving < members)
+    await arrive(coalescer, [9])
+    if leaving < members:
+        sender.finish(1)
         await settle()
-        for task in tasks[:leaving]:
-            task.cancel()
-        await settle()
-        assert sender.in_flight == [1] * (leaving < members)
-        await arrive(coalescer, [9])
-        if leaving < members:
-            sender.finish(1)
-            await settle()
-            assert read_id(tasks[-1].result()) == members
-        assert sender.sent[-1] == [9]
-
-    asyncio.run(scenario())
+        assert read_id(tasks[-1].result()) == members
+    assert sender.sent[-1] == [9]

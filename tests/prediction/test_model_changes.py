@@ -28,27 +28,23 @@ def best_label(classified: Classified) -> str:
     return classified.response.predictions[0].label
 
 
-def test_a_revision_that_changes_in_flight_gives_its_own_labels() -> None:
+async def test_a_revision_that_changes_in_flight_gives_its_own_labels() -> None:
     """The answer has the labels and the name of the revision that scored it."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = Predictor(backend, _LIMITS)
-        await predictor.describe()
-        backend.hang()
-        task = start(predictor, 255)
-        await backend.wait_for_groups(1)
-        backend.switch_revision()
-        backend.resume()
-        answer = await task
-        assert best_label(answer) == "second white"
-        assert answer.response.model.revision == "second"
-        assert (await predictor.describe()).revision == "second"
-        await start(predictor)
-        assert [group.revision for group in backend.groups] == ["first", "second"]
-        assert backend.describe_calls == 1
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = Predictor(backend, _LIMITS)
+    await predictor.describe()
+    backend.hang()
+    task = start(predictor, 255)
+    await backend.wait_for_groups(1)
+    backend.switch_revision()
+    backend.resume()
+    answer = await task
+    assert best_label(answer) == "second white"
+    assert answer.response.model.revision == "second"
+    assert (await predictor.describe()).revision == "second"
+    await start(predictor)
+    assert [group.revision for group in backend.groups] == ["first", "second"]
+    assert backend.describe_calls == 1
 
 
 class RollingUpdate:
@@ -72,37 +68,29 @@ class RollingUpdate:
         await self._replicas[0].check()
 
 
-def test_a_rolling_update_never_mislabels() -> None:
+async def test_a_rolling_update_never_mislabels() -> None:
     """While two revisions answer in turn, each label is one of the revision that is named."""
-
-    async def scenario() -> None:
-        old, new = FakeBackend(), FakeBackend()
-        new.switch_revision()
-        predictor = Predictor(RollingUpdate(old, new), replace(_LIMITS, max_queue=100))
-        answers = await asyncio.gather(*(start(predictor, 255) for _ in range(40)))
-        labels = {"first": "white", "second": "second white"}
-        for answer in answers:
-            assert best_label(answer) == labels[answer.response.model.revision]
-        assert {answer.response.model.revision for answer in answers} == set(labels)
-
-    asyncio.run(scenario())
+    old, new = FakeBackend(), FakeBackend()
+    new.switch_revision()
+    predictor = Predictor(RollingUpdate(old, new), replace(_LIMITS, max_queue=100))
+    answers = await asyncio.gather(*(start(predictor, 255) for _ in range(40)))
+    labels = {"first": "white", "second": "second white"}
+    for answer in answers:
+        assert best_label(answer) == labels[answer.response.model.revision]
+    assert {answer.response.model.revision for answer in answers} == set(labels)
 
 
-def test_a_geometry_that_changes_is_prepared_once_more() -> None:
+async def test_a_geometry_that_changes_is_prepared_once_more() -> None:
     """A group refused for its geometry is prepared anew, and its caller notices nothing."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = Predictor(backend, _LIMITS)
-        await predictor.describe()
-        backend.switch_geometry(6)
-        answer = await start(predictor, 255)
-        assert best_label(answer) == "resized white"
-        assert [group.pixels.shape for group in backend.groups] == [(1, 8, 8, 3), (1, 6, 6, 3)]
-        await start(predictor)
-        assert len(backend.groups) == 3
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = Predictor(backend, _LIMITS)
+    await predictor.describe()
+    backend.switch_geometry(6)
+    answer = await start(predictor, 255)
+    assert best_label(answer) == "resized white"
+    assert [group.pixels.shape for group in backend.groups] == [(1, 8, 8, 3), (1, 6, 6, 3)]
+    await start(predictor)
+    assert len(backend.groups) == 3
 
 
 class RestlessBackend(FakeBackend):
@@ -114,15 +102,11 @@ class RestlessBackend(FakeBackend):
         return await super().predict(group)
 
 
-def test_a_geometry_that_never_rests_is_an_unavailable_model() -> None:
+async def test_a_geometry_that_never_rests_is_an_unavailable_model() -> None:
     """An image is prepared a few times and no more."""
-
-    async def scenario() -> None:
-        backend = RestlessBackend()
-        predictor = Predictor(backend, replace(_LIMITS, max_queue=1))
-        for calls in (1, 2):
-            with pytest.raises(ModelUnavailableError, match="being changed"):
-                await predictor.classify(samples.encode_grey(0), _TOP_1)
-            assert len(backend.groups) == calls * MAX_TRIES
-
-    asyncio.run(scenario())
+    backend = RestlessBackend()
+    predictor = Predictor(backend, replace(_LIMITS, max_queue=1))
+    for calls in (1, 2):
+        with pytest.raises(ModelUnavailableError, match="being changed"):
+            await predictor.classify(samples.encode_grey(0), _TOP_1)
+        assert len(backend.groups) == calls * MAX_TRIES

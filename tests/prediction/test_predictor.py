@@ -37,214 +37,162 @@ def best_label(classified: Classified) -> str:
     return classified.response.predictions[0].label
 
 
-def test_an_image_gets_the_label_of_its_brightness() -> None:
+async def test_an_image_gets_the_label_of_its_brightness() -> None:
     """The answer names the model, the image as it was read, and the labels by falling score."""
-
-    async def scenario() -> None:
-        predictor = Predictor(FakeBackend(), _LIMITS)
-        answer = (
-            await predictor.classify(samples.encode_grey(255, (30, 12)), PredictOptions())
-        ).response
-        assert (answer.model.id, answer.model.revision) == ("fake", "first")
-        assert (answer.image.width, answer.image.height, answer.image.format) == (30, 12, "PNG")
-        labels = [prediction.label for prediction in answer.predictions]
-        assert labels == ["white", "light", "grey", "dark", "black"]
-
-    asyncio.run(scenario())
+    predictor = Predictor(FakeBackend(), _LIMITS)
+    answer = (
+        await predictor.classify(samples.encode_grey(255, (30, 12)), PredictOptions())
+    ).response
+    assert (answer.model.id, answer.model.revision) == ("fake", "first")
+    assert (answer.image.width, answer.image.height, answer.image.format) == (30, 12, "PNG")
+    labels = [prediction.label for prediction in answer.predictions]
+    assert labels == ["white", "light", "grey", "dark", "black"]
 
 
-def test_images_at_once_each_get_their_own_answer() -> None:
+async def test_images_at_once_each_get_their_own_answer() -> None:
     """Images that travel in one group do not swap answers, and groups stay within batch_size."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = Predictor(backend, replace(_LIMITS, max_queue=100))
-        levels = [0, 64, 128, 191, 255] * 8
-        answers = await asyncio.gather(*(start(predictor, level) for level in levels))
-        wanted = [DESCRIPTION.labels[round(level / 64)] for level in levels]
-        assert [best_label(answer) for answer in answers] == wanted
-        assert sum(len(group.pixels) for group in backend.groups) == len(levels)
-        assert max(len(group.pixels) for group in backend.groups) <= _LIMITS.batch_size
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = Predictor(backend, replace(_LIMITS, max_queue=100))
+    levels = [0, 64, 128, 191, 255] * 8
+    answers = await asyncio.gather(*(start(predictor, level) for level in levels))
+    wanted = [DESCRIPTION.labels[round(level / 64)] for level in levels]
+    assert [best_label(answer) for answer in answers] == wanted
+    assert sum(len(group.pixels) for group in backend.groups) == len(levels)
+    assert max(len(group.pixels) for group in backend.groups) <= _LIMITS.batch_size
 
 
-def test_a_group_carries_what_it_was_prepared_for() -> None:
+async def test_a_group_carries_what_it_was_prepared_for() -> None:
     """The backend gets uint8 pixels of the geometry, with its revision."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        await Predictor(backend, _LIMITS).classify(samples.encode_grey(7), _TOP_1)
-        (group,) = backend.groups
-        np.testing.assert_array_equal(group.pixels, np.full((1, 8, 8, 3), 7, np.uint8))
-        assert group.pixels.dtype == np.uint8
-        assert (group.revision, group.geometry) == ("first", DESCRIPTION.geometry)
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    await Predictor(backend, _LIMITS).classify(samples.encode_grey(7), _TOP_1)
+    (group,) = backend.groups
+    np.testing.assert_array_equal(group.pixels, np.full((1, 8, 8, 3), 7, np.uint8))
+    assert group.pixels.dtype == np.uint8
+    assert (group.revision, group.geometry) == ("first", DESCRIPTION.geometry)
 
 
-def test_the_classifier_is_described_once() -> None:
+async def test_the_classifier_is_described_once() -> None:
     """However many images come at once, the classifier describes itself once."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = Predictor(backend, _LIMITS)
-        await asyncio.gather(*(start(predictor) for _ in range(5)))
-        assert await predictor.describe() == DESCRIPTION
-        assert backend.describe_calls == 1
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = Predictor(backend, _LIMITS)
+    await asyncio.gather(*(start(predictor) for _ in range(5)))
+    assert await predictor.describe() == DESCRIPTION
+    assert backend.describe_calls == 1
 
 
-def test_a_failed_description_is_asked_for_again() -> None:
+async def test_a_failed_description_is_asked_for_again() -> None:
     """A classifier that was not ready is asked again by the next request."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = Predictor(backend, _LIMITS)
-        backend.fail(ModelUnavailableError("loading"))
-        with pytest.raises(ModelUnavailableError, match="loading"):
-            await predictor.classify(samples.encode_grey(0), _TOP_1)
-        backend.fail(None)
-        assert best_label(await start(predictor)) == "black"
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = Predictor(backend, _LIMITS)
+    backend.fail(ModelUnavailableError("loading"))
+    with pytest.raises(ModelUnavailableError, match="loading"):
+        await predictor.classify(samples.encode_grey(0), _TOP_1)
+    backend.fail(None)
+    assert best_label(await start(predictor)) == "black"
 
 
-def test_a_description_that_takes_too_long_is_an_unavailable_model() -> None:
+async def test_a_description_that_takes_too_long_is_an_unavailable_model() -> None:
     """`describe` does not wait beyond the time limit."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        backend.hang()
-        predictor = Predictor(backend, replace(_LIMITS, timeout_s=_SOON_S))
-        with pytest.raises(ModelUnavailableError, match="still loading"):
-            await predictor.describe()
-
-    asyncio.run(scenario())
-
-
-def test_a_full_queue_refuses_and_its_places_are_freed() -> None:
-    """The image beyond max_queue is refused at once; after an answer there is a place again."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        backend.hang()
-        predictor = Predictor(backend, replace(_LIMITS, max_queue=3))
-        waiting = [start(predictor) for _ in range(3)]
-        await asyncio.sleep(0)
-        with pytest.raises(OverloadedError, match="3 images are waiting"):
-            await predictor.classify(samples.encode_grey(0), _TOP_1)
-        backend.resume()
-        await asyncio.gather(*waiting)
-        again = await asyncio.gather(*(start(predictor, 255) for _ in range(3)))
-        assert [best_label(answer) for answer in again] == ["white"] * 3
-
-    asyncio.run(scenario())
-
-
-def test_an_image_whose_time_is_up_is_refused_and_frees_its_place() -> None:
-    """A classifier that hangs gives DeadlineExceededError, not a request that hangs."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = Predictor(backend, replace(_LIMITS, max_queue=1, timeout_s=0.5))
+    backend = FakeBackend()
+    backend.hang()
+    predictor = Predictor(backend, replace(_LIMITS, timeout_s=_SOON_S))
+    with pytest.raises(ModelUnavailableError, match="still loading"):
         await predictor.describe()
-        backend.hang()
-        with pytest.raises(DeadlineExceededError, match="in time"):
-            await predictor.classify(samples.encode_grey(0), _TOP_1)
-        assert len(backend.groups) == 1
-        backend.resume()
-        assert best_label(await start(predictor)) == "black"
-
-    asyncio.run(scenario())
 
 
-def test_a_cancelled_request_frees_its_place() -> None:
+async def test_a_full_queue_refuses_and_its_places_are_freed() -> None:
+    """The image beyond max_queue is refused at once; after an answer there is a place again."""
+    backend = FakeBackend()
+    backend.hang()
+    predictor = Predictor(backend, replace(_LIMITS, max_queue=3))
+    waiting = [start(predictor) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(OverloadedError, match="3 images are waiting"):
+        await predictor.classify(samples.encode_grey(0), _TOP_1)
+    backend.resume()
+    await asyncio.gather(*waiting)
+    again = await asyncio.gather(*(start(predictor, 255) for _ in range(3)))
+    assert [best_label(answer) for answer in again] == ["white"] * 3
+
+
+async def test_an_image_whose_time_is_up_is_refused_and_frees_its_place() -> None:
+    """A classifier that hangs gives DeadlineExceededError, not a request that hangs."""
+    backend = FakeBackend()
+    predictor = Predictor(backend, replace(_LIMITS, max_queue=1, timeout_s=0.5))
+    await predictor.describe()
+    backend.hang()
+    with pytest.raises(DeadlineExceededError, match="in time"):
+        await predictor.classify(samples.encode_grey(0), _TOP_1)
+    assert len(backend.groups) == 1
+    backend.resume()
+    assert best_label(await start(predictor)) == "black"
+
+
+async def test_a_cancelled_request_frees_its_place() -> None:
     """A client that goes away leaves its place to the next, and harms nobody."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        backend.hang()
-        predictor = Predictor(backend, replace(_LIMITS, max_queue=2))
-        leaving, staying = start(predictor, 0), start(predictor, 255)
-        await asyncio.sleep(_SOON_S)
-        leaving.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await leaving
-        assert (predictor.admission.images, predictor.admission.cancelled) == (1, 1)
-        newcomer = start(predictor, 128)
-        await asyncio.sleep(0)
-        backend.resume()
-        answers = await asyncio.gather(staying, newcomer)
-        assert [best_label(answer) for answer in answers] == ["white", "grey"]
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    backend.hang()
+    predictor = Predictor(backend, replace(_LIMITS, max_queue=2))
+    leaving, staying = start(predictor, 0), start(predictor, 255)
+    await asyncio.sleep(_SOON_S)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert (predictor.admission.images, predictor.admission.cancelled) == (1, 1)
+    newcomer = start(predictor, 128)
+    await asyncio.sleep(0)
+    backend.resume()
+    answers = await asyncio.gather(staying, newcomer)
+    assert [best_label(answer) for answer in answers] == ["white", "grey"]
 
 
 @pytest.mark.parametrize(
     "error", [OverloadedError("full"), ModelUnavailableError("gone"), InternalError("id 1")]
 )
-def test_what_the_backend_raises_reaches_the_caller(error: ProblemError) -> None:
+async def test_what_the_backend_raises_reaches_the_caller(error: ProblemError) -> None:
     """A backend's error is not dressed up, frees the slots, and is not for ever."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = Predictor(backend, replace(_LIMITS, max_queue=2))
-        await predictor.describe()
-        backend.fail(error)
-        outcomes = await asyncio.gather(start(predictor), start(predictor), return_exceptions=True)
-        assert list(outcomes) == [error, error]
-        assert predictor.last_success is None
-        backend.fail(None)
-        assert best_label(await start(predictor, 255)) == "white"
-        assert predictor.last_success is not None
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = Predictor(backend, replace(_LIMITS, max_queue=2))
+    await predictor.describe()
+    backend.fail(error)
+    outcomes = await asyncio.gather(start(predictor), start(predictor), return_exceptions=True)
+    assert list(outcomes) == [error, error]
+    assert predictor.last_success is None
+    backend.fail(None)
+    assert best_label(await start(predictor, 255)) == "white"
+    assert predictor.last_success is not None
 
 
-def test_a_bad_image_does_not_reach_the_backend() -> None:
+async def test_a_bad_image_does_not_reach_the_backend() -> None:
     """What cannot be decoded ends in the core, and images beside it are answered."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = Predictor(backend, _LIMITS)
-        bad = asyncio.create_task(predictor.classify(samples.encode("PNG RGB")[:200], _TOP_1))
-        good = start(predictor, 255)
-        assert best_label(await good) == "white"
-        with pytest.raises(UndecodableImageError):
-            await bad
-        assert [len(group.pixels) for group in backend.groups] == [1]
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = Predictor(backend, _LIMITS)
+    bad = asyncio.create_task(predictor.classify(samples.encode("PNG RGB")[:200], _TOP_1))
+    good = start(predictor, 255)
+    assert best_label(await good) == "white"
+    with pytest.raises(UndecodableImageError):
+        await bad
+    assert [len(group.pixels) for group in backend.groups] == [1]
 
 
-def test_too_large_a_top_k_is_refused() -> None:
+async def test_too_large_a_top_k_is_refused() -> None:
     """More predictions than there are labels cannot be had."""
-
-    async def scenario() -> None:
-        predictor = Predictor(FakeBackend(), _LIMITS)
-        with pytest.raises(InvalidRequestError, match="1 to 5"):
-            await predictor.classify(samples.encode_grey(0), PredictOptions(top_k=6))
-
-    asyncio.run(scenario())
+    predictor = Predictor(FakeBackend(), _LIMITS)
+    with pytest.raises(InvalidRequestError, match="1 to 5"):
+        await predictor.classify(samples.encode_grey(0), PredictOptions(top_k=6))
 
 
-def test_the_time_of_an_answer_is_accounted_for() -> None:
+async def test_the_time_of_an_answer_is_accounted_for() -> None:
     """Decoding, waiting and inference are told apart, none below zero."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = Predictor(backend, _LIMITS)
-        await predictor.describe()
-        backend.hang()
-        task = start(predictor)
-        await backend.wait_for_groups(1)
-        await asyncio.sleep(_SOON_S)
-        backend.resume()
-        timing = (await task).timing
-        assert timing.inference_ms == 1.0
-        assert timing.queue_ms >= _SOON_S * 1000 - 10
-        assert timing.decode_ms > 0
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = Predictor(backend, _LIMITS)
+    await predictor.describe()
+    backend.hang()
+    task = start(predictor)
+    await backend.wait_for_groups(1)
+    await asyncio.sleep(_SOON_S)
+    backend.resume()
+    timing = (await task).timing
+    assert timing.inference_ms == 1.0
+    assert timing.queue_ms >= _SOON_S * 1000 - 10
+    assert timing.decode_ms > 0

@@ -38,158 +38,124 @@ def age(predictor: Predictor) -> None:
     predictor.last_success = time.monotonic() - MAX_AGE_S - 1
 
 
-def test_a_fresh_inference_counts() -> None:
+async def test_a_fresh_inference_counts() -> None:
     """After a user's image was answered, health costs no inference."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = make_predictor(backend)
-        await predictor.classify(samples.encode("PNG RGB"), PredictOptions())
-        description, last_s = await Probe(predictor).check()
-        assert description == DESCRIPTION
-        assert last_s is not None
-        assert 0 <= last_s < MAX_AGE_S
-        assert len(backend.groups) == 1
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = make_predictor(backend)
+    await predictor.classify(samples.encode("PNG RGB"), PredictOptions())
+    description, last_s = await Probe(predictor).check()
+    assert description == DESCRIPTION
+    assert last_s is not None
+    assert 0 <= last_s < MAX_AGE_S
+    assert len(backend.groups) == 1
 
 
-def test_the_first_check_sends_an_image() -> None:
+async def test_the_first_check_sends_an_image() -> None:
     """Before the first image, health is proven by one of its own."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        _, last_s = await Probe(make_predictor(backend)).check()
-        assert last_s is not None
-        assert last_s < MAX_AGE_S
-        assert [group.pixels.shape[0] for group in backend.groups] == [1]
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    _, last_s = await Probe(make_predictor(backend)).check()
+    assert last_s is not None
+    assert last_s < MAX_AGE_S
+    assert [group.pixels.shape[0] for group in backend.groups] == [1]
 
 
-def test_a_stale_inference_causes_one_probe() -> None:
+async def test_a_stale_inference_causes_one_probe() -> None:
     """An inference too long ago does not count; the probe's then does."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = make_predictor(backend)
-        probe = Probe(predictor)
-        await probe.check()
-        age(predictor)
-        await probe.check()
-        await probe.check()
-        assert len(backend.groups) == 2
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = make_predictor(backend)
+    probe = Probe(predictor)
+    await probe.check()
+    age(predictor)
+    await probe.check()
+    await probe.check()
+    assert len(backend.groups) == 2
 
 
 @pytest.mark.parametrize("error", [ModelUnavailableError("gone"), InternalError("id 1")])
-def test_a_probe_that_fails_is_an_unavailable_model(error: ModelUnavailableError) -> None:
+async def test_a_probe_that_fails_is_an_unavailable_model(error: ModelUnavailableError) -> None:
     """Whatever fails on the real path, health says so and why; later it heals."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = make_predictor(backend)
-        probe = Probe(predictor)
+    backend = FakeBackend()
+    predictor = make_predictor(backend)
+    probe = Probe(predictor)
+    await probe.check()
+    age(predictor)
+    backend.fail(error)
+    with pytest.raises(ModelUnavailableError, match=f"No inference succeeds now: {error}"):
         await probe.check()
-        age(predictor)
-        backend.fail(error)
-        with pytest.raises(ModelUnavailableError, match=f"No inference succeeds now: {error}"):
-            await probe.check()
-        backend.fail(None)
-        await probe.check()
-
-    asyncio.run(scenario())
+    backend.fail(None)
+    await probe.check()
 
 
-def test_a_full_queue_that_does_not_move_is_unhealthy(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_queue_that_does_not_move_is_unhealthy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """When no place is free and nothing has been answered for long, health says so."""
     monkeypatch.setattr(probes, "PROBE_TIMEOUT_S", 0.05)
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = make_predictor(backend, max_queue=1)
-        await predictor.describe()
-        backend.hang()
-        stuck = asyncio.create_task(predictor.classify(samples.encode("PNG RGB"), PredictOptions()))
-        await backend.wait_for_groups(1)
-        with pytest.raises(ModelUnavailableError, match="no answer in time"):
-            await Probe(predictor).check()
-        backend.resume()
-        await stuck
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = make_predictor(backend, max_queue=1)
+    await predictor.describe()
+    backend.hang()
+    stuck = asyncio.create_task(predictor.classify(samples.encode("PNG RGB"), PredictOptions()))
+    await backend.wait_for_groups(1)
+    with pytest.raises(ModelUnavailableError, match="no answer in time"):
+        await Probe(predictor).check()
+    backend.resume()
+    await stuck
 
 
-def test_a_probe_that_hangs_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_probe_that_hangs_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe waits for a while, shorter than a request may take, and says that it waited."""
     monkeypatch.setattr(probes, "PROBE_TIMEOUT_S", 0.05)
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        backend.hang()
-        with pytest.raises(ModelUnavailableError, match="no answer in time"):
-            await Probe(make_predictor(backend)).check()
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    backend.hang()
+    with pytest.raises(ModelUnavailableError, match="no answer in time"):
+        await Probe(make_predictor(backend)).check()
 
 
-def test_concurrent_checks_cause_one_probe() -> None:
+async def test_concurrent_checks_cause_one_probe() -> None:
     """Any number of checks at once share one probe."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        probe = Probe(make_predictor(backend))
-        results = await asyncio.gather(*(probe.check() for _ in range(10)))
-        assert len(backend.groups) == 1
-        assert [description for description, _ in results] == [DESCRIPTION] * 10
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    probe = Probe(make_predictor(backend))
+    results = await asyncio.gather(*(probe.check() for _ in range(10)))
+    assert len(backend.groups) == 1
+    assert [description for description, _ in results] == [DESCRIPTION] * 10
 
 
-def test_concurrent_checks_share_a_probe_that_fails() -> None:
+async def test_concurrent_checks_share_a_probe_that_fails() -> None:
     """Checks that wait for a probe hear of its failure together, instead of one after another."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = make_predictor(backend)
-        await predictor.describe()
-        backend.hang()
-        probe = Probe(predictor)
-        checks = [asyncio.create_task(probe.check()) for _ in range(5)]
-        await backend.wait_for_groups(1)
-        backend.fail(InternalError("id 1"))
-        backend.resume()
-        outcomes = await asyncio.gather(*checks, return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes] == [ModelUnavailableError] * 5
-        assert len(backend.groups) == 1
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = make_predictor(backend)
+    await predictor.describe()
+    backend.hang()
+    probe = Probe(predictor)
+    checks = [asyncio.create_task(probe.check()) for _ in range(5)]
+    await backend.wait_for_groups(1)
+    backend.fail(InternalError("id 1"))
+    backend.resume()
+    outcomes = await asyncio.gather(*checks, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ModelUnavailableError] * 5
+    assert len(backend.groups) == 1
 
 
-def test_a_check_that_is_cancelled_leaves_the_others_their_probe() -> None:
+async def test_a_check_that_is_cancelled_leaves_the_others_their_probe() -> None:
     """A load balancer that hangs up does not take the probe from whoever still waits."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = make_predictor(backend)
-        await predictor.describe()
-        backend.hang()
-        probe = Probe(predictor)
-        leaving, staying = (asyncio.create_task(probe.check()) for _ in range(2))
-        await backend.wait_for_groups(1)
-        leaving.cancel()
-        await asyncio.sleep(0)
-        backend.resume()
-        description, _ = await staying
-        assert description == DESCRIPTION
-        assert leaving.cancelled()
-        assert len(backend.groups) == 1
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = make_predictor(backend)
+    await predictor.describe()
+    backend.hang()
+    probe = Probe(predictor)
+    leaving, staying = (asyncio.create_task(probe.check()) for _ in range(2))
+    await backend.wait_for_groups(1)
+    leaving.cancel()
+    await asyncio.sleep(0)
+    backend.resume()
+    description, _ = await staying
+    assert description == DESCRIPTION
+    assert leaving.cancelled()
+    assert len(backend.groups) == 1
 
 
-def test_a_probe_belongs_to_no_check() -> None:
+async def test_a_probe_belongs_to_no_check() -> None:
     """What the server keeps for a request, to cancel what that started, is not the probe's."""
     request = ContextVar("request", default="none")
     seen: list[str] = []
@@ -198,27 +164,20 @@ def test_a_probe_belongs_to_no_check() -> None:
         async def check(self) -> None:
             seen.append(request.get())
 
-    async def scenario() -> None:
-        predictor = make_predictor(WatchfulBackend())
-        await predictor.describe()
-        request.set("of one client")
-        with predictor.admission.hold_images():
-            await Probe(predictor).check()
-
-    asyncio.run(scenario())
+    predictor = make_predictor(WatchfulBackend())
+    await predictor.describe()
+    request.set("of one client")
+    with predictor.admission.hold_images():
+        await Probe(predictor).check()
     assert seen == ["none"]
 
 
-def test_uptime_counts_from_the_start() -> None:
+async def test_uptime_counts_from_the_start() -> None:
     """Uptime rises from zero."""
-
-    async def scenario() -> None:
-        probe = Probe(make_predictor(FakeBackend()))
-        first = probe.uptime_s
-        await asyncio.sleep(0.01)
-        assert 0 <= first < probe.uptime_s < 10
-
-    asyncio.run(scenario())
+    probe = Probe(make_predictor(FakeBackend()))
+    first = probe.uptime_s
+    await asyncio.sleep(0.01)
+    assert 0 <= first < probe.uptime_s < 10
 
 
 class SenselessBackend(FakeBackend):
@@ -231,47 +190,35 @@ class SenselessBackend(FakeBackend):
         return replace(scored, logits=np.full_like(scored.logits, np.nan))
 
 
-def test_scores_that_are_no_numbers_are_no_health() -> None:
+async def test_scores_that_are_no_numbers_are_no_health() -> None:
     """A model that answers nonsense is unavailable, however often it is asked."""
-
-    async def scenario() -> None:
-        probe = Probe(make_predictor(SenselessBackend()))
-        for _ in range(3):
-            with pytest.raises(ModelUnavailableError):
-                await probe.check()
-
-    asyncio.run(scenario())
+    probe = Probe(make_predictor(SenselessBackend()))
+    for _ in range(3):
+        with pytest.raises(ModelUnavailableError):
+            await probe.check()
 
 
-def test_a_probe_does_not_queue_behind_users_images() -> None:
+async def test_a_probe_does_not_queue_behind_users_images() -> None:
     """While they wait, the model is asked whether it works, and no image is added to them."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = make_predictor(backend)
-        await predictor.describe()
-        with predictor.admission.hold_images():
-            description, last_s = await Probe(predictor).check()
-        assert (description, last_s) == (DESCRIPTION, None)
-        assert (backend.checks, backend.groups) == (1, [])
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = make_predictor(backend)
+    await predictor.describe()
+    with predictor.admission.hold_images():
+        description, last_s = await Probe(predictor).check()
+    assert (description, last_s) == (DESCRIPTION, None)
+    assert (backend.checks, backend.groups) == (1, [])
 
 
-def test_a_probe_that_takes_too_long_is_no_client_that_left(
+async def test_a_probe_that_takes_too_long_is_no_client_that_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its image is told apart from those that were cancelled."""
     monkeypatch.setattr(probes, "PROBE_TIMEOUT_S", 0.05)
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = make_predictor(backend)
-        await predictor.describe()
-        backend.hang()
-        with pytest.raises(ModelUnavailableError):
-            await Probe(predictor).check()
-        assert len(backend.groups) == 1
-        assert (predictor.admission.images, predictor.admission.cancelled) == (0, 0)
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = make_predictor(backend)
+    await predictor.describe()
+    backend.hang()
+    with pytest.raises(ModelUnavailableError):
+        await Probe(predictor).check()
+    assert len(backend.groups) == 1
+    assert (predictor.admission.images, predictor.admission.cancelled) == (0, 0)
