@@ -1,17 +1,17 @@
-"""The Python door: what other applications on the same Ray Serve call by a handle.
+"""The Python API: other applications on the same Ray Serve call it by a handle.
 
     vitrine = serve.get_app_handle("vitrine")
     answer = await vitrine.classify.remote(image, top_k=1)
     logits = await vitrine.logits.remote(pixels)
 
-It enters the same core as the routes do, under the same limits, and raises the same errors. Who
+It calls the same core as the routes do, under the same limits, and raises the same errors. Who
 holds a handle can run code in Ray anyway, so it asks for no key.
 """
 
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
 from typing import Literal, TypedDict
 
@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
+from app.api.validation import read_options
 from app.backend import Logits, Pixels
 from app.errors import InvalidRequestError, PayloadTooLargeError, ProblemError
 from app.images.arrays import encode_array, encode_image
 from app.observability.access_log import CLIENT_GONE, log_access
 from app.observability.logs import request_id
 from app.prediction.predictor import Predictor
-from app.prediction.result import read_options
 from schemas import PredictResponse
 
 AnyImage = bytes | Image | NDArray[np.generic]
@@ -74,17 +74,12 @@ class PythonApi:
             with self._hold(size, self._limits.max_queue_bytes):
                 return await self._predictor.score(pixels)
 
-    @contextmanager
-    def _hold(self, count: int, most: int) -> Iterator[None]:
-        """Take a place for bytes, at most so many."""
+    def _hold(self, count: int, most: int) -> AbstractContextManager[None]:
+        """Hold bytes, at most so many; raises PayloadTooLargeError or OverloadedError."""
         if count > most:
             message = f"The call brings {count} bytes, counted as decoded; at most {most} are read."
             raise PayloadTooLargeError(message)
-        self._predictor.admission.hold_bytes(count)
-        try:
-            yield
-        finally:
-            self._predictor.admission.free_bytes(count)
+        return self._predictor.admission.hold_bytes(count)
 
 
 def _count_bytes(image: object) -> int:
@@ -103,7 +98,7 @@ def _count_bytes(image: object) -> int:
 
 
 def _encode(image: AnyImage) -> bytes:
-    """Bring an image to the bytes of a file; raises InvalidRequestError."""
+    """Encode an image as the bytes of a file; raises InvalidRequestError."""
     if isinstance(image, bytes):
         return image
     return encode_image(image) if isinstance(image, Image) else encode_array(image)

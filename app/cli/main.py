@@ -125,9 +125,10 @@ def quantize_model(settings: Settings, images: Path, out: Path, min_agreement: f
 def print_openapi(settings: Settings) -> int:
     """Print the OpenAPI document; no model is loaded."""
     from app.api.http.factory import create_app  # noqa: PLC0415
+    from app.api.services import build_services  # noqa: PLC0415
     from app.offline.predict import build_predictor  # noqa: PLC0415
 
-    app = create_app(build_predictor(settings))
+    app = create_app(build_services(build_predictor(settings)))
     print(json.dumps(app.openapi(), indent=2, ensure_ascii=False))
     return 0
 

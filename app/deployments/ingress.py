@@ -1,4 +1,4 @@
-"""The ingress: the doors over the core, on Ray Serve. No torch in this process."""
+"""The ingress: the HTTP, gRPC and Python APIs over the core, on Ray Serve. It loads no torch."""
 
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from ray.serve.handle import DeploymentHandle
 from app.api.grpc.servicer import GrpcServicer
 from app.api.http.factory import create_app
 from app.api.python import AnyImage, CallOptions, PythonApi
+from app.api.services import build_services
 from app.backend import Logits, Pixels
 from app.deployments.handle_backend import HandleBackend
 from app.deployments.replica import STOP_S, configure_malloc, configure_replica
@@ -30,7 +31,7 @@ from schemas import PredictResponse
 )
 @serve.ingress()
 class Ingress(GrpcServicer):
-    """The doors over the core: HTTP's is an app, those of gRPC and Python are methods."""
+    """The APIs over the core: HTTP's is an app, those of gRPC and Python are methods."""
 
     def __init__(
         self, settings: Settings, classifier: DeploymentHandle, log_pipe: Path | None
@@ -40,14 +41,13 @@ class Ingress(GrpcServicer):
         configure_malloc()
         limits = derive_limits(settings)
         predictor = Predictor(HandleBackend(classifier), limits, ProcessReader(limits))
-        super().__init__(predictor, settings.list_keys())
+        services = build_services(predictor, settings.list_keys(), settings.make_host_rules())
+        super().__init__(services)
         self._python = PythonApi(predictor)
         self._create_app = partial(
             create_app,
-            predictor,
-            keys=settings.list_keys(),
+            services,
             cors_origins=settings.list_cors_origins(),
-            host_rules=settings.make_host_rules(),
             answers_request_id=False,
         )
 

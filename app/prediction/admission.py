@@ -73,8 +73,17 @@ class Admission:
             self._note_cancelled()
             raise
 
-    def hold_bytes(self, count: int) -> None:
-        """Hold more bytes, until `free_bytes`; raises OverloadedError."""
+    @contextmanager
+    def hold_bytes(self, count: int) -> Iterator[None]:
+        """Hold `count` bytes until the block ends; raises OverloadedError."""
+        self.add_bytes(count)
+        try:
+            yield
+        finally:
+            self.free_bytes(count)
+
+    def add_bytes(self, count: int) -> None:
+        """Hold `count` more bytes until `free_bytes`; raises OverloadedError."""
         self._check_bytes(count)
         self.bytes += count
 

@@ -1,13 +1,9 @@
 """The result of one image: predictions from its logits, and timing."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from app.backend import Description, Logits
-from app.errors import InvalidRequestError
 from app.images.reader import Reading
 from app.prediction.coalescer import ScoredImage
 from app.prediction.scores import compute_scores, rank_predictions
@@ -47,16 +43,6 @@ class TimedReading:
     reading: Reading
     started: float
     decoded: float
-
-
-def read_options(options: Mapping[str, object]) -> PredictOptions:
-    """Validate options, for the APIs whose library does not; raises InvalidRequestError."""
-    try:
-        return PredictOptions.model_validate(options)
-    except ValidationError as exc:
-        error = exc.errors()[0]
-        location = ".".join(str(step) for step in error["loc"])
-        raise InvalidRequestError(f"{location}: {error['msg']}") from exc
 
 
 def build_answer(

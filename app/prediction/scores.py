@@ -40,7 +40,7 @@ def rank_predictions(
             generated clients send it, and returns all labels if they are fewer.
     """
     if options.top_k > len(labels) and options.top_k != DEFAULT_TOP_K:
-        message = f"query top_k: must be 1 to {len(labels)}, the number of labels of this model."
+        message = f"top_k: must be 1 to {len(labels)}, the number of labels of this model."
         raise InvalidRequestError(message)
     best = np.argsort(-scores, kind="stable")[: options.top_k]
     least = options.threshold or -np.inf

@@ -17,7 +17,8 @@ app.settings app.classifier.engines
 app.limits app.classifier
 app.images
 app.prediction
-app.api.open_inference app.api.python app.offline
+app.api.open_inference app.api.validation app.offline
+app.api.services app.api.python
 app.api.http app.api.grpc
 app.deployments
 app.standalone

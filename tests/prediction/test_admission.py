@@ -29,13 +29,13 @@ def test_images_beyond_the_bound_are_refused_until_one_leaves() -> None:
 def test_bytes_beyond_the_bound_are_refused_until_some_are_freed() -> None:
     """A body is refused by its announced length as by what has come of it."""
     admission = Admission(max_images=2, max_bytes=100)
-    admission.hold_bytes(80)
+    admission.add_bytes(80)
     admission.check(20)
-    for refuse in (admission.check, admission.hold_bytes):
+    for refuse in (admission.check, admission.add_bytes):
         with pytest.raises(OverloadedError, match="80 bytes are waiting"):
             refuse(21)
     admission.free_bytes(80)
-    admission.hold_bytes(100)
+    admission.add_bytes(100)
     assert (admission.bytes, admission.refused) == (100, 2)
 
 

@@ -1,4 +1,4 @@
-"""The gRPC door on a real gRPC server, over a fake classifier, in process and without Ray."""
+"""The gRPC API on a real gRPC server, over a fake classifier, in process and without Ray."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,6 +10,7 @@ from google.rpc.status_pb2 import Status
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from app.api.grpc.servicer import GrpcServicer
+from app.api.services import build_services
 from app.auth.keys import Key
 from app.backend import Backend
 from app.limits import Limits
@@ -23,13 +24,13 @@ from tests.support.http_app import LIMITS
 async def open_channel(
     backend: Backend, limits: Limits = LIMITS, keys: tuple[Key, ...] = ()
 ) -> AsyncIterator[tuple[grpc.aio.Channel, Predictor]]:
-    """Open a channel to the door over `backend`; gives the core behind it too."""
+    """Open a channel to the API over `backend`; gives the core behind it too."""
     predictor = Predictor(backend, limits)
-    door = GrpcServicer(predictor, keys)
+    servicer = GrpcServicer(build_services(predictor, keys))
     server = grpc.aio.server()
-    add_ClassifierServicer_to_server(door, server)
-    add_GRPCInferenceServiceServicer_to_server(door, server)
-    add_HealthServicer_to_server(door, server)
+    add_ClassifierServicer_to_server(servicer, server)
+    add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    add_HealthServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

@@ -1,12 +1,11 @@
 """The app over a fake classifier, in process and without Ray."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import httpx
 
 from app.api.http.factory import create_app
+from app.api.services import Services, build_services
 from app.auth.keys import Key
 from app.backend import Backend
 from app.limits import Limits
@@ -20,18 +19,27 @@ LIMITS = Limits(
 )
 
 
-@asynccontextmanager
-async def open_client(
+def open_predictor(
+    predictor: Predictor, keys: tuple[Key, ...] = (), cors_origins: tuple[str, ...] = ()
+) -> httpx.AsyncClient:
+    """Open a client of the app over a predictor."""
+    return open_services(build_services(predictor, keys), cors_origins)
+
+
+def open_services(services: Services, cors_origins: tuple[str, ...] = ()) -> httpx.AsyncClient:
+    """Open a client of the app over services."""
+    transport = httpx.ASGITransport(app=create_app(services, cors_origins=cors_origins))
+    return httpx.AsyncClient(transport=transport, base_url=URL)
+
+
+def open_client(
     backend: Backend,
     limits: Limits = LIMITS,
     keys: tuple[Key, ...] = (),
     cors_origins: tuple[str, ...] = (),
-) -> AsyncIterator[httpx.AsyncClient]:
-    """Open a client of the app over `backend`."""
-    app = create_app(Predictor(backend, limits), keys=keys, cors_origins=cors_origins)
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
-        yield client
+) -> httpx.AsyncClient:
+    """Open a client of the app over a backend."""
+    return open_predictor(Predictor(backend, limits), keys, cors_origins)
 
 
 def answer(

@@ -1,19 +1,15 @@
-"""One gRPC call: its id, deadline and place, its status and its line in the log."""
+"""One gRPC call: its id, its status and its line in the log."""
 
-import asyncio
 import time
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Protocol
 
 import grpc
-from google.protobuf.message import Message
 
 from app.api.grpc.status import build_status, find_code
 from app.errors import ProblemError
 from app.observability.access_log import is_safe_id, log_access
-from app.prediction.predictor import Predictor
 
 REQUEST_ID = "request_id"
 """Metadata by which a client names its call. Serve knows it, and answers it or an id of its own."""
@@ -21,12 +17,11 @@ REQUEST_ID = "request_id"
 DETAILS = "grpc-status-details-bin"
 METHOD = "gRPC"
 
-
 Metadata = list[tuple[str, str | bytes]]
 
 
 class Context(Protocol):
-    """What is known of a call, and told of its end: Serve's, or that of a gRPC server's own."""
+    """The context of a call: Serve's, or that of a gRPC server of our own."""
 
     def invocation_metadata(self) -> Iterable[tuple[str, str | bytes]]:
         """List what the client sent beside the message."""
@@ -55,7 +50,6 @@ class Call:
     Args:
         path: its full name.
         context: what is known of it.
-        predictor: its limits are the call's.
 
     Attributes:
         id: the call's, for the log.
@@ -64,32 +58,14 @@ class Call:
         key_name: the name of the key that it brought; None where none is needed.
     """
 
-    def __init__(self, path: str, context: Context, predictor: Predictor) -> None:
+    def __init__(self, path: str, context: Context) -> None:
         self.headers = _read_text(context.invocation_metadata())
         self.id = _choose_id(self.headers | _read_text(context.trailing_metadata()))
         self.status = "OK"
         self.key_name: str | None = None
         self._path = path
         self._context = context
-        self._predictor = predictor
         self._started = time.perf_counter()
-
-    def find_deadline(self) -> float:
-        """Find the time of the event loop until which what begins now is answered.
-
-        The client's own deadline needs no look: when it is over, the call is cancelled.
-        """
-        return asyncio.get_running_loop().time() + self._predictor.limits.timeout_s
-
-    @contextmanager
-    def hold(self, message: Message) -> Iterator[None]:
-        """Take a place for what a message holds; raises OverloadedError."""
-        size, admission = message.ByteSize(), self._predictor.admission
-        admission.hold_bytes(size)
-        try:
-            yield
-        finally:
-            admission.free_bytes(size)
 
     def refuse(self, error: ProblemError) -> None:
         """Give the call its status."""

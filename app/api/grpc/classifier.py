@@ -8,11 +8,11 @@ from itertools import count
 
 import schemas
 from app.api.grpc.call import Call
-from app.api.grpc.middleware import Door, streaming, unary
+from app.api.grpc.middleware import Methods, streaming, unary
 from app.api.grpc.status import build_status
+from app.api.validation import read_options
 from app.errors import DeadlineExceededError, ProblemError
 from app.prediction.bulk import Job, count_slots, finish_each
-from app.prediction.result import read_options
 from schemas import PredictOptions
 from schemas.rpc.classifier_pb2 import (
     SCORES_ALL,
@@ -30,38 +30,37 @@ from schemas.rpc.classifier_pb2 import (
 SERVICE = "vitrine.v1.Classifier"
 
 
-class ClassifierMethods(Door):
+class ClassifierMethods(Methods):
     """The methods of the service."""
 
     @unary(SERVICE, PredictResponse)
     async def Predict(self, request: PredictRequest, _call: Call) -> PredictResponse:  # noqa: N802
         """Classify one image."""
-        classified = await self.predictor.classify(request.image, _read_options(request))
-        return _build_response(classified.response)
+        return await self._answer(request)
 
     @streaming(SERVICE, PredictResult)
     async def PredictStream(  # noqa: N802
-        self, requests: AsyncIterable[PredictRequest], call: Call
+        self, requests: AsyncIterable[PredictRequest], _call: Call
     ) -> AsyncGenerator[PredictResult]:
-        """Classify images as they come, as many at once as a batch has."""
-        jobs = self._list_jobs(requests, call)
-        async with aclosing(finish_each(jobs, count_slots(self.predictor.limits))) as results:
+        """Classify images as they come, as many at once as fit into a batch."""
+        slots = count_slots(self.services.predictor.limits)
+        async with aclosing(finish_each(self._list_jobs(requests), slots)) as results:
             async for result in results:
                 yield result
 
     @unary(SERVICE, LabelsResponse)
     async def Labels(self, _request: LabelsRequest, _call: Call) -> LabelsResponse:  # noqa: N802
         """List all labels by id."""
-        description = await self.predictor.describe()
+        description = await self.services.predictor.describe()
         labels = [Label(id=index, label=name) for index, name in enumerate(description.labels)]
         model = Model(id=description.model_id, revision=description.revision)
         return LabelsResponse(model=model, labels=labels)
 
     async def _list_jobs(
-        self, requests: AsyncIterable[PredictRequest], call: Call
+        self, requests: AsyncIterable[PredictRequest]
     ) -> AsyncGenerator[Job[PredictResult]]:
-        """List what is to do, message by message; raises DeadlineExceededError for a silent one."""
-        coming, timeout_s = aiter(requests), self.predictor.limits.timeout_s
+        """List the jobs, one for each message; raises DeadlineExceededError where none comes."""
+        coming, timeout_s = aiter(requests), self.services.predictor.limits.timeout_s
         for index in count():
             try:
                 async with asyncio.timeout(timeout_s):
@@ -71,16 +70,21 @@ class ClassifierMethods(Door):
             except TimeoutError as exc:
                 message = f"The stream has brought nothing for {timeout_s:g} s. Open another."
                 raise DeadlineExceededError(message) from exc
-            yield partial(self._classify, index, request, call)
+            yield partial(self._classify, index, request)
 
-    async def _classify(self, index: int, request: PredictRequest, call: Call) -> PredictResult:
+    async def _classify(self, index: int, request: PredictRequest) -> PredictResult:
         """Classify one image of a stream; gives its problem where it has one."""
         try:
-            with call.hold(request):
-                classified = await self.predictor.classify(request.image, _read_options(request))
+            with self.hold(request):
+                return PredictResult(index=index, response=await self._answer(request))
         except ProblemError as problem:
             return PredictResult(index=index, problem=build_status(problem))
-        return PredictResult(index=index, response=_build_response(classified.response))
+
+    async def _answer(self, request: PredictRequest) -> PredictResponse:
+        """Classify one image; raises ProblemError."""
+        predictor = self.services.predictor
+        classified = await predictor.classify(request.image, _read_options(request))
+        return _build_response(classified.response)
 
 
 def _read_options(request: PredictRequest) -> PredictOptions:

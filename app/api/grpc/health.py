@@ -1,4 +1,4 @@
-"""grpc.health.v1.Health: what orchestrators ask, without a key, as /readyz is."""
+"""grpc.health.v1.Health: what orchestrators ask; it needs no key, as /readyz needs none."""
 
 from collections.abc import AsyncGenerator
 
@@ -11,23 +11,16 @@ from grpc_health.v1.health_pb2 import (
 
 from app.api.grpc import classifier, open_inference
 from app.api.grpc.call import Call
-from app.api.grpc.middleware import Door, streaming, unary
+from app.api.grpc.middleware import Methods, streaming, unary
 from app.errors import MethodNotAllowedError, ModelUnavailableError, NotFoundError
-from app.prediction.probe import Probe
 
 SERVICE = "grpc.health.v1.Health"
 SERVICES = ("", classifier.SERVICE, open_inference.SERVICE)
 """Names that may be asked for; the empty one is the server."""
 
 
-class HealthMethods(Door):
-    """The methods of the service.
-
-    Attributes:
-        probe: asks whether the real path works.
-    """
-
-    probe: Probe
+class HealthMethods(Methods):
+    """The methods of the service."""
 
     @unary(SERVICE, HealthCheckResponse, is_open=True)
     async def Check(self, request: HealthCheckRequest, _call: Call) -> HealthCheckResponse:  # noqa: N802
@@ -46,14 +39,14 @@ class HealthMethods(Door):
     async def Watch(  # noqa: N802
         self, _request: HealthCheckRequest, _call: Call
     ) -> AsyncGenerator[HealthCheckResponse]:
-        """Say that nothing is watched, as the protocol allows: it would hold up every stop."""
+        """Refuse to watch, as the protocol allows: an open stream would delay every stop."""
         raise MethodNotAllowedError("Watch is not served. Ask Check.")
         yield  # makes it the generator that it must be
 
     async def _ask(self) -> HealthCheckResponse:
         """Ask the model."""
         try:
-            await self.probe.check()
+            await self.services.probe.check()
         except ModelUnavailableError:
             return HealthCheckResponse(status=HealthCheckResponse.NOT_SERVING)
         return HealthCheckResponse(status=HealthCheckResponse.SERVING)

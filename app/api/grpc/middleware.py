@@ -1,4 +1,4 @@
-"""Around every method of a gRPC service: who may come in, and what becomes of what goes wrong.
+"""Middleware around every gRPC method: the key, the bytes of the message, the status, the log line.
 
 A call that fails gets its status, and an empty message beside it: Serve carries the details of a
 status with a message alone.
@@ -7,37 +7,38 @@ status with a message alone.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import AbstractContextManager, aclosing, contextmanager
 from typing import TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
 from app.api.grpc.call import Call, Context
-from app.auth.authenticator import Authenticator
+from app.api.services import Services
 from app.errors import ProblemError
 from app.observability.access_log import build_internal_error
 from app.observability.logs import request_id
-from app.prediction.predictor import Predictor
 
 _logger = logging.getLogger("vitrine.access")
 
 
-class Door:
-    """Methods of a gRPC service over the core.
+class Methods:
+    """Methods of a gRPC service.
 
     Attributes:
-        predictor: the core.
-        guard: who may come in.
+        services: what answers calls.
     """
 
-    predictor: Predictor
-    guard: Authenticator
+    services: Services
+
+    def hold(self, message: Message) -> AbstractContextManager[None]:
+        """Hold the bytes of a message; raises OverloadedError."""
+        return self.services.predictor.admission.hold_bytes(message.ByteSize())
 
     @contextmanager
     def receive(self, path: str, context: Context) -> Iterator[Call]:
         """Surround a call: whatever goes wrong inside becomes its status."""
-        call = Call(path, context, self.predictor)
+        call = Call(path, context)
         request_id.set(call.id)  # the task, and so this context, is the call's own
         try:
             yield call
@@ -46,24 +47,24 @@ class Door:
         except (asyncio.CancelledError, GeneratorExit):
             call.status = grpc.StatusCode.CANCELLED.name
             raise
-        except Exception:  # the door's last word: whatever it is, the client gets an id to quote
+        except Exception:  # whatever it is, the client gets an id to quote
             _logger.exception("unforeseen error")
             call.refuse(build_internal_error())
         finally:
             call.log()
 
 
-D = TypeVar("D", bound=Door)
+M = TypeVar("M", bound=Methods)
 Request = TypeVar("Request", bound=Message)
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer", bound=Message)
-Unary = Callable[[D, Request, Call], Awaitable[Answer]]
-Streaming = Callable[[D, Asked, Call], AsyncGenerator[Answer]]
+Unary = Callable[[M, Request, Call], Awaitable[Answer]]
+Streaming = Callable[[M, Asked, Call], AsyncGenerator[Answer]]
 
 
 def unary(
     service: str, empty: type[Answer], *, is_open: bool = False
-) -> Callable[[Unary[D, Request, Answer]], Callable[[D, Request, Context], Awaitable[Answer]]]:
+) -> Callable[[Unary[M, Request, Answer]], Callable[[M, Request, Context], Awaitable[Answer]]]:
     """Make the method that Serve calls, of one that answers a message to a message.
 
     Args:
@@ -73,13 +74,13 @@ def unary(
     """
 
     def decorate(
-        method: Unary[D, Request, Answer],
-    ) -> Callable[[D, Request, Context], Awaitable[Answer]]:
-        async def handle(self: D, request: Request, grpc_context: Context) -> Answer:
+        method: Unary[M, Request, Answer],
+    ) -> Callable[[M, Request, Context], Awaitable[Answer]]:
+        async def handle(self: M, request: Request, grpc_context: Context) -> Answer:
             with self.receive(f"/{service}/{method.__name__}", grpc_context) as call:
                 if not is_open:
-                    call.key_name = self.guard.authenticate(call.headers)
-                with call.hold(request):
+                    call.key_name = self.services.authenticator.authenticate(call.headers)
+                with self.hold(request):
                     return await method(self, request, call)
             return empty()
 
@@ -90,16 +91,16 @@ def unary(
 
 def streaming(
     service: str, empty: type[Answer], *, is_open: bool = False
-) -> Callable[[Streaming[D, Asked, Answer]], Callable[[D, Asked, Context], AsyncGenerator[Answer]]]:
+) -> Callable[[Streaming[M, Asked, Answer]], Callable[[M, Asked, Context], AsyncGenerator[Answer]]]:
     """Make the method that Serve calls, of one that answers many messages; as `unary`."""
 
     def decorate(
-        method: Streaming[D, Asked, Answer],
-    ) -> Callable[[D, Asked, Context], AsyncGenerator[Answer]]:
-        async def handle(self: D, request: Asked, grpc_context: Context) -> AsyncGenerator[Answer]:
+        method: Streaming[M, Asked, Answer],
+    ) -> Callable[[M, Asked, Context], AsyncGenerator[Answer]]:
+        async def handle(self: M, request: Asked, grpc_context: Context) -> AsyncGenerator[Answer]:
             with self.receive(f"/{service}/{method.__name__}", grpc_context) as call:
                 if not is_open:
-                    call.key_name = self.guard.authenticate(call.headers)
+                    call.key_name = self.services.authenticator.authenticate(call.headers)
                 async with aclosing(method(self, request, call)) as answers:
                     async for message in answers:
                         yield message

@@ -1,11 +1,12 @@
 """inference.GRPCInferenceService: the Open Inference Protocol v2 over gRPC."""
 
+import asyncio
 from collections.abc import Sequence
 
 from app.api.grpc.call import Call
-from app.api.grpc.middleware import Door, unary
+from app.api.grpc.middleware import Methods, unary
 from app.api.open_inference.outputs import Wanted
-from app.api.open_inference.service import Answer, InferenceService
+from app.api.open_inference.service import Answer
 from app.api.open_inference.service import Call as Inference
 from app.api.open_inference.tensors import Tensor, read_raw, read_values, write_raw
 from app.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
@@ -28,17 +29,11 @@ from schemas.rpc.inference_pb2 import (
 SERVICE = "inference.GRPCInferenceService"
 
 _FIELDS = {"BYTES": "bytes_contents", "UINT8": "uint_contents", "FP32": "fp32_contents"}
-"""Where the contents of a datatype are that are not raw."""
+"""Field of the contents of a datatype, where they are not raw."""
 
 
-class InferenceMethods(Door):
-    """The methods of the service.
-
-    Attributes:
-        inference: the service as the protocol sees it.
-    """
-
-    inference: InferenceService
+class InferenceMethods(Methods):
+    """The methods of the service."""
 
     @unary(SERVICE, ServerLiveResponse, is_open=True)
     async def ServerLive(self, _request: ServerLiveRequest, _call: Call) -> ServerLiveResponse:  # noqa: N802
@@ -49,7 +44,7 @@ class InferenceMethods(Door):
     async def ServerReady(self, _request: ServerReadyRequest, _call: Call) -> ServerReadyResponse:  # noqa: N802
         """Tell whether the model answers."""
         try:
-            await self.inference.check_ready()
+            await self.services.inference.check_ready()
         except ModelUnavailableError:
             return ServerReadyResponse(ready=False)
         return ServerReadyResponse(ready=True)
@@ -58,7 +53,7 @@ class InferenceMethods(Door):
     async def ModelReady(self, request: ModelReadyRequest, _call: Call) -> ModelReadyResponse:  # noqa: N802
         """Tell whether this model answers; another one does not."""
         try:
-            await self.inference.check_model_ready(request.name, request.version)
+            await self.services.inference.check_model_ready(request.name, request.version)
         except (NotFoundError, ModelUnavailableError):
             return ModelReadyResponse(ready=False)
         return ModelReadyResponse(ready=True)
@@ -68,20 +63,25 @@ class InferenceMethods(Door):
         self, _request: ServerMetadataRequest, _call: Call
     ) -> ServerMetadataResponse:
         """Describe the service."""
-        return ServerMetadataResponse(**self.inference.describe_server().model_dump())
+        return ServerMetadataResponse(**self.services.inference.describe_server().model_dump())
 
     @unary(SERVICE, ModelMetadataResponse)
     async def ModelMetadata(  # noqa: N802
         self, request: ModelMetadataRequest, _call: Call
     ) -> ModelMetadataResponse:
         """Describe the model, its input and its outputs."""
-        described = await self.inference.describe_model(request.name, request.version)
+        described = await self.services.inference.describe_model(request.name, request.version)
         return ModelMetadataResponse(**described.model_dump())
 
     @unary(SERVICE, ModelInferResponse)
-    async def ModelInfer(self, request: ModelInferRequest, call: Call) -> ModelInferResponse:  # noqa: N802
-        """Classify images, which fail together."""
-        answer = await self.inference.infer(_read_inference(request), call.find_deadline())
+    async def ModelInfer(self, request: ModelInferRequest, _call: Call) -> ModelInferResponse:  # noqa: N802
+        """Classify images, which fail together.
+
+        The client's own deadline needs no check: when it has passed, the call is cancelled.
+        """
+        timeout_s = self.services.predictor.limits.timeout_s
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        answer = await self.services.inference.infer(_read_inference(request), deadline)
         return _build_response(request.id, answer)
 
 

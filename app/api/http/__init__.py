@@ -1,1 +1,1 @@
-"""The HTTP door: FastAPI routes over the core. It knows no Ray and no torch."""
+"""The HTTP API: FastAPI routes over the core. It knows no Ray and no torch."""

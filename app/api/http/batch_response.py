@@ -1,4 +1,4 @@
-"""Many images in one request: each gets its predictions or its problem, whatever the others do."""
+"""Many images in one request: each gets its predictions, or its problem."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -9,8 +9,9 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Send
 
-from app.api.http.dependencies import get_predictor
 from app.api.http.problems import describe_problem
+from app.api.http.request_context import get_context
+from app.api.validation import read_options
 from app.errors import InvalidRequestError, ProblemError
 from app.prediction.bulk import BulkClassifier, Job, Read, count_slots, finish_each
 from app.prediction.predictor import Predictor
@@ -19,21 +20,20 @@ from schemas import BulkItem, BulkResponse, PredictOptions
 NDJSON = "application/x-ndjson"
 
 
-async def answer_bulk(
-    request: Request, reads: Sequence[Read], options: PredictOptions, deadline: float
-) -> Response:
+async def answer_bulk(request: Request, reads: Sequence[Read]) -> Response:
     """Classify the images of one request.
 
     Answers a `BulkResponse`, or `BulkItem`s as they finish where the client accepts NDJSON.
 
     Raises:
-        InvalidRequestError: there are too many of them, or none.
+        InvalidRequestError: there are too many of them, or none, or an option is wrong.
     """
-    predictor = await get_predictor(request)
+    options, context = read_options(request.query_params), get_context(request)
+    predictor = context.services.predictor
     most = predictor.limits.max_bulk
     if not 1 <= len(reads) <= most:
         raise InvalidRequestError(f"body: {len(reads)} images; send 1 to {most} in one request.")
-    bulk = Bulk(predictor, options, deadline)
+    bulk = Bulk(predictor, options, context.deadline)
     if _accepts_stream(request.headers.get("accept", "")):
         return NdjsonResponse(bulk.stream(reads))
     results = await bulk.classify_all(reads)
@@ -47,7 +47,7 @@ def _accepts_stream(accept: str) -> bool:
 
 
 class NdjsonResponse(StreamingResponse):
-    """Lines as they are made; when their client leaves, what makes them ends.
+    """Lines as they are made; when the client disconnects, their generator is closed.
 
     Starlette leaves that to the garbage collector where a line is just being sent.
     """
@@ -63,17 +63,17 @@ class NdjsonResponse(StreamingResponse):
 
 
 class Bulk:
-    """Classifies the images of one request, as many at once as a batch has.
+    """Classifies the images of one request, as many at once as fit into a batch.
 
     Args:
         predictor: the core.
         options: of every image.
-        deadline: time of the event loop until which; later images get that problem.
+        deadline: time of the event loop; images that are late get that problem.
     """
 
     def __init__(self, predictor: Predictor, options: PredictOptions, deadline: float) -> None:
-        self._turns = BulkClassifier(predictor, options, deadline)
-        self._places = count_slots(predictor.limits)
+        self._classifier = BulkClassifier(predictor, options, deadline)
+        self._slots = count_slots(predictor.limits)
 
     async def classify_all(self, reads: Sequence[Read]) -> list[BulkItem]:
         """Classify all images; gives an item for each, in their order."""
@@ -83,19 +83,19 @@ class Bulk:
 
     async def stream(self, reads: Sequence[Read]) -> AsyncGenerator[str]:
         """Classify all images; gives a line for each as it finishes."""
-        async with aclosing(finish_each(self._list_jobs(reads), self._places)) as items:
+        async with aclosing(finish_each(self._list_jobs(reads), self._slots)) as items:
             async for item in items:
                 yield item.model_dump_json() + "\n"
 
     async def _list_jobs(self, reads: Sequence[Read]) -> AsyncGenerator[Job[BulkItem]]:
-        """List what is to do, image by image."""
+        """List the jobs, one for each image."""
         for index, read in enumerate(reads):
             yield partial(self._classify, index, read)
 
     async def _classify(self, index: int, read: Read) -> BulkItem:
-        """Classify one image in its turn."""
+        """Classify one image; gives its problem where it has one."""
         try:
-            classified = await self._turns.classify(read)
+            classified = await self._classifier.classify(read)
         except ProblemError as problem:
             return BulkItem(index=index, problem=describe_problem(problem))
         return BulkItem(index=index, result=classified.response)

@@ -1,4 +1,4 @@
-"""Routes that take a body: its Content-Type is looked at before anything takes it apart."""
+"""Routes that take a body: they check its Content-Type before the body is parsed."""
 
 import re
 from collections.abc import Callable, Coroutine
@@ -70,7 +70,7 @@ def _make_route(check: Callable[[str], None]) -> type[APIRoute]:
 
     class BodyRoute(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            """Put the check before FastAPI's own work."""
+            """Check before FastAPI reads the body."""
             handle = super().get_route_handler()
 
             async def handle_body(request: Request) -> Response:

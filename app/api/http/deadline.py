@@ -2,10 +2,7 @@
 
 import asyncio
 import math
-from typing import Annotated
-
-from fastapi import Header, Request
-from starlette.datastructures import Headers
+from collections.abc import Mapping
 
 from app.errors import InvalidRequestError
 
@@ -14,7 +11,7 @@ MOVED_TIMEOUT = "X-Vitrine-Timeout-Seconds"
 """The same behind Serve, which would answer 408 in plain text when that time is up."""
 
 
-def choose_deadline(headers: Headers, limit_s: float) -> float:
+def choose_deadline(headers: Mapping[str, str], limit_s: float) -> float:
     """Choose the time of the event loop until which a request is answered.
 
     Raises:
@@ -29,20 +26,3 @@ def choose_deadline(headers: Headers, limit_s: float) -> float:
         message = f"header {TIMEOUT}: must be a number of seconds above 0."
         raise InvalidRequestError(message)
     return asyncio.get_running_loop().time() + min(wanted_s, limit_s)
-
-
-async def get_deadline(
-    request: Request,
-    _wanted_s: Annotated[
-        float | None,
-        Header(
-            alias=TIMEOUT,
-            gt=0,
-            examples=[2.5],
-            description="Answer within so many seconds or with 504; at most the service's limit.",
-        ),
-    ] = None,
-) -> float:
-    """Find the deadline that `RequestMiddleware` chose; the header stands here for the document."""
-    deadline: float = request.state.deadline
-    return deadline

@@ -1,4 +1,4 @@
-"""The FastAPI app: routers, middleware, errors and docs, over a predictor that is handed in."""
+"""The FastAPI app: routers, middleware, errors and docs, over services that are handed in."""
 
 from functools import partial
 from importlib.metadata import version
@@ -9,10 +9,11 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.api.http.deadline import TIMEOUT
 from app.api.http.image_sources import BASE64_OVERHEAD
-from app.api.http.middleware import REQUEST_ID, RequestMiddleware
+from app.api.http.middleware import RequestMiddleware
 from app.api.http.open_inference_codec import LENGTH
 from app.api.http.openapi import build_openapi
 from app.api.http.problems import add_handlers
+from app.api.http.request_context import REQUEST_ID
 from app.api.http.routes import (
     docs,
     health,
@@ -24,13 +25,9 @@ from app.api.http.routes import (
     predict_json,
     predict_raw,
 )
-from app.auth.authenticator import API_KEY, Authenticator
-from app.auth.keys import Key
-from app.fetching.fetcher import Fetcher
-from app.fetching.host_rules import HostRules
+from app.api.services import Services
+from app.auth.authenticator import API_KEY
 from app.limits import IMAGE_BYTES, Limits
-from app.prediction.predictor import Predictor
-from app.prediction.probe import Probe
 
 FORM_OVERHEAD = 64 * 1024
 """Bytes that a multipart form may add to the image: boundaries, part headers, other fields."""
@@ -39,10 +36,10 @@ _ROUTERS = (
     predict.router,
     predict_raw.router,
     predict_json.router,
-    predict_batch.forms,
-    predict_batch.documents,
+    predict_batch.form_router,
+    predict_batch.json_router,
     huggingface.router,
-    open_inference.calls,
+    open_inference.infer_router,
     open_inference.router,
     labels.router,
     health.router,
@@ -54,25 +51,18 @@ _EXPOSED = (REQUEST_ID, "Server-Timing", "ETag", "Retry-After", "WWW-Authenticat
 
 _DESCRIPTION = (
     "Classifies images with a fine-tuned Vision Transformer. "
-    "Every error is application/problem+json (RFC 9457) and says how to mend it."
+    "Every error is application/problem+json (RFC 9457) and says how to fix it."
 )
 
 
 def create_app(
-    predictor: Predictor,
-    *,
-    keys: tuple[Key, ...] = (),
-    cors_origins: tuple[str, ...] = (),
-    host_rules: HostRules | None = None,
-    answers_request_id: bool = True,
+    services: Services, *, cors_origins: tuple[str, ...] = (), answers_request_id: bool = True
 ) -> FastAPI:
     """Create the app.
 
     Args:
-        predictor: the core that every route enters; its limits are the requests' too.
-        keys: what opens the door; none for everybody.
+        services: what answers requests.
         cors_origins: origins whose pages may call from a browser; `*` for all.
-        host_rules: hosts whose images are fetched by URL; None where nothing is fetched.
         answers_request_id: put X-Request-ID on answers; False where the server does it already.
     """
     app = FastAPI(
@@ -83,16 +73,13 @@ def create_app(
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
-    app.state.predictor, app.state.probe = predictor, Probe(predictor)
-    app.state.fetcher = Fetcher(host_rules, predictor.limits.max_bytes) if host_rules else None
     for router in _ROUTERS:
         app.include_router(router)
     add_handlers(app)
     app.add_middleware(
         RequestMiddleware,
-        guard=Authenticator(keys),
-        predictor=predictor,
-        find_max_body=partial(_find_max_body, predictor.limits),
+        services=services,
+        find_max_body=partial(_find_max_body, services.predictor.limits),
         answers_request_id=answers_request_id,
     )
     _allow_origins(app, cors_origins)
@@ -101,13 +88,9 @@ def create_app(
 
 
 def _find_max_body(limits: Limits, path: str) -> int:
-    """Find how large the body may be that a path takes: one image in its form, or many."""
+    """Find the largest body of a path, in bytes: one image in a form, or many."""
     largest = limits.max_bytes
-    if path in {
-        predict_json.PATH,
-        predict_batch.JSON_PATH,
-        huggingface.PATH,
-    }:
+    if path in {predict_json.PATH, predict_batch.JSON_PATH, huggingface.PATH}:
         largest = ceil(BASE64_OVERHEAD * limits.max_bytes)
     elif path == predict_batch.PATH or open_inference.is_infer(path):
         many = max(limits.max_bytes, limits.max_bulk * IMAGE_BYTES)

@@ -1,4 +1,4 @@
-"""Images of JSON documents: base64 is decoded, a URL is fetched where the service does that."""
+"""Images of JSON bodies: base64 is decoded, a URL is fetched where the service does that."""
 
 import asyncio
 import binascii
@@ -6,6 +6,7 @@ import re
 
 from fastapi import Request
 
+from app.api.http.request_context import get_context
 from app.errors import DeadlineExceededError, InvalidRequestError
 from app.fetching.fetcher import FETCHES
 from schemas import ImageSource
@@ -14,22 +15,22 @@ BASE64_OVERHEAD = 1.4
 """Bytes of base64, with line breaks, for each byte of the image."""
 
 SHORT = 1 << 16
-"""Characters that are decoded on the event loop: that takes less than handing them on."""
+"""Characters that are decoded on the event loop: a thread would take longer."""
 
 PIECE = 1 << 18
-"""Characters that are decoded at a time: other threads wait as long."""
+"""Characters that are decoded at a time, while other threads wait."""
 
 SHARE = FETCHES // 2
-"""Images that are fetched at once for one request: slow hosts of a list leave others room."""
+"""Images that are fetched at once for one request, so that slow hosts leave room for others."""
 
 _DATA_URI = re.compile(r"\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 
 
-class Sources:
+class SourceReader:
     """Reads the images that one request names; raises ProblemError."""
 
     def __init__(self, request: Request) -> None:
-        self._request = request
+        self._context = get_context(request)
         self._fetches = asyncio.Semaphore(SHARE)
 
     async def read(self, source: ImageSource) -> bytes:
@@ -39,17 +40,16 @@ class Sources:
         return await read_base64(source.image or "", "image")
 
     async def _fetch(self, url: str) -> bytes:
-        """Fetch an image; what it takes counts as if it came with the request."""
-        fetcher, state = self._request.app.state.fetcher, self._request.state
+        """Fetch an image; its bytes count as the request's own."""
+        context, fetcher = self._context, self._context.services.fetcher
         if fetcher is None:
             message = "body url: this service fetches nothing (VITRINE_ALLOW_URLS). Send `image`."
             raise InvalidRequestError(message)
         try:
-            async with asyncio.timeout_at(state.deadline), self._fetches:
-                data: bytes = await fetcher.fetch(url, state.body.hold)
+            async with asyncio.timeout_at(context.deadline), self._fetches:
+                return await fetcher.fetch(url, context.hold)
         except TimeoutError as exc:
             raise DeadlineExceededError("The image was not fetched in time.") from exc
-        return data
 
 
 async def read_base64(text: str, field: str) -> bytes:

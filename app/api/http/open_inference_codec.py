@@ -1,4 +1,4 @@
-"""The Open Inference Protocol on the wire: a JSON document, and tensors' bytes behind it.
+"""The Open Inference Protocol over HTTP: JSON, and raw tensors behind it.
 
 github.com/kserve/open-inference-protocol (REST), and Triton's binary tensor data extension.
 """
@@ -9,9 +9,9 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from app.api.http.body import parse_json_body, read_body
 from app.api.http.content_type import BINARY, JSON
 from app.api.http.image_sources import BASE64_OVERHEAD, read_base64
+from app.api.http.request_context import get_context, read_body
 from app.api.open_inference.outputs import Wanted
 from app.api.open_inference.service import Answer, Call
 from app.api.open_inference.tensors import (
@@ -22,6 +22,7 @@ from app.api.open_inference.tensors import (
     read_values,
     write_raw,
 )
+from app.api.validation import parse_json_body
 from app.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
 from schemas import (
     MAX_DIMENSIONS,
@@ -33,22 +34,19 @@ from schemas import (
 )
 
 LENGTH = "Inference-Header-Content-Length"
-"""Header that tells how many bytes of a body are its document."""
+"""Header that tells how many bytes of a body are JSON."""
 
-DOCUMENT_OVERHEAD = 64 * 1024
-"""Bytes of a document beside its base64."""
+JSON_OVERHEAD = 64 * 1024
+"""Bytes of JSON beside the base64 in it."""
 
 
-async def read_call(
-    request: Request, name: str, version: str, max_bytes: int
-) -> tuple[InferRequest, Call]:
-    """Read a request: its document, and what is asked for.
+async def read_call(request: Request, name: str, version: str) -> tuple[InferRequest, Call]:
+    """Read a request: its JSON, and what is asked for.
 
     Args:
         request: the request.
         name: of the model.
         version: of the model; empty for any.
-        max_bytes: largest image, in bytes.
 
     Raises:
         ProblemError: it cannot be read.
@@ -57,7 +55,8 @@ async def read_call(
         raise UnsupportedMediaTypeError("header Content-Encoding: send the body uncompressed.")
     body = await read_body(request)
     end = _find_end(request, len(body))
-    asked = parse_json_body(InferRequest, _check_document(body[:end], max_bytes))
+    max_bytes = get_context(request).services.predictor.limits.max_bytes
+    asked = parse_json_body(InferRequest, _check_json(body[:end], max_bytes))
     tensor = await _read_input(asked.inputs[0], memoryview(body)[end:])
     wanted = [
         Wanted(one.name, (one.parameters and one.parameters.classification) or 0)
@@ -67,26 +66,26 @@ async def read_call(
 
 
 def write_answer(asked: InferRequest, answer: Answer) -> Response:
-    """Write an answer; outputs go behind its document where the request asks for that."""
+    """Write an answer; outputs go behind its JSON where the request asks for that."""
     tensors, pieces = [], []
     for output in answer.outputs:
         raw = write_raw(output) if _is_binary(asked, output.name) else None
         tensors.append(_describe_output(output, raw))
         pieces += [] if raw is None else [raw]
-    document = InferResponse(
+    response = InferResponse(
         model_name=answer.model_name,
         model_version=answer.model_version,
         id=asked.id,
         outputs=tensors,
     )
-    head = document.model_dump_json().encode()
+    head = response.model_dump_json().encode()
     if not pieces:
         return Response(head, media_type=JSON)
     return Response(b"".join([head, *pieces]), headers={LENGTH: str(len(head))}, media_type=BINARY)
 
 
 def _find_end(request: Request, length: int) -> int:
-    """Find where a body's document ends; raises InvalidRequestError."""
+    """Find where a body's JSON ends; raises InvalidRequestError."""
     announced = request.headers.get(LENGTH)
     if announced is None:
         return length
@@ -100,16 +99,16 @@ def _find_end(request: Request, length: int) -> int:
     return end
 
 
-def _check_document(document: bytes, max_bytes: int) -> bytes:
-    """Refuse a document that takes long to parse; raises PayloadTooLargeError."""
-    most = ceil(BASE64_OVERHEAD * max_bytes) + DOCUMENT_OVERHEAD
-    if len(document) > most:
-        message = f"The document has {len(document)} bytes; at most {most} are read."
-        raise PayloadTooLargeError(f"{message} Send binary data.")
-    if sum(document.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
-        message = f"The document has more than {MAX_VALUES} values. Send binary data."
+def _check_json(text: bytes, max_bytes: int) -> bytes:
+    """Refuse JSON that takes long to parse; raises PayloadTooLargeError."""
+    most = ceil(BASE64_OVERHEAD * max_bytes) + JSON_OVERHEAD
+    if len(text) > most:
+        message = f"The JSON has {len(text)} bytes; at most {most} are read. Send binary data."
         raise PayloadTooLargeError(message)
-    return document
+    if sum(text.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
+        message = f"The JSON has more than {MAX_VALUES} values. Send binary data."
+        raise PayloadTooLargeError(message)
+    return text
 
 
 async def _read_input(given: InputTensor, binary: memoryview) -> Tensor:
@@ -120,7 +119,7 @@ async def _read_input(given: InputTensor, binary: memoryview) -> Tensor:
         raise InvalidRequestError(message)
     if (size or 0) != len(binary):
         message = (
-            f"body inputs 0: {len(binary)} bytes follow the document, not {size or 0} as its "
+            f"body inputs 0: {len(binary)} bytes follow the JSON, not {size or 0} as its "
             f"`binary_data_size` says. The header {LENGTH} tells where it ends."
         )
         raise InvalidRequestError(message)
@@ -144,10 +143,10 @@ def _flatten(data: list[Any]) -> list[Any]:
 
 async def _read_text(index: int, text: object) -> bytes:
     """Read an element of BYTES; raises InvalidRequestError."""
-    place = f"inputs 0 data {index}"
+    field = f"inputs 0 data {index}"
     if not isinstance(text, str):
-        raise InvalidRequestError(f"body {place}: must be a text, base64.")
-    return await read_base64(text, place)
+        raise InvalidRequestError(f"body {field}: must be a text, base64.")
+    return await read_base64(text, field)
 
 
 def _is_binary(asked: InferRequest, name: str) -> bool:
@@ -162,7 +161,7 @@ def _is_binary(asked: InferRequest, name: str) -> bool:
 
 
 def _describe_output(output: Tensor, raw: bytes | None) -> OutputTensor:
-    """Describe an output in the document, with its data unless they are bytes behind it."""
+    """Describe an output in JSON, with its data unless they are bytes behind it."""
     parameters = None if raw is None else BinaryParameters(binary_data_size=len(raw))
     return OutputTensor(
         name=output.name,

@@ -1,11 +1,11 @@
-"""Which paths are open to everybody, and how the OpenAPI document tells of keys."""
+"""The paths that need no key."""
 
 from starlette.types import Scope
 
 OPEN = frozenset(
     {"/", "/docs", "/openapi.json", "/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
 )
-"""Paths that need no key: what an orchestrator asks, and what tells a person how to ask."""
+"""Health checks of orchestrators, and the documentation."""
 
 OPEN_FOLDER = "/swagger/"
 """What /docs loads."""

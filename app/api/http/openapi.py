@@ -1,16 +1,20 @@
-"""The OpenAPI document: FastAPI's own, with what client generators need put right."""
+"""The OpenAPI description: FastAPI's own, with what client generators need put right.
 
-from typing import Any
+Options and deadline are added here, because routes read them without FastAPI.
+"""
 
-from fastapi import FastAPI
+from typing import Annotated, Any
+
+from fastapi import APIRouter, FastAPI, Header, Query
 from fastapi.encoders import jsonable_encoder
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from app.api.http.deadline import TIMEOUT
 from app.api.http.open_paths import is_open
 from app.api.http.problems import MEDIA_TYPE
 from app.auth.authenticator import API_KEY
-from schemas import InferRequest, TaskRequest
+from schemas import InferRequest, PredictOptions, TaskRequest
 
 SCHEMES: dict[str, dict[str, str]] = {
     "bearer": {
@@ -25,32 +29,54 @@ SCHEMES: dict[str, dict[str, str]] = {
         "description": "The same key in a header of its own.",
     },
 }
-"""The security schemes of the OpenAPI document."""
+"""The security schemes."""
 
 _METHODS = ("get", "post")
 
+_described = APIRouter()
+
+
+@_described.get("/")
+async def describe_parameters(
+    options: Annotated[PredictOptions, Query()],
+    timeout_s: Annotated[
+        float | None,
+        Header(
+            alias=TIMEOUT,
+            gt=0,
+            examples=[2.5],
+            description="Answer within so many seconds or with 504; at most the service's limit.",
+        ),
+    ] = None,
+) -> None:
+    """Let FastAPI describe the parameters that it does not read; this is never served."""
+
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:
-    """Build the document once and keep it, as `FastAPI.openapi` does."""
+    """Build it once and keep it, as `FastAPI.openapi` does."""
     if app.openapi_schema is None:
-        document = get_openapi(
+        openapi = get_openapi(
             title=app.title,
             version=app.version,
             description=app.description,
-            routes=app.routes,
+            routes=[*app.routes, *_described.routes],
         )
-        for path, item in document["paths"].items():
+        described = openapi["paths"].pop("/")["get"]["parameters"]
+        for path, item in openapi["paths"].items():
+            if "post" in item:  # the deadline is the last; /predict and its like take options too
+                added = described if path.startswith("/predict") else described[-1:]
+                item["post"].setdefault("parameters", []).extend(added)
             for operation in [item[method] for method in _METHODS if method in item]:
                 _mark_problems(operation["responses"])
                 if not is_open(path):
                     operation["security"] = [{name: []} for name in SCHEMES] + [{}]
-        document["components"]["securitySchemes"] = SCHEMES
-        document["components"]["schemas"] |= _describe(TaskRequest) | _describe(InferRequest)
+        openapi["components"]["securitySchemes"] = SCHEMES
+        openapi["components"]["schemas"] |= _describe(TaskRequest) | _describe(InferRequest)
         for name in ("HTTPValidationError", "ValidationError"):
-            document["components"]["schemas"].pop(name, None)  # never answered: see problems.py
-        for schema in document["components"]["schemas"].values():
+            openapi["components"]["schemas"].pop(name, None)  # never answered: see problems.py
+        for schema in openapi["components"]["schemas"].values():
             _mark_files(schema)
-        app.openapi_schema = document
+        app.openapi_schema = openapi
     return app.openapi_schema
 
 

@@ -1,11 +1,9 @@
-"""What the doors to the core share: an image, options and a deadline in, a typed answer out."""
+"""What the routes that classify one image share: an image and options in, a typed answer out."""
 
-from typing import Annotated
+from fastapi import Request, Response
 
-from fastapi import Query, Request, Response
-
-from app.api.http.dependencies import get_predictor
-from app.api.http.problems import document
+from app.api.http.problems import describe_errors
+from app.api.http.request_context import get_context
 from app.errors import (
     DeadlineExceededError,
     ImageTooLargeError,
@@ -20,7 +18,7 @@ from app.errors import (
 from app.prediction.result import Timing
 from schemas import PredictOptions
 
-ERRORS = document(
+ERRORS = describe_errors(
     UnauthorizedError,
     InvalidRequestError,
     UndecodableImageError,
@@ -31,9 +29,9 @@ ERRORS = document(
     ModelUnavailableError,
     DeadlineExceededError,
 )
-"""Errors that an image can get, for the OpenAPI document."""
+"""Errors that the request of one image can get, as OpenAPI's responses."""
 
-BULK_ERRORS = document(
+BULK_ERRORS = describe_errors(
     UnauthorizedError,
     InvalidRequestError,
     UnsupportedMediaTypeError,
@@ -44,15 +42,11 @@ BULK_ERRORS = document(
 )
 """Errors that a whole bulk request can get."""
 
-Options = Annotated[PredictOptions, Query()]
 
-
-async def classify_image(
-    request: Request, data: bytes, options: PredictOptions, deadline: float
-) -> Response:
+async def classify_image(request: Request, data: bytes, options: PredictOptions) -> Response:
     """Classify one encoded image and answer a `PredictResponse`; raises ProblemError."""
-    predictor = await get_predictor(request)
-    classified = await predictor.classify(data, options, deadline)
+    context = get_context(request)
+    classified = await context.services.predictor.classify(data, options, context.deadline)
     # Written here and not by FastAPI, which would validate what the core has just built.
     return Response(
         classified.response.model_dump_json(),

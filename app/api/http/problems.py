@@ -1,7 +1,6 @@
-"""Errors become application/problem+json (RFC 9457): the house's own, FastAPI's and Starlette's."""
+"""Errors as application/problem+json (RFC 9457): the service's own, FastAPI's and Starlette's."""
 
 import inspect
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,15 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from app.api.http.open_paths import find_path
+from app.api.validation import summarize
 from app.errors import (
-    DeadlineExceededError,
     InternalError,
     InvalidRequestError,
     MethodNotAllowedError,
     ModelUnavailableError,
     NotFoundError,
-    OverloadedError,
-    PayloadTooLargeError,
     ProblemError,
     StartupError,
 )
@@ -31,20 +28,17 @@ from schemas import Problem
 MEDIA_TYPE = "application/problem+json"
 _URN = "urn:vitrine:problem:"
 _OIP = "/v2"
-"""Where clients of the Open Inference Protocol ask, which read the member `error` alone."""
+"""Paths of the Open Inference Protocol, whose clients read the member `error` alone."""
 
 _BY_STATUS: dict[int, type[ProblemError]] = {
     HTTPStatus.BAD_REQUEST: InvalidRequestError,
     HTTPStatus.NOT_FOUND: NotFoundError,
     HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowedError,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: PayloadTooLargeError,
-    HTTPStatus.SERVICE_UNAVAILABLE: OverloadedError,
-    HTTPStatus.GATEWAY_TIMEOUT: DeadlineExceededError,
 }
 
 
 def describe_problem(error: ProblemError) -> Problem:
-    """Describe an error in the words of RFC 9457."""
+    """Describe an error as RFC 9457 has it."""
     return Problem(
         type=f"{_URN}{error.type}",
         title=error.title,
@@ -70,7 +64,7 @@ def build_response(
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Teach `app` to answer every error as a problem."""
+    """Let `app` answer every error as a problem."""
 
     @app.exception_handler(ProblemError)
     async def answer_problem(request: Request, exc: ProblemError) -> JSONResponse:
@@ -89,7 +83,7 @@ def add_handlers(app: FastAPI) -> None:
         return build_response(_translate(request, exc), request.scope, dict(exc.headers or {}))
 
 
-def document(*errors: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
+def describe_errors(*errors: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
     """Describe the errors a route can give, for its OpenAPI `responses`; always with 500."""
     responses: dict[int | str, dict[str, Any]] = {}
     every: list[type[ProblemError]] = [*errors, InternalError]
@@ -128,35 +122,18 @@ def _build_example(error: type[ProblemError]) -> dict[str, Any]:
 
 
 def _translate(request: Request, exc: HTTPException) -> ProblemError:
-    """Find our error for a status that FastAPI or Starlette gives."""
+    """Find our error for one of FastAPI or Starlette.
+
+    FastAPI turns an error of ours that the body raises into its own, and keeps it as the cause.
+    """
+    if isinstance(exc.__cause__, ProblemError):
+        return exc.__cause__
     method, path = request.method, request.url.path
     details: dict[int, str] = {
         HTTPStatus.NOT_FOUND: f"There is no {path}. See /docs for what there is.",
         HTTPStatus.METHOD_NOT_ALLOWED: f"{path} has no {method}. See the Allow header.",
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has more bytes than the limit.",
-        HTTPStatus.SERVICE_UNAVAILABLE: "Too many bytes are waiting already; try again soon.",
-        HTTPStatus.GATEWAY_TIMEOUT: "The body did not come in time.",
     }
     error = _BY_STATUS.get(exc.status_code)
     if error is None:
         return build_internal_error()
     return error(details.get(exc.status_code, f"The body cannot be read: {exc.detail}"))
-
-
-MAX_LISTED_ERRORS, MAX_DETAIL_LENGTH = 5, 1000
-"""Errors of a request that are told, and characters."""
-
-_SEND = "send the image as a multipart/form-data part of this name, with a file name"
-
-
-def summarize(errors: Sequence[Any]) -> str:
-    """Say which parts are wrong and what is allowed, in one line; the first few of many."""
-    parts = []
-    for error in errors[:MAX_LISTED_ERRORS]:
-        place = " ".join(str(step) for step in error["loc"])
-        message = error["msg"]
-        if error["loc"][:2] in {("body", "file"), ("body", "files")}:
-            is_missing = error["type"] == "missing"
-            message = f"{'is missing' if is_missing else 'is no file'}: {_SEND}"
-        parts.append(f"{place}: {message}")
-    return "; ".join(parts)[:MAX_DETAIL_LENGTH]

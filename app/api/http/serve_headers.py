@@ -1,4 +1,4 @@
-"""Headers of a client that Serve itself would obey are taken out of its way.
+"""Rename or drop request headers that Ray Serve would act on before the app sees them.
 
 `app.deployments.server_hook` gives them to Serve's servers, so they run before Serve.
 """
@@ -8,13 +8,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.http.deadline import MOVED_TIMEOUT, TIMEOUT
 
-_MOVED = {TIMEOUT.lower().encode(): MOVED_TIMEOUT.lower().encode()}
-_DROPPED = {b"x-request-disconnect-disabled", b"serve_multiplexed_model_id"}
-"""A client that goes away frees its place, whatever it says; and there is one model."""
+_RENAMED = {TIMEOUT.lower().encode(): MOVED_TIMEOUT.lower().encode()}
+_DROPPED = {
+    b"x-request-disconnect-disabled",
+    b"serve_multiplexed_model_id",
+    b"serve-multiplexed-model-id",
+}
+"""A request is always cancelled when its client disconnects; and there is one model."""
 
 
 class HeaderMiddleware:
-    """Moves and drops headers."""
+    """Renames and drops headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -23,7 +27,7 @@ class HeaderMiddleware:
         """Pass a request on."""
         if scope["type"] == "http":
             scope["headers"] = [
-                (_MOVED.get(name, name), value)
+                (_RENAMED.get(name, name), value)
                 for name, value in scope["headers"]
                 if name not in _DROPPED
             ]

@@ -1,1 +1,1 @@
-"""The Open Inference Protocol v2 over the core: what its doors share. It knows no HTTP, no gRPC."""
+"""The Open Inference Protocol v2 over the core, for HTTP and gRPC. It knows neither."""

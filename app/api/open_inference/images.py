@@ -1,4 +1,4 @@
-"""The images of a tensor, each encoded when its turn comes."""
+"""The images of a tensor, each encoded when it is read."""
 
 import asyncio
 from functools import partial

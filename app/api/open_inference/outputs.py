@@ -1,4 +1,4 @@
-"""Outputs of a request: what the model gave for each image, as tensors."""
+"""Outputs of a request: the scores and logits of its images, as tensors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def build_output(wanted: Wanted, images: Sequence[Classified]) -> Tensor:
 
 
 def _choose_values(name: str, image: Classified) -> NDArray[np.float32]:
-    """Choose what an output tells of an image, `[labels]`."""
+    """Choose the values of an output for an image, `[labels]`."""
     if name == "logits":
         return image.logits
     return compute_scores(image.logits, image.description.activation)

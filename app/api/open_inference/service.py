@@ -1,7 +1,7 @@
 """The service as the Open Inference Protocol v2 sees it: its model's state, and inference.
 
-github.com/kserve/open-inference-protocol, with Triton's classification extension. The REST and
-the gRPC door translate to and from the values of this module.
+github.com/kserve/open-inference-protocol, with Triton's classification extension. HTTP and gRPC
+translate to and from the values of this module.
 """
 
 import asyncio
@@ -105,10 +105,10 @@ class InferenceService:
 
         Args:
             call: the request.
-            deadline: time of the event loop until which.
+            deadline: time of the event loop until which it is answered.
 
         Raises:
-            ProblemError: any row of the error table; of an image its message begins with its place.
+            ProblemError: any row of the error table; an image's message begins with its index.
         """
         await self._find_model(call, deadline)
         if [tensor.name for tensor in call.inputs] != [INPUT]:
@@ -124,7 +124,7 @@ class InferenceService:
         return Answer(scored.model_id, scored.revision, tensors)
 
     async def _find_model(self, call: Call, deadline: float) -> None:
-        """Refuse another model than the one that is served, before its images are looked at."""
+        """Refuse another model than the one that is served, before the images are read."""
         try:
             async with asyncio.timeout_at(deadline):
                 served = await self._predictor.describe()
@@ -134,11 +134,11 @@ class InferenceService:
 
     async def _classify(self, reads: Sequence[Read], deadline: float) -> list[Classified]:
         """Classify all images; the first that fails ends the others and is raised."""
-        turns = BulkClassifier(self._predictor, PredictOptions(), deadline)
+        classifier = BulkClassifier(self._predictor, PredictOptions(), deadline)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(_classify_one(turns, index, read))
+                    group.create_task(_classify_one(classifier, index, read))
                     for index, read in enumerate(reads)
                 ]
         except ExceptionGroup as failed:
@@ -146,10 +146,10 @@ class InferenceService:
         return [task.result() for task in tasks]
 
 
-async def _classify_one(turns: BulkClassifier, index: int, read: Read) -> Classified:
-    """Classify an image; its error tells its place."""
+async def _classify_one(classifier: BulkClassifier, index: int, read: Read) -> Classified:
+    """Classify an image; its error tells its index."""
     try:
-        return await turns.classify(read)
+        return await classifier.classify(read)
     except ProblemError as problem:
         raise type(problem)(f"image {index}: {problem}") from problem
 

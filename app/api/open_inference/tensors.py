@@ -22,11 +22,11 @@ MAX_ELEMENTS = 1024
 """Elements of a BYTES tensor, whatever `VITRINE_MAX_BULK` says: each takes a step of Python."""
 
 MAX_VALUES = 500_000
-"""Values that come one by one, in a document or in typed contents, which are taken apart while all
-else waits: 0.07 s for so many numbers, 0.3 s for so many lists of JSON."""
+"""Values that come one by one, in JSON or in typed contents. Parsing them blocks the event loop:
+0.07 s for so many numbers, 0.3 s for so many lists of JSON."""
 
 MAX_DIMENSION_SIZE = 2**31 - 1
-"""Of a dimension."""
+"""Largest size of a dimension."""
 
 _LENGTH = struct.Struct("<I")
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {"UINT8": np.dtype("u1"), "FP32": np.dtype("<f4")}

@@ -9,6 +9,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from app.api.http.factory import create_app
+from app.api.services import build_services
 from app.prediction.predictor import Predictor
 from tests.support.fake_backend import FakeBackend
 from tests.support.http_app import LIMITS
@@ -20,7 +21,7 @@ _UNFIT: list[schemathesis.CheckFunction] = [positive_data_acceptance, not_a_serv
 @cache
 def load_schema() -> schemathesis.BaseSchema:
     """Load the document of an app over a fake classifier."""
-    app = create_app(Predictor(FakeBackend(), LIMITS))
+    app = create_app(build_services(Predictor(FakeBackend(), LIMITS)))
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 
 

@@ -32,8 +32,9 @@ from app.errors import (
     UndecodableImageError,
     UnsupportedMediaTypeError,
 )
+from app.prediction.predictor import Predictor
 from tests.support.fake_backend import DESCRIPTION, FakeBackend
-from tests.support.http_app import LIMITS, MAX_BYTES, URL, answer, get, open_client
+from tests.support.http_app import LIMITS, MAX_BYTES, URL, answer, get, open_client, open_predictor
 from tests.support.problems import read_problem
 from tests.support.uploads import REFUSED, encode_grey, encode_png_header, make_upload
 
@@ -448,7 +449,7 @@ def test_a_document_is_as_long_as_one_image_takes() -> None:
     raw = Tensor("image", "BYTES", (8,), [large] * 8)
     assert answer(send_raw(raw)).status_code == 200
     problem = read_problem(answer(send({"inputs": [make_input(*raw.data)]})), PayloadTooLargeError)
-    assert "document" in problem.detail
+    assert "JSON" in problem.detail
 
 
 @pytest.mark.parametrize(
@@ -583,13 +584,12 @@ def test_the_first_bad_image_ends_the_others() -> None:
 
     async def ask() -> tuple[httpx.Response, int]:
         backend = FakeBackend()
-        async with open_client(backend) as client:
+        predictor = Predictor(backend, LIMITS)
+        async with open_predictor(predictor) as client:
             await client.get("/labels")
             backend.hang()
             body = {"inputs": [make_input(encode_grey(), encode_grey(), b"no image")]}
-            response = await client.send(send(body))
-            app = client._transport.app  # type: ignore[attr-defined] # noqa: SLF001
-            return response, app.state.predictor.admission.images
+            return await client.send(send(body)), predictor.admission.images
 
     response, images = asyncio.run(ask())
     assert read_problem(response, UnsupportedMediaTypeError).detail.startswith("image 2: ")

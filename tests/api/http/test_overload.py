@@ -7,14 +7,13 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from app.api.http import body
+from app.api.http import request_context
 from app.api.http.deadline import MOVED_TIMEOUT, TIMEOUT
-from app.api.http.factory import create_app
 from app.api.http.serve_headers import list_middlewares
 from app.errors import DeadlineExceededError, InvalidRequestError, OverloadedError
 from app.prediction.predictor import Predictor
 from tests.support.fake_backend import FakeBackend
-from tests.support.http_app import LIMITS, URL, answer, open_client
+from tests.support.http_app import LIMITS, URL, answer, open_client, open_predictor
 from tests.support.problems import read_problem
 from tests.support.uploads import encode_grey, make_upload
 
@@ -37,20 +36,14 @@ def make_slow(pause_s: float) -> httpx.Request:
     )
 
 
-def open_app(predictor: Predictor) -> httpx.AsyncClient:
-    """Open a client of the app over a predictor."""
-    transport = httpx.ASGITransport(app=create_app(predictor))
-    return httpx.AsyncClient(transport=transport, base_url=URL)
-
-
 def test_a_full_house_refuses_before_it_reads_the_body(monkeypatch: pytest.MonkeyPatch) -> None:
     """A long body is not read when there is no place for its image."""
-    monkeypatch.setattr(body, "MAX_DRAINED_BYTES", 64)
+    monkeypatch.setattr(request_context, "MAX_DRAINED_BYTES", 64)
 
     async def scenario() -> None:
         backend = FakeBackend()
         predictor = Predictor(backend, replace(LIMITS, max_queue=1))
-        async with open_app(predictor) as client:
+        async with open_predictor(predictor) as client:
             await predictor.describe()
             backend.hang()
             inside = asyncio.create_task(client.send(make_upload(_GOOD, url=URL)))
@@ -83,7 +76,7 @@ def test_what_needs_no_place_is_answered_in_a_full_house() -> None:
     async def scenario() -> None:
         backend = FakeBackend()
         predictor = Predictor(backend, replace(LIMITS, max_queue=1))
-        async with open_app(predictor) as client:
+        async with open_predictor(predictor) as client:
             await predictor.describe()
             with predictor.admission.hold_images():
                 for path in ("/livez", "/labels", "/openapi.json"):
@@ -97,7 +90,7 @@ def test_bytes_are_bounded_and_given_back() -> None:
 
     async def scenario() -> None:
         predictor = Predictor(FakeBackend(), replace(LIMITS, max_queue_bytes=900))
-        async with open_app(predictor) as client:
+        async with open_predictor(predictor) as client:
             responses = await asyncio.gather(*(client.send(make_slow(0.01)) for _ in range(6)))
             refused = [response for response in responses if response.status_code != 200]
             assert 0 < len(refused) < len(responses)
@@ -170,6 +163,7 @@ def test_headers_that_serve_obeys_are_out_of_its_way() -> None:
             (b"x-request-timeout-seconds", b"3"),
             (b"x-request-disconnect-disabled", b"?1"),
             (b"serve_multiplexed_model_id", b"other"),
+            (b"serve-multiplexed-model-id", b"other"),
             (b"accept", b"*/*"),
         ]
         wrapped = middleware.cls(app, *middleware.args, **middleware.kwargs)
@@ -194,13 +188,13 @@ def test_a_connection_serves_on_when_a_short_body_was_refused(
     headers: dict[str, str], pause_s: float, *, is_kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a full house a short body is read and dropped; else its connection is closed."""
-    monkeypatch.setattr(body, "DRAIN_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(body, "MAX_DRAINED_BYTES", 64)
+    monkeypatch.setattr(request_context, "DRAIN_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(request_context, "MAX_DRAINED_BYTES", 64)
 
     async def scenario() -> None:
         backend = FakeBackend()
         predictor = Predictor(backend, replace(LIMITS, max_queue=1))
-        async with open_app(predictor) as client:
+        async with open_predictor(predictor) as client:
             await predictor.describe()
             backend.hang()
             inside = asyncio.create_task(client.send(make_upload(_GOOD, url=URL)))
@@ -218,7 +212,7 @@ def test_a_wrong_request_is_not_read() -> None:
     """What is refused for its headers closes its connection, whatever its length."""
 
     async def scenario() -> None:
-        async with open_app(Predictor(FakeBackend(), LIMITS)) as client:
+        async with open_predictor(Predictor(FakeBackend(), LIMITS)) as client:
             headers = {"X-Request-Timeout-Seconds": "never", "content-length": "1"}
             response = await client.post("/predict", content=stream(b"x", 0), headers=headers)
             read_problem(response, InvalidRequestError)

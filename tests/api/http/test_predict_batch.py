@@ -14,6 +14,8 @@ import pytest
 from starlette.types import ASGIApp, Message
 
 from app.api.http.batch_response import Bulk
+from app.api.http.factory import create_app
+from app.api.services import build_services
 from app.errors import (
     DeadlineExceededError,
     InvalidRequestError,
@@ -136,24 +138,24 @@ def test_a_client_that_leaves_frees_all_its_places(
 
     async def scenario() -> tuple[int, int, set[asyncio.Task[object]]]:
         backend = FakeBackend()
-        async with open_client(backend) as client:
-            await client.get("/labels")
-            app = client._transport.app  # type: ignore[attr-defined] # noqa: SLF001
-            backend.hang()
-            before = asyncio.all_tasks()
-            request = send_files([b"", b"", *[encode_grey()] * 6], "", headers)
-            lines: asyncio.Queue[bytes] = asyncio.Queue(lines_read)
-            asked = asyncio.create_task(_ask(app, request, lines))
-            await backend.wait_for_groups(1)
-            await asyncio.sleep(0.1)
-            assert lines.qsize() == lines_read
-            asked.cancel()
-            await asyncio.wait([asked])
-            await asyncio.sleep(0.05)
-            admission = app.state.predictor.admission
-            found = admission.images, admission.bytes, asyncio.all_tasks() - before
-            backend.resume()
-            return found
+        predictor = Predictor(backend, LIMITS)
+        app = create_app(build_services(predictor))
+        await predictor.describe()
+        backend.hang()
+        before = asyncio.all_tasks()
+        request = send_files([b"", b"", *[encode_grey()] * 6], "", headers)
+        lines: asyncio.Queue[bytes] = asyncio.Queue(lines_read)
+        asked = asyncio.create_task(_ask(app, request, lines))
+        await backend.wait_for_groups(1)
+        await asyncio.sleep(0.1)
+        assert lines.qsize() == lines_read
+        asked.cancel()
+        await asyncio.wait([asked])
+        await asyncio.sleep(0.05)
+        admission = predictor.admission
+        found = admission.images, admission.bytes, asyncio.all_tasks() - before
+        backend.resume()
+        return found
 
     assert asyncio.run(scenario()) == (0, 0, set())
 

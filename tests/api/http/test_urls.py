@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
+from app.api.services import build_services
 from app.errors import (
     DeadlineExceededError,
     OverloadedError,
@@ -18,10 +18,12 @@ from app.errors import (
 )
 from app.fetching.fetcher import FETCHES, Fetcher
 from app.fetching.host_rules import HostRules
+from app.prediction.admission import Admission
+from app.prediction.predictor import Predictor
 from schemas import BulkResponse
 from tests.fetching.test_fetcher import PUBLIC, Internet, make_answer, open_internet, resolve_to
 from tests.support.fake_backend import FakeBackend
-from tests.support.http_app import LIMITS, MAX_BYTES, URL, answer, open_client
+from tests.support.http_app import LIMITS, MAX_BYTES, URL, answer, open_services
 from tests.support.problems import read_problem
 from tests.support.uploads import encode_grey, make_upload
 
@@ -36,15 +38,16 @@ FILES = {
 @asynccontextmanager
 async def open_service(
     max_queue_bytes: int = 1 << 20,
-) -> AsyncIterator[tuple[httpx.AsyncClient, FastAPI, Internet]]:
-    """Open a client of a service that fetches, and where it fetches from."""
+) -> AsyncIterator[tuple[httpx.AsyncClient, Admission, Internet]]:
+    """Open a client of a service that fetches; gives its admission, and what it fetches from."""
     limits = replace(LIMITS, max_queue_bytes=max_queue_bytes, batch_size=64)
-    async with open_internet(FILES) as internet, open_client(FakeBackend(), limits) as client:
-        app = client._transport.app  # type: ignore[attr-defined] # noqa: SLF001
+    async with open_internet(FILES) as internet:
+        predictor = Predictor(FakeBackend(), limits)
         addresses = resolve_to(*[PUBLIC] * 100)
         fetcher = Fetcher(HostRules(("cdn.example",)), MAX_BYTES, addresses, internet)
-        app.state.fetcher = fetcher
-        yield client, app, internet
+        services = replace(build_services(predictor), fetcher=fetcher)
+        async with open_services(services) as client:
+            yield client, predictor.admission, internet
 
 
 def ask(
@@ -53,10 +56,10 @@ def ask(
     """Send JSON to a service that fetches."""
 
     async def send() -> httpx.Response:
-        async with open_service(max_queue_bytes) as (client, app, _):
+        async with open_service(max_queue_bytes) as (client, admission, _):
             headers = {"X-Request-Timeout-Seconds": str(timeout_s)}
             answered = await client.post(f"{URL}{path}", json=body, headers=headers)
-            assert app.state.predictor.admission.bytes == 0
+            assert admission.bytes == 0
             return answered
 
     return asyncio.run(send())
@@ -130,11 +133,10 @@ def test_what_is_fetched_is_counted_while_it_comes() -> None:
     """Half an image that its host does not go on with has its room until its request is over."""
 
     async def scenario() -> tuple[int, int]:
-        async with open_service() as (client, app, internet):
+        async with open_service() as (client, admission, internet):
             await client.get("/labels")
             body = {"url": "http://cdn.example/slow"}
             asked = asyncio.create_task(client.post("/predict/json", json=body))
-            admission = app.state.predictor.admission
             await asyncio.sleep(0.2)
             assert len(internet.asked) == 1
             during = admission.bytes

@@ -1,21 +1,22 @@
-"""GET /health, /livez and /readyz: is it well, is it up, may it have traffic."""
+"""GET /health, /readyz and /livez: does inference work, may traffic come, is the process up."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
-from app.api.http.dependencies import ProbeDep
-from app.api.http.problems import document
+from app.api.http.problems import describe_errors
+from app.api.http.request_context import get_context
 from app.errors import ModelUnavailableError, UnauthorizedError
 from schemas import Health, Liveness, ModelInfo
 
 router = APIRouter(tags=["health"])
 
-_ERRORS = document(ModelUnavailableError)
-_CLOSED_ERRORS = document(UnauthorizedError, ModelUnavailableError)
+_ERRORS = describe_errors(ModelUnavailableError)
+_CLOSED_ERRORS = describe_errors(UnauthorizedError, ModelUnavailableError)
 
 
 @router.get("/health", operation_id="health", responses=_CLOSED_ERRORS)
-async def health(probe: ProbeDep) -> Health:
+async def health(request: Request) -> Health:
     """Tell whether an inference through the real path succeeded in the last few seconds."""
+    probe = get_context(request).services.probe
     description, age_s = await probe.check()
     return Health(
         model=ModelInfo(id=description.model_id, revision=description.revision),
@@ -27,13 +28,13 @@ async def health(probe: ProbeDep) -> Health:
 
 
 @router.get("/readyz", operation_id="readyz", responses=_ERRORS)
-async def readyz(probe: ProbeDep) -> Liveness:
+async def readyz(request: Request) -> Liveness:
     """Tell whether the model answers, for a load balancer."""
-    await probe.check()
+    await get_context(request).services.probe.check()
     return Liveness()
 
 
-@router.get("/livez", operation_id="livez", responses=document())
+@router.get("/livez", operation_id="livez", responses=describe_errors())
 async def livez() -> Liveness:
     """Tell that the process serves; it asks nothing of the model."""
     return Liveness()

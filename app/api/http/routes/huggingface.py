@@ -7,11 +7,11 @@ They send the bytes, or JSON where there are parameters, and read a bare list
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
 
-from app.api.http.body import parse_json_body, read_body
 from app.api.http.content_type import JSON, check_raw, read_name
-from app.api.http.dependencies import Deadline, get_predictor
 from app.api.http.image_sources import read_base64
 from app.api.http.predict_response import ERRORS
+from app.api.http.request_context import get_context, read_body
+from app.api.validation import parse_json_body
 from app.prediction.scores import compute_scores, rank_predictions
 from schemas import PredictOptions, ScoredLabel, TaskParameters, TaskRequest
 
@@ -36,11 +36,12 @@ _BODY = {
     responses=ERRORS,
     openapi_extra=_BODY,
 )
-async def classify_task(request: Request, deadline: Deadline) -> Response:
+async def classify_task(request: Request) -> Response:
     """Classify an image for `huggingface_hub.InferenceClient(model="http://HOST/hf")`."""
     data, parameters = await _read_task(request)
-    predictor = await get_predictor(request)
-    classified = await predictor.classify(data, PredictOptions(), deadline)
+    context = get_context(request)
+    predictor = context.services.predictor
+    classified = await predictor.classify(data, PredictOptions(), context.deadline)
     description = classified.description
     function = parameters.function_to_apply or description.activation
     options = PredictOptions(top_k=min(parameters.top_k, len(description.labels)))

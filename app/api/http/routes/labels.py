@@ -2,29 +2,29 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 
-from app.api.http.dependencies import PredictorDep
-from app.api.http.problems import document
+from app.api.http.problems import describe_errors
+from app.api.http.request_context import get_context
 from app.backend import Description
 from app.errors import ModelUnavailableError, UnauthorizedError
 from schemas import Label, Labels, ModelInfo
 
 router = APIRouter(tags=["prediction"])
 
-_RESPONSES = document(UnauthorizedError, ModelUnavailableError) | {
+_RESPONSES = describe_errors(UnauthorizedError, ModelUnavailableError) | {
     304: {"description": "The labels have not changed since the ETag that was sent."}
 }
 
 
 @router.get("/labels", operation_id="labels", response_model=Labels, responses=_RESPONSES)
 async def list_labels(
-    predictor: PredictorDep,
+    request: Request,
     response: Response,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Labels | Response:
     """List all labels by id. Send the ETag back as `If-None-Match` to be told of changes only."""
-    description = await predictor.describe()
+    description = await get_context(request).services.predictor.describe()
     etag = f'"{description.revision}"'
     if if_none_match is not None and _matches(if_none_match, etag):
         return Response(status_code=304, headers={"ETag": etag})

@@ -1,8 +1,8 @@
 """/v2: the Open Inference Protocol, for clients of KServe, Triton and the like.
 
-A model's name may have slashes, as Hub ids have. Each path of a model is there again with the
-model's version in it; those are left out of the document, where they would double every function,
-and stand below the others, which makes them the first that are tried.
+A model's name may have slashes, as Hub ids have. Each path of a model has a twin with the model's
+version in it. OpenAPI leaves the twins out, where they would double every function. They are
+declared last, which makes them the first that are tried.
 """
 
 from typing import Annotated
@@ -10,10 +10,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from app.api.http.content_type import InferenceRoute
-from app.api.http.dependencies import Deadline, PredictorDep, ProbeDep
 from app.api.http.open_inference_codec import read_call, write_answer
 from app.api.http.predict_response import ERRORS
-from app.api.http.problems import document
+from app.api.http.problems import describe_errors
+from app.api.http.request_context import get_context
 from app.api.open_inference.service import InferenceService
 from app.errors import ModelUnavailableError, NotFoundError, UnauthorizedError
 from schemas import (
@@ -28,13 +28,14 @@ from schemas import (
 
 PREFIX = "/v2"
 router = APIRouter(prefix=PREFIX, tags=["inference"])
-calls = APIRouter(prefix=PREFIX, tags=["inference"], route_class=InferenceRoute)
+infer_router = APIRouter(prefix=PREFIX, tags=["inference"], route_class=InferenceRoute)
 
 MODEL = "/models/{name:path}"
 VERSION = MODEL + "/versions/{version}"
 
-_MODEL_ERRORS = document(UnauthorizedError, NotFoundError, ModelUnavailableError)
-_INFER_ERRORS = ERRORS | document(NotFoundError)
+_READY_ERRORS = describe_errors(ModelUnavailableError)
+_MODEL_ERRORS = describe_errors(UnauthorizedError, NotFoundError, ModelUnavailableError)
+_INFER_ERRORS = ERRORS | describe_errors(NotFoundError)
 _BODY = {
     "requestBody": {
         "required": True,
@@ -56,9 +57,9 @@ def is_infer(path: str) -> bool:
     return path.startswith(f"{PREFIX}/models/") and path.endswith("/infer")
 
 
-async def get_service(predictor: PredictorDep, probe: ProbeDep) -> InferenceService:
+async def get_service(request: Request) -> InferenceService:
     """Get the service as the protocol sees it."""
-    return InferenceService(predictor, probe)
+    return get_context(request).services.inference
 
 
 async def get_version(request: Request) -> str:
@@ -71,19 +72,19 @@ ServiceDep = Annotated[InferenceService, Depends(get_service)]
 Version = Annotated[str, Depends(get_version)]
 
 
-@router.get("", operation_id="server_metadata", responses=document(UnauthorizedError))
+@router.get("", operation_id="server_metadata", responses=describe_errors(UnauthorizedError))
 async def server_metadata(service: ServiceDep) -> ServerMetadata:
     """Describe the service."""
     return service.describe_server()
 
 
-@router.get("/health/live", operation_id="server_live", responses=document())
+@router.get("/health/live", operation_id="server_live", responses=describe_errors())
 async def server_live() -> ServerLive:
     """Tell that the process serves; it asks nothing of the model."""
     return ServerLive()
 
 
-@router.get("/health/ready", operation_id="server_ready", responses=document(ModelUnavailableError))
+@router.get("/health/ready", operation_id="server_ready", responses=_READY_ERRORS)
 async def server_ready(service: ServiceDep) -> ServerReady:
     """Tell whether the model answers."""
     await service.check_ready()
@@ -98,21 +99,20 @@ async def model_ready(service: ServiceDep, name: Name, version: Version) -> Mode
     return ModelReady(name=name)
 
 
-@calls.post(
+@infer_router.post(
     MODEL + "/infer",
     operation_id="model_infer",
     response_model=InferResponse,
     responses=_INFER_ERRORS,
     openapi_extra=_BODY,
 )
-@calls.post(VERSION + "/infer", include_in_schema=False)
+@infer_router.post(VERSION + "/infer", include_in_schema=False)
 async def model_infer(
-    request: Request, service: ServiceDep, deadline: Deadline, name: Name, version: Version
+    request: Request, service: ServiceDep, name: Name, version: Version
 ) -> Response:
     """Classify images, which fail together. Bytes are answered where they are asked for."""
-    limits = request.app.state.predictor.limits
-    asked, call = await read_call(request, name, version, limits.max_bytes)
-    return write_answer(asked, await service.infer(call, deadline))
+    asked, call = await read_call(request, name, version)
+    return write_answer(asked, await service.infer(call, get_context(request).deadline))
 
 
 @router.get(MODEL, operation_id="model_metadata", responses=_MODEL_ERRORS)

@@ -1,4 +1,4 @@
-"""POST /predict/batch: many images in, for each its best labels or its problem out."""
+"""POST /predict/batch: classify many images; each gets its best labels, or its problem."""
 
 from functools import partial
 from typing import Annotated
@@ -7,13 +7,12 @@ from fastapi import APIRouter, File, Request, Response, UploadFile
 
 from app.api.http.batch_response import NDJSON, answer_bulk
 from app.api.http.content_type import FormRoute, JsonRoute
-from app.api.http.dependencies import Deadline
-from app.api.http.image_sources import Sources
-from app.api.http.predict_response import BULK_ERRORS, Options
+from app.api.http.image_sources import SourceReader
+from app.api.http.predict_response import BULK_ERRORS
 from schemas import BulkResponse, ImageSources
 
-forms = APIRouter(tags=["prediction"], route_class=FormRoute)
-documents = APIRouter(tags=["prediction"], route_class=JsonRoute)
+form_router = APIRouter(tags=["prediction"], route_class=FormRoute)
+json_router = APIRouter(tags=["prediction"], route_class=JsonRoute)
 
 PATH, JSON_PATH = "/predict/batch", "/predict/batch/json"
 MAX_PARTS = 1025
@@ -29,27 +28,22 @@ _RESPONSES = BULK_ERRORS | {
 Uploads = Annotated[list[UploadFile], File(description="The images, each a part of this name.")]
 
 
-@forms.post(
+@form_router.post(
     PATH,
     operation_id="predict_batch",
     response_model=BulkResponse,
     responses=_RESPONSES,
     form_limits={"max_files": MAX_PARTS, "max_fields": 16, "max_part_size": 16 * 1024},
 )
-async def predict_batch(
-    request: Request, files: Uploads, options: Options, deadline: Deadline
-) -> Response:
+async def predict_batch(request: Request, files: Uploads) -> Response:
     """Classify many images. `Accept: application/x-ndjson` streams the items as they finish."""
-    return await answer_bulk(request, [file.read for file in files], options, deadline)
+    return await answer_bulk(request, [file.read for file in files])
 
 
-@documents.post(
+@json_router.post(
     JSON_PATH, operation_id="predict_batch_json", response_model=BulkResponse, responses=_RESPONSES
 )
-async def predict_batch_json(
-    request: Request, body: ImageSources, options: Options, deadline: Deadline
-) -> Response:
+async def predict_batch_json(request: Request, body: ImageSources) -> Response:
     """Classify many images that are sent as base64, alone or in data URIs, or that URLs name."""
-    sources = Sources(request)
-    reads = [partial(sources.read, source) for source in body.images]
-    return await answer_bulk(request, reads, options, deadline)
+    reader = SourceReader(request)
+    return await answer_bulk(request, [partial(reader.read, source) for source in body.images])

@@ -1,11 +1,11 @@
-"""POST /predict/json: the image is base64 in a JSON document, or its URL is."""
+"""POST /predict/json: the JSON body has the image as base64, or its URL."""
 
 from fastapi import APIRouter, Request, Response
 
 from app.api.http.content_type import JsonRoute
-from app.api.http.dependencies import Deadline
-from app.api.http.image_sources import Sources
-from app.api.http.predict_response import ERRORS, Options, classify_image
+from app.api.http.image_sources import SourceReader
+from app.api.http.predict_response import ERRORS, classify_image
+from app.api.validation import read_options
 from schemas import ImageSource, PredictResponse
 
 router = APIRouter(tags=["prediction"], route_class=JsonRoute)
@@ -14,9 +14,7 @@ PATH = "/predict/json"
 
 
 @router.post(PATH, operation_id="predict_json", response_model=PredictResponse, responses=ERRORS)
-async def predict_json(
-    request: Request, body: ImageSource, options: Options, deadline: Deadline
-) -> Response:
+async def predict_json(request: Request, body: ImageSource) -> Response:
     """Classify an image that is sent as base64, alone or in a data URI, or that a URL names."""
-    data = await Sources(request).read(body)
-    return await classify_image(request, data, options, deadline)
+    options = read_options(request.query_params)
+    return await classify_image(request, await SourceReader(request).read(body), options)

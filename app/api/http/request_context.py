@@ -1,0 +1,166 @@
+"""One HTTP request: its id, key and deadline, the bytes that it holds, its answer's status."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from urllib.parse import quote
+
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
+
+from app.api.http.problems import build_response
+from app.api.services import Services
+from app.errors import (
+    DeadlineExceededError,
+    InvalidRequestError,
+    PayloadTooLargeError,
+    ProblemError,
+)
+from app.observability.access_log import CLIENT_GONE, is_safe_id, log_access
+
+REQUEST_ID = "X-Request-ID"
+
+MAX_LOGGED_PATH = 1000
+"""Characters of a path that are logged."""
+
+MAX_DRAINED_BYTES = 1 << 20
+"""Bytes of a refused body that are read and dropped, so that its connection stays open."""
+
+DRAIN_TIMEOUT_S = 1.0
+"""Seconds that they may take; HAProxy has mostly read a small body already."""
+
+
+class RequestContext:
+    """Receives a request's body within its limits, and records what is sent to it.
+
+    Attributes:
+        services: what answers it.
+        headers: the request's.
+        id: the request's.
+        length: bytes of the body that are announced; 0 when none are.
+        has_body: whether a body comes.
+        key_name: name of the key that it brought; None where none is needed.
+        deadline: time of the event loop until which it is answered.
+        max_body: most bytes of its body, and of what is fetched for it.
+    """
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, services: Services, *, answers_id: bool
+    ) -> None:
+        self.services = services
+        self.headers = Headers(scope=scope)
+        self.id = _choose_id(self.headers, is_echoed=not answers_id)
+        self.length = _read_length(self.headers)
+        self.has_body = self.length > 0 or "transfer-encoding" in self.headers
+        self.key_name: str | None = None
+        self.deadline = 0.0
+        self.max_body = 0
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._answers_id = answers_id
+        self._started = time.perf_counter()
+        self._held = 0
+        self._is_whole = False
+        self._is_gone = False
+        self._status: int | None = None
+
+    async def receive(self) -> Message:
+        """Receive a message of the body, or that the client has disconnected.
+
+        Raises:
+            DeadlineExceededError: the body did not come in time.
+            PayloadTooLargeError: it has too many bytes.
+            OverloadedError: there is no room for them.
+        """
+        if self._is_whole:
+            return await self._receive_any()
+        try:
+            async with asyncio.timeout_at(self.deadline):
+                message = await self._receive_any()
+        except TimeoutError as exc:
+            raise DeadlineExceededError("The body did not come in time.") from exc
+        self.hold(len(message.get("body", b"")))
+        self._is_whole = not message.get("more_body", False)
+        return message
+
+    def hold(self, count: int) -> None:
+        """Count bytes that have come, or were fetched, until the request ends.
+
+        Raises:
+            PayloadTooLargeError: all together are too many for one request.
+            OverloadedError: there is no room for them.
+        """
+        if self._held + count > self.max_body:
+            message = f"All together has more than the {self.max_body} bytes that are read."
+            raise PayloadTooLargeError(message)
+        if count:
+            self.services.predictor.admission.add_bytes(count)
+            self._held += count
+
+    async def drain(self) -> bool:
+        """Read a short body and drop it; False where its connection has to be closed instead."""
+        if self.length > MAX_DRAINED_BYTES or {"transfer-encoding", "expect"} & set(self.headers):
+            return False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                while (await self._receive_any()).get("more_body"):
+                    pass
+                return True
+        return False
+
+    async def send(self, message: Message) -> None:
+        """Send a message of the answer, with the request's id in its headers."""
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            if self._answers_id:
+                MutableHeaders(scope=message)[REQUEST_ID] = self.id
+        await self._send(message)
+
+    async def refuse(self, error: ProblemError, headers: dict[str, str] | None = None) -> None:
+        """Answer an error, unless an answer has begun."""
+        if self._status is None:
+            response = build_response(error, self._scope, headers)
+            await response(self._scope, self._receive, self.send)
+
+    def close(self) -> None:
+        """Give back what the request held, and write its line in the log."""
+        self.services.predictor.admission.free_bytes(self._held)
+        method, path = self._scope["method"], quote(self._scope["path"])[:MAX_LOGGED_PATH]
+        status = CLIENT_GONE if self._is_gone or self._status is None else self._status
+        log_access(method, path, status, self._started, self.key_name)
+
+    async def _receive_any(self) -> Message:
+        """Receive any message, and notice when the client disconnects."""
+        message = await self._receive()
+        self._is_gone |= message["type"] == "http.disconnect"
+        return message
+
+
+def get_context(request: Request) -> RequestContext:
+    """Get what `RequestMiddleware` knows of a request, and the services that answer it."""
+    context: RequestContext = request.state.context
+    return context
+
+
+async def read_body(request: Request) -> bytes:
+    """Read a whole body; raises InvalidRequestError where its client disconnects."""
+    try:
+        return await request.body()
+    except ClientDisconnect as exc:
+        raise InvalidRequestError("The body has ended early.") from exc
+
+
+def _choose_id(headers: Headers, *, is_echoed: bool) -> str:
+    """Keep the client's id where it is short and plain, or where the server echoes it anyway."""
+    wanted = headers.get(REQUEST_ID, "")
+    return wanted if is_echoed or is_safe_id(wanted) else uuid.uuid4().hex
+
+
+def _read_length(headers: Headers) -> int:
+    """Read how many bytes of a body are announced; 0 when none are."""
+    announced = headers.get("content-length", "")
+    return int(announced) if announced.isdecimal() else 0
