@@ -80,5 +80,5 @@ bench-policy: .venv/bench ## Compare batch policies on a simulated GPU, and scal
 bench-apis: .venv/bench ## Compare the ways to send an image (needs h2load)
 	$(BIN)/python -m bench.studies.apis
 
-chaos: .venv/bench ## Overload, kill, hang up on and stop real services; see docs/reliability.md
+chaos: .venv/bench ## Overload, kill, disconnect from and stop real services; see docs/reliability.md
 	$(BIN)/python -m bench.chaos
