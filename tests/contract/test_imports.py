@@ -45,6 +45,11 @@ ONLY_IN = {
 """Where a library may be met."""
 
 
+def test_the_architecture_page_shows_the_layers() -> None:
+    """docs/architecture.md has the list above, line by line."""
+    assert LAYERS in (ROOT / "docs" / "architecture.md").read_text("utf-8")
+
+
 def list_imports(path: Path) -> set[str]:
     """List the modules that a file imports, at any depth of its code."""
     names: set[str] = set()
