@@ -1,6 +1,6 @@
-"""Close HAProxy's door and wait for the requests that are inside.
+"""Drain HAProxy: close its listeners and wait for the requests in flight.
 
-Serve ends HAProxy at once, and with it every request that it holds.
+Serve kills HAProxy at once, and with it every request in flight.
 """
 
 import contextlib
@@ -15,38 +15,38 @@ DRAIN_S = 15.0
 """Seconds that requests in flight get when the service stops."""
 
 QUIET_S = 0.5
-"""Seconds without a request until none is expected on the connections that are open."""
+"""Seconds without a request after which HAProxy counts as drained; connections may stay open."""
 
 POLL_S = 0.05
 PROMPT = b"\n> "
-_TROUBLES = (OSError, LookupError, ValueError)
-"""Of a HAProxy that is not there, hangs up, is silent or says what is not understood."""
+_ADMIN_ERRORS = (OSError, LookupError, ValueError)
+"""HAProxy does not run, hangs up, does not answer, or answers in another format."""
 
 
 def drain(folder: Path, timeout_s: float = DRAIN_S) -> int:
-    """Take no new connection, and wait until all that has begun is answered.
+    """Accept no new connection, and wait until the requests in flight are answered.
 
-    On SIGUSR1 HAProxy closes its listeners, the one of its admin socket too, and each connection
-    with its next answer; a conversation on the admin socket goes on.
+    On SIGUSR1 HAProxy closes its listeners, also that of its admin socket, and each connection
+    with its next answer; an open connection to the admin socket stays open.
 
     Args:
-        folder: private to this service; HAProxy's admin socket lies in it. None: nothing is done.
+        folder: private to this service; HAProxy's admin socket is one level below.
         timeout_s: seconds to wait at most.
 
     Returns:
-        How many requests were still in flight when the time was up.
+        How many requests were still in flight at the timeout.
     """
-    waiting = 0
+    in_flight = 0
     end = time.monotonic() + timeout_s
     for path in folder.glob("*/admin.sock"):
-        with contextlib.suppress(*_TROUBLES), _Admin(path, end) as admin:
+        with contextlib.suppress(*_ADMIN_ERRORS), _Admin(path, end) as admin:
             os.kill(admin.read_pid(), signal.SIGUSR1)
-            waiting = _wait_until_quiet(admin, end)
-    return waiting
+            in_flight = _wait_until_quiet(admin, end)
+    return in_flight
 
 
 class _Admin:
-    """A conversation with HAProxy, until a time of the monotonic clock; raises _TROUBLES."""
+    """HAProxy's admin socket, until a time of the monotonic clock; raises _ADMIN_ERRORS."""
 
     def __init__(self, path: Path, end: float) -> None:
         self._end = end
@@ -65,17 +65,17 @@ class _Admin:
         self._socket.close()
 
     def read_pid(self) -> int:
-        """Ask for its process id."""
+        """Read HAProxy's process id."""
         facts = dict(line.partition(": ")[::2] for line in self._ask("show info").splitlines())
         return int(facts["Pid"])
 
     def count_requests(self) -> int:
-        """Count the requests that have begun; a connection that waits for one has none."""
+        """Count the requests in flight; an idle connection is none."""
         sessions = self._ask("show sess")
         return sum(sessions.count(f" fe={name}_frontend ") for name in ("http", "grpc"))
 
     def _ask(self, command: str) -> str:
-        """Give a command and return the answer."""
+        """Send a command and return the answer."""
         self._socket.settimeout(max(POLL_S, self._end - time.monotonic()))
         self._socket.sendall(f"{command}\n".encode())
         answer = b""
@@ -87,11 +87,11 @@ class _Admin:
 
 
 def _wait_until_quiet(admin: _Admin, end: float) -> int:
-    """Wait until no request has been in flight for a while; return how many still are."""
-    busy = time.monotonic()
+    """Wait until no request was in flight for QUIET_S; return how many still are."""
+    last_busy = time.monotonic()
     while True:
         time.sleep(POLL_S)
-        waiting, now = admin.count_requests(), time.monotonic()
-        busy = now if waiting else busy
-        if now >= end or now - busy >= QUIET_S:
-            return waiting
+        in_flight, now = admin.count_requests(), time.monotonic()
+        last_busy = now if in_flight else last_busy
+        if now >= end or now - last_busy >= QUIET_S:
+            return in_flight
