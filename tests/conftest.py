@@ -10,10 +10,11 @@ from tests.support.service import ANN, BOB, EVERYWHERE, ORIGIN, Service, start_s
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share a service in one process; `make test` has two."""
+    """Keep tests that share a service in one process; `make test` has two."""
     for item in items:
-        if {"serve", "e2e"} & set(item.path.parts):
-            item.add_marker(pytest.mark.xdist_group("service"))
+        is_shared = not {"service", "closed"}.isdisjoint(getattr(item, "fixturenames", ()))
+        if is_shared or item.path.parent.name == "serve":
+            item.add_marker(pytest.mark.xdist_group("service" if is_shared else item.path.stem))
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +34,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="session")
-def closed(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with two keys that listens everywhere, beside the other; it stops as it must."""
-    assert service.is_ready()  # two starts at once are slow ones
     folder = tmp_path_factory.mktemp("closed")
     keys = f"ann:{ANN},bob:{hash_key(BOB)}"
     with start_service(

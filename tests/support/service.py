@@ -29,7 +29,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104
 ORIGIN = "https://app.example"
 """Where that service listens, and whose pages may call it."""
 
-START_S = 120
+START_S = 240
 STOP_S = 10.0
 """Seconds from the signal until the service must be gone."""
 
