@@ -1,4 +1,4 @@
-"""The house rules that a machine can check."""
+"""The rules of style that a machine can check."""
 
 import ast
 from pathlib import Path
@@ -24,8 +24,8 @@ def test_files_and_functions_stay_short(path: Path) -> None:
             assert (node.end_lineno or 0) - node.lineno + 1 <= 40, node.name
 
 
-def test_a_broad_except_stands_where_it_must() -> None:
-    """Where each door has its last word, and where Ray starts, which raises bare ones."""
+def test_a_broad_except_is_the_last_handler_of_an_api_or_guards_ray() -> None:
+    """Nothing else catches every exception; Ray raises bare ones when it starts."""
     places = [
         str(path.relative_to(ROOT))
         for path in FILES

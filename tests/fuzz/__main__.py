@@ -1,7 +1,7 @@
 """Fuzz a service that runs: `make fuzz`, some five minutes.
 
-Damaged images, bombs, slow uploads and what schemathesis makes of the OpenAPI document go to a
-`vitrine serve` of its own. The last line of standard output is one JSON document, kept in
+Damaged images, bombs, slow uploads and requests that schemathesis makes from openapi.json go to a
+`vitrine serve` of its own. The last line of standard output is one JSON object, kept in
 bench/results.
 """
 

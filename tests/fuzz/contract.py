@@ -1,4 +1,4 @@
-"""What schemathesis makes of the OpenAPI document, sent to a service that runs."""
+"""Requests that schemathesis makes from openapi.json, sent to a service that runs."""
 
 import subprocess
 import sys

@@ -20,7 +20,7 @@ from app.errors import (
 from tests.support.problems import read_problem
 from tests.support.raw_requests import BOUNDARY, PART, assert_answers_on, make_head, send, send_raw
 from tests.support.service import SEVEN, Service
-from tests.support.uploads import BAD_OPTIONS, REFUSED, encode_grey, make_upload
+from tests.support.uploads import BAD_OPTIONS, encode_grey, make_upload
 
 _SEVEN = SEVEN.read_bytes()
 _TOO_LARGE = 30_000_000
@@ -41,18 +41,13 @@ def stream_part(size: int) -> Iterator[bytes]:
     yield b"\r\n--cut--\r\n"
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_content_that_is_no_image_gets_its_row(service: Service, name: str) -> None:
-    """Content decides, and each kind gets its row of the table."""
-    data, error = REFUSED[name]
-    read_problem(send(make_upload(data, url=service.url)), error)
-
-
-@pytest.mark.parametrize("query", BAD_OPTIONS)
-def test_a_wrong_option_is_an_invalid_request(service: Service, query: str) -> None:
-    """A wrong option is named."""
-    problem = read_problem(send(make_upload(_SEVEN, query, url=service.url)), InvalidRequestError)
-    assert BAD_OPTIONS[query] in problem.detail
+def test_a_wrong_option_is_an_invalid_request(service: Service) -> None:
+    """It is named."""
+    for query, option in BAD_OPTIONS.items():
+        problem = read_problem(
+            send(make_upload(_SEVEN, query, url=service.url)), InvalidRequestError
+        )
+        assert option in problem.detail
 
 
 def test_an_image_of_one_pixel_is_an_image(service: Service) -> None:
@@ -106,7 +101,7 @@ def test_a_wrong_method_or_path_is_a_problem(
 
 def test_an_upload_of_30_mb_is_told_its_limit(service: Service) -> None:
     """A client that sends all of it before it reads gets the typed answer, not a reset."""
-    for _ in range(5):
+    for _ in range(3):
         response = send(make_upload(bytes(_TOO_LARGE), url=service.url))
         problem = read_problem(response, PayloadTooLargeError)
         assert "bytes" in problem.detail
@@ -114,7 +109,7 @@ def test_an_upload_of_30_mb_is_told_its_limit(service: Service) -> None:
 
 def test_a_chunked_upload_is_counted(service: Service) -> None:
     """An upload without length over the limit gets the same typed answer."""
-    for _ in range(5):
+    for _ in range(3):
         request = httpx.Request(
             "POST",
             f"{service.url}/predict",

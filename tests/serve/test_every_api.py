@@ -1,4 +1,4 @@
-"""One contract for every door: the same images get the same numbers, however they come in."""
+"""One contract for every API: the same images get the same numbers, however they come in."""
 
 import base64
 import json
@@ -13,7 +13,6 @@ import pytest
 from huggingface_hub import InferenceClient
 from PIL import Image
 
-from bench.soak.rest import find_ray
 from schemas.rpc.classifier_pb2 import SCORES_ALL, PredictRequest
 from schemas.rpc.classifier_pb2_grpc import ClassifierStub
 from tests.support.grpc_calls import open_channel
@@ -25,12 +24,13 @@ IMAGES = [path.read_bytes() for path in PATHS]
 ENCODED = [base64.b64encode(image).decode() for image in IMAGES]
 ALL = {"scores": "all", "logits": "true", "top_k": "1"}
 MODEL = "vitrine-digits"
+KINDS = ("BYTES", "UINT8", "FP32")
 LABELS = [str(label) for label in range(10)]
 
 Rows = list[list[float]]
 """For each image the scores of every label by id, and behind them its logits, if there are any."""
 
-Door = Callable[[Service, Triton], Rows]
+Api = Callable[[Service, Triton], Rows]
 
 
 def read_rows(answers: Iterable[dict[str, list[float]]]) -> Rows:
@@ -94,19 +94,20 @@ def ask_hugging_face(service: Service, _: Triton) -> Rows:
     return rows
 
 
-def ask_triton(door: str, kind: str) -> Door:
+def ask_triton(protocol: str, kind: str, *, binary: bool = True) -> Api:
     """The Open Inference Protocol, by Triton's own client."""
 
     def ask(service: Service, triton: Triton) -> Rows:
-        url = f"127.0.0.1:{service.port if door == 'http' else service.grpc_port}"
+        url = f"127.0.0.1:{service.port if protocol == 'http' else service.grpc_port}"
         arrays = np.stack([np.asarray(Image.open(BytesIO(one)).convert("RGB")) for one in IMAGES])
         given = {
-            "BYTES": pose_images(IMAGES),
+            "BYTES": pose_images(IMAGES if binary else [one.encode() for one in ENCODED]),
             "UINT8": pose_array(arrays),
             "FP32": pose_array((arrays / 255).astype(np.float32)),
         }[kind]
-        outputs = triton.ask(door, url, "infer", model=MODEL, **given)["outputs"]
-        return [a + b for a, b in zip(outputs["scores"], outputs["logits"], strict=True)]
+        told = triton.ask(protocol, url, "infer", model=MODEL, binary=binary, **given)
+        rows = (told["outputs"][name] for name in ("scores", "logits"))
+        return [scores + logits for scores, logits in zip(*rows, strict=True)]
 
     return ask
 
@@ -129,9 +130,20 @@ def call_stream(service: Service, _: Triton) -> Rows:
     return [[*result.response.scores, *result.response.logits] for result in results]
 
 
+def find_ray(service: Service) -> tuple[str, dict[str, str]]:
+    """Find the address of a service's Ray, and the variables that let a process join it."""
+    for process in service.list_processes():
+        for word in process.cmdline():
+            if word.startswith("--gcs-address="):
+                variables = process.environ().items()
+                joining = ("RAY_AUTH_", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER")
+                return word.partition("=")[2], {k: v for k, v in variables if k.startswith(joining)}
+    raise AssertionError("no process of the service knows the address")
+
+
 def call_handle(service: Service, _: Triton) -> Rows:
     """`serve.get_app_handle("vitrine").classify`, from a process that joins the service's Ray."""
-    address, variables = find_ray(service.process.pid)
+    address, variables = find_ray(service)
     environment = make_environment() | variables
     command = [sys.executable, "-m", "tests.support.cluster_joiner", address, *map(str, PATHS)]
     done = subprocess.run(
@@ -156,7 +168,7 @@ def run_command(_service: Service, _: Triton) -> Rows:
     return rows
 
 
-DOORS: dict[str, Door] = {
+APIS: dict[str, Api] = {
     "raw": send_raw,
     "JSON": send_json,
     "bulk form": send_batch,
@@ -164,19 +176,19 @@ DOORS: dict[str, Door] = {
     "bulk NDJSON": stream_batch,
     "/hf": ask_hugging_face,
     **{
-        f"Open Inference, {door} {kind}": ask_triton(door, kind)
-        for door in ("http", "grpc")
-        for kind in ("BYTES", "UINT8", "FP32")
+        f"Open Inference, {protocol} {kind}": ask_triton(protocol, kind)
+        for protocol in ("http", "grpc")
+        for kind in KINDS
     },
+    **{f"Open Inference, JSON {kind}": ask_triton("http", kind, binary=False) for kind in KINDS},
     "gRPC": call_predict,
     "gRPC stream": call_stream,
     "Python handle": call_handle,
     "command line": run_command,
 }
 
-
 SCORES_ALONE = {"/hf", "command line"}
-"""Doors that answer no logits beside the scores."""
+"""APIs that answer no logits beside the scores."""
 
 
 @pytest.fixture(scope="module")
@@ -193,12 +205,12 @@ def test_the_form_tells_the_samples_apart(expected: Rows) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", sorted(DOORS))
-def test_every_door_gives_the_numbers_of_the_form(
+@pytest.mark.parametrize("name", sorted(APIS))
+def test_every_api_gives_the_numbers_of_the_form(
     name: str, expected: Rows, service: Service, triton: Triton
 ) -> None:
     """To the last digits of float32, which depend on the batch that an image was in."""
-    rows = np.array(DOORS[name](service, triton))
+    rows = np.array(APIS[name](service, triton))
     wanted = np.array(expected)[:, : rows.shape[1]]
     assert rows.shape[1] == len(LABELS) * (1 if name in SCORES_ALONE else 2)
     np.testing.assert_allclose(rows, wanted, rtol=1e-5, atol=2e-6)

@@ -1,4 +1,4 @@
-"""gRPC on a real service, behind HAProxy; behind the Python proxy see test_strangers.py."""
+"""gRPC on a real service, behind HAProxy; behind the Python proxy see test_python_proxy.py."""
 
 import re
 import subprocess
@@ -24,8 +24,8 @@ def test_every_kind_of_call_is_answered(service: Service) -> None:
         check_calls(channel)
 
 
-def test_a_key_opens_it(closed: Service) -> None:
-    """As it opens HTTP's door; without one there is health alone."""
+def test_a_key_is_required_where_there_are_keys(closed: Service) -> None:
+    """As for HTTP; without one there is health alone."""
     with open_channel(closed) as channel:
         check_calls(channel, ANN)
         check_refusals(channel)
@@ -70,7 +70,7 @@ def test_the_docs_example_works(service: Service) -> None:
     assert error.startswith("INVALID_ARGUMENT UNDECODABLE_IMAGE The image cannot be decoded")
 
 
-def test_a_cancelled_call_frees_its_place(service: Service) -> None:
+def test_a_cancelled_call_frees_its_slots(service: Service) -> None:
     """In the middle of a stream that goes on and on."""
     request = PredictRequest(image=SEVEN.read_bytes())
 

@@ -1,4 +1,4 @@
-"""Clients of a stream that leave: what is theirs is given up, whether it was begun or not."""
+"""Clients of a stream that leave: their images are cancelled, whether begun or not."""
 
 import socket
 import time
@@ -27,7 +27,7 @@ _HEAD = make_head(
 )
 
 
-def test_a_client_that_leaves_a_stream_frees_its_places(service: Service) -> None:
+def test_a_client_that_leaves_a_stream_frees_its_slots(service: Service) -> None:
     """Images that were begun are counted as cancelled, and those that were not are never read."""
     before = read_queue(service)
     with socket.create_connection(("127.0.0.1", service.port), timeout=30) as client:
@@ -43,7 +43,7 @@ def test_a_client_that_leaves_a_stream_frees_its_places(service: Service) -> Non
     assert_answers_on(service)
 
 
-def test_a_client_that_leaves_its_upload_frees_its_room(service: Service) -> None:
+def test_a_client_that_leaves_its_upload_frees_its_bytes(service: Service) -> None:
     """Nothing of it is read, and nothing is counted as an image."""
     before = read_queue(service)
     with socket.create_connection(("127.0.0.1", service.port), timeout=30) as client:

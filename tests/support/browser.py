@@ -12,16 +12,16 @@ from tests.support.service import SEVEN
 
 @dataclass
 class Visit:
-    """One page, and what it did behind our back.
+    """One page, the requests that were blocked, and its errors.
 
     Attributes:
         page: /docs, loaded.
-        strangers: addresses of other hosts that it asked for; none was reached.
+        blocked: addresses of other hosts that it asked for.
         errors: what it wrote to the console as an error, or raised.
     """
 
     page: Page
-    strangers: list[str] = field(default_factory=list)
+    blocked: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     def try_out(self, operation: str, status: int) -> str:
@@ -50,15 +50,15 @@ def open_docs(browser: Browser, origin: str) -> Iterator[Visit]:
     context = browser.new_context(viewport={"width": 1280, "height": 1600})
     opened = Visit(context.new_page())
 
-    def let_home_pass(route: Route) -> None:
+    def block_others(route: Route) -> None:
         parts = urlsplit(route.request.url)
         if f"{parts.scheme}://{parts.netloc}" == origin:
             route.continue_()
         elif parts.scheme != "data":
-            opened.strangers.append(route.request.url)
+            opened.blocked.append(route.request.url)
             route.abort()
 
-    context.route("**/*", let_home_pass)
+    context.route("**/*", block_others)
     opened.page.on("console", lambda line: _note(opened, line.type, line.text))
     opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))
     opened.page.goto(f"{origin}/", wait_until="networkidle")

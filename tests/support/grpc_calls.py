@@ -44,7 +44,7 @@ def check_calls(channel: grpc.Channel, key: str = "") -> None:
 
 
 def check_refusals(channel: grpc.Channel) -> None:
-    """Check what a stranger may do at a service that has keys: ask how it is, and no more."""
+    """Check that without a key a service that has keys answers health alone."""
     stub, request = ClassifierStub(channel), PredictRequest(image=SEVEN.read_bytes())
     with pytest.raises(grpc.RpcError) as caught:
         stub.Predict(request, timeout=30)

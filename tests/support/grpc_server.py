@@ -24,7 +24,7 @@ from tests.support.http_app import LIMITS
 async def open_channel(
     backend: Backend, limits: Limits = LIMITS, keys: tuple[Key, ...] = ()
 ) -> AsyncIterator[tuple[grpc.aio.Channel, Predictor]]:
-    """Open a channel to the API over `backend`; gives the core behind it too."""
+    """Open a channel to the API over `backend`; gives the predictor behind it too."""
     predictor = Predictor(backend, limits)
     servicer = GrpcServicer(build_services(predictor, keys))
     server = grpc.aio.server()

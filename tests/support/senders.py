@@ -24,7 +24,7 @@ class ManualSender:
 
     Attributes:
         sent: the ids of each group, in the order that they were sent.
-        timeout_s: seconds after which nobody waits for it.
+        timeout_s: seconds until each group expires.
     """
 
     def __init__(self) -> None:

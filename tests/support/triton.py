@@ -36,11 +36,11 @@ class Triton:
 
     process: subprocess.Popen[str]
 
-    def ask(self, door: str, url: str, call: str, **question: object) -> Any:  # noqa: ANN401 - JSON
+    def ask(self, protocol: str, url: str, call: str, **question: object) -> Any:  # noqa: ANN401 - JSON
         """Ask a server.
 
         Args:
-            door: `http` or `grpc`.
+            protocol: `http` or `grpc`.
             url: the server's host and port.
             call: `infer`, or a method of the client's, with `arguments`.
             **question: what triton_client.py reads; see `pose_images`.
@@ -50,7 +50,7 @@ class Triton:
         """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        asked = {"door": door, "url": url, "call": call, **question}
+        asked = {"protocol": protocol, "url": url, "call": call, **question}
         self.process.stdin.write(json.dumps(asked) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()

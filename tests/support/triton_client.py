@@ -18,7 +18,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {"UINT8": np.dtype("u1"), "FP32": np.dtype("
 
 def ask(question: Question) -> object:
     """Ask a server; `call` is the name of a method of the client's, or `infer`."""
-    module = import_module(f"tritonclient.{question['door']}")
+    module = import_module(f"tritonclient.{question['protocol']}")
     headers = question.get("headers")
     with module.InferenceServerClient(question["url"]) as client:
         if question["call"] == "infer":
