@@ -4,6 +4,7 @@ All addresses of a host must be public, not denied and not this machine's own.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import httpcore2
@@ -22,20 +23,14 @@ CONNECT_TIMEOUT_S = 2.0
 """Seconds after which the next address of a host is tried, if there is one."""
 
 
+@dataclass(frozen=True)
 class PublicBackend(httpcore2.AsyncNetworkBackend):
     """Opens connections to public addresses through `backend`; `denied` are excluded, too."""
 
-    def __init__(
-        self,
-        denied: tuple[Network, ...],
-        resolve: Resolve,
-        backend: httpcore2.AsyncNetworkBackend,
-        list_own: ListOwn,
-    ) -> None:
-        self._denied = denied
-        self._resolve = resolve
-        self._backend = backend
-        self._list_own = list_own
+    denied: tuple[Network, ...]
+    resolve: Resolve
+    backend: httpcore2.AsyncNetworkBackend
+    list_own: ListOwn
 
     async def connect_tcp(
         self,
@@ -46,27 +41,27 @@ class PublicBackend(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         """Connect to the first of a host's addresses that accepts; all are checked before."""
-        addresses = await self._resolve(host, port)
+        addresses = await self.resolve(host, port)
         self._check(addresses)
         for address in addresses[:-1]:
             try:
-                return await self._backend.connect_tcp(
+                return await self.backend.connect_tcp(
                     address, port, CONNECT_TIMEOUT_S, local_address, socket_options
                 )
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 continue
-        return await self._backend.connect_tcp(
+        return await self.backend.connect_tcp(
             addresses[-1], port, timeout, local_address, socket_options
         )
 
     def _check(self, addresses: list[str]) -> None:
         """Check all addresses of a host; raises InvalidRequestError."""
-        own = self._list_own()
+        own = self.list_own()
         if not addresses or not all(
             is_public(address) and not is_within(address, own) for address in addresses
         ):
             raise refuse_url("names a host that is not at a public address.")
-        if any(is_within(address, self._denied) for address in addresses):
+        if any(is_within(address, self.denied) for address in addresses):
             raise refuse_url("names a host that this service does not fetch from.")
 
 

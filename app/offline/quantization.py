@@ -13,7 +13,7 @@ from typing import cast
 
 import numpy as np
 
-from app.backend import Activation, Logits, Pixels
+from app.backend import Logits, Pixels
 from app.classifier.checkpoint.files import (
     CONFIG,
     PROCESSOR_CONFIG,
@@ -23,7 +23,7 @@ from app.classifier.checkpoint.files import (
 )
 from app.classifier.checkpoint.processor import load_processor
 from app.classifier.engines.engine import EngineInput
-from app.classifier.engines.selection import EngineOptions, check_nncf
+from app.classifier.engines.selection import EngineOptions, check_installed
 from app.classifier.model import Model
 from app.errors import ProblemError, SettingsError, StartupError
 from app.images.decoder import ImageDecoder
@@ -69,7 +69,7 @@ def quantize_checkpoint(
         StartupError: a folder or the checkpoint is wrong, or int8 agrees with fp32 on a smaller
             share of images than `min_agreement`; nothing was written.
     """
-    check_nncf()
+    check_installed("nncf", "Run `pip install 'vitrine[quantize]'`.")
     checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
     _check_folders(checkpoint, out)
     engine_input = EngineInput(checkpoint, *load_processor(checkpoint.processor_folder))
@@ -153,7 +153,10 @@ def _compare(checkpoint: Checkpoint, folder: Path, calibrated: int, pixels: Pixe
     exact = Model(checkpoint, EngineOptions("cpu", "openvino", "fp32"))
     small = Model(open_checkpoint(str(folder)), EngineOptions("cpu"))
     one, other = (_run(model, pixels) for model in (exact, small))
-    scores = [_score(logits, checkpoint.activation) for logits in (one, other)]
+    scores = [
+        np.stack([compute_scores(row, checkpoint.activation) for row in logits])
+        for logits in (one, other)
+    ]
     return Comparison(
         calibrated=calibrated,
         compared=len(pixels),
@@ -167,8 +170,3 @@ def _run(model: Model, pixels: Pixels) -> Logits:
     ends = range(COMPARE_BATCH, len(pixels), COMPARE_BATCH)
     parts = cast("list[Pixels]", np.split(pixels, ends))
     return np.concatenate([model.forward(part) for part in parts])
-
-
-def _score(logits: Logits, activation: Activation) -> Logits:
-    """Score each image."""
-    return np.stack([compute_scores(row, activation) for row in logits])

@@ -22,6 +22,8 @@ from app.classifier.checkpoint.loader_errors import translate_loader_errors
 from app.classifier.engines.engine import Engine, EngineInput, EngineName, Precision
 from app.errors import CheckpointError, SettingsError
 
+_OPENVINO_ADVICE = "Run `pip install 'vitrine[openvino]'`, or set VITRINE_ENGINE=torch."
+
 _logger = logging.getLogger("vitrine.classifier")
 
 
@@ -83,26 +85,16 @@ def build_eager_engine(engine_input: EngineInput, device: str) -> Engine:
 
 def _build_openvino(engine_input: EngineInput, options: EngineOptions) -> Engine:
     """Build OpenVINO's engine from a checkpoint that is not quantized."""
-    check_openvino()
+    check_installed("openvino", _OPENVINO_ADVICE)
     from app.classifier.engines.openvino import convert_checkpoint  # noqa: PLC0415
 
     return convert_checkpoint(engine_input, _choose_cpu_precision(options))
 
 
-def check_openvino() -> None:
-    """Raise SettingsError if OpenVINO is not installed."""
-    if not _is_installed("openvino"):
-        message = (
-            "OpenVINO is not installed. Run `pip install 'vitrine[openvino]'`, or set "
-            "VITRINE_ENGINE=torch."
-        )
-        raise SettingsError(message)
-
-
-def check_nncf() -> None:
-    """Raise SettingsError if NNCF, which quantizes, is not installed."""
-    if not _is_installed("nncf"):
-        raise SettingsError("NNCF is not installed. Run `pip install 'vitrine[quantize]'`.")
+def check_installed(package: str, advice: str) -> None:
+    """Raise SettingsError, with advice, if an optional package is not installed."""
+    if not _is_installed(package):
+        raise SettingsError(f"{package} is not installed. {advice}")
 
 
 def _build_quantized(engine_input: EngineInput, options: EngineOptions) -> Engine:
@@ -117,7 +109,7 @@ def _build_quantized(engine_input: EngineInput, options: EngineOptions) -> Engin
                 f"it runs with {fit}. Set VITRINE_{name} to it or to auto."
             )
             raise SettingsError(message)
-    check_openvino()
+    check_installed("openvino", _OPENVINO_ADVICE)
     from app.classifier.engines.openvino import read_quantized  # noqa: PLC0415
 
     return read_quantized(engine_input)
