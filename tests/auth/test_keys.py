@@ -1,4 +1,4 @@
-"""API keys: what is read, what is refused, and what is never told."""
+"""API keys: what is accepted, what is refused, and what no error reveals."""
 
 import hashlib
 
@@ -46,7 +46,7 @@ def test_a_hash_is_no_key() -> None:
     ],
 )
 def test_a_wrong_entry_is_named_by_its_place(text: str, said: str) -> None:
-    """What is wrong is told, and nothing of what the entry holds."""
+    """The error names the mistake and nothing of the entry's content."""
     with pytest.raises(ValueError, match=said) as caught:
         parse_keys(text)
     assert not any(secret in str(caught.value) for secret in (ANN, BOB, "secret-15-chars"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.checkpoints import save_beit, save_convnext, save_deit, save_vit
+from tests.support.checkpoints import copy_checkpoint, save_beit, save_convnext, save_deit, save_vit
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,3 +46,9 @@ def convnext(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def beit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BeiT, whose processor runs as it is."""
     return save_beit(tmp_path_factory.mktemp("tiny") / "beit")
+
+
+@pytest.fixture
+def folder(vit: Path, tmp_path: Path) -> Path:
+    """A copy of the ViT, to modify."""
+    return copy_checkpoint(vit, tmp_path / "mine")

@@ -13,7 +13,7 @@ LABELS = 3
 
 
 class Device:
-    """A device that fails as it is told; the logits of an image echo its first value.
+    """A device that fails as `fails` says; the logits of an image echo its first value.
 
     Attributes:
         sizes: of all batches that it was given.
@@ -32,7 +32,7 @@ class Device:
 
 
 def make_pixels(count: int) -> Pixels:
-    """Make images `[count, 1]` that are told apart by their value, from 1 on."""
+    """Make images `[count, 1]` with the values 1 to `count`."""
     return np.arange(1, count + 1, dtype=np.uint8)[:, None]
 
 

@@ -15,7 +15,7 @@ from app.classifier.model import Model
 from app.errors import ModelUnavailableError, SettingsError
 from app.images.decoder import DecodedImage
 from app.images.geometry import build_processor
-from tests.support.checkpoints import LABELS, SIDE, save_vit
+from tests.support.checkpoints import LABELS, SIDE, load_model, save_vit
 from tests.support.pictures import draw_image
 
 ARCHITECTURES = ["vit", "deit", "deit_with_teacher", "convnext", "beit"]
@@ -26,7 +26,7 @@ CLOSE = 1e-5
 @pytest.fixture
 def model(vit: Path) -> Model:
     """The ViT, loaded."""
-    return load(vit)
+    return load_model(vit)
 
 
 @pytest.fixture
@@ -43,11 +43,6 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-def load(folder: Path) -> Model:
-    """Load a checkpoint on the CPU."""
-    return Model(open_checkpoint(str(folder)), EngineOptions("cpu"))
-
-
 def make_pixels(count: int, seed: int = 0) -> Pixels:
     """Make random pixels `[count, height, width, 3]`."""
     random = np.random.default_rng(seed)
@@ -55,7 +50,7 @@ def make_pixels(count: int, seed: int = 0) -> Pixels:
 
 
 def make_group(model: Model, pixels: Pixels, revision: str | None = None) -> Group:
-    """Make a group that was prepared for this model, or for another revision of it."""
+    """Make a group for this model, or for another revision of it."""
     description = model.description
     return Group(pixels, revision or description.revision, description.geometry)
 
@@ -71,9 +66,9 @@ def test_forward_equals_the_module_called_directly(
     module = AutoModelForImageClassification.from_pretrained(folder).eval()
     with torch.inference_mode():
         expected = module(**processor(images=images, return_tensors="pt")).logits.numpy()
-    model = load(folder)
-    prepare = build_processor(model.description.geometry, 10**6)
-    pixels = np.stack([prepare(DecodedImage(image, "PNG", image.size)) for image in images])
+    model = load_model(folder)
+    process = build_processor(model.description.geometry, 10**6)
+    pixels = np.stack([process(DecodedImage(image, "PNG", image.size)) for image in images])
     logits = model.forward(cast("Pixels", pixels))
     assert logits.dtype == np.float32
     assert logits.shape == (3, len(LABELS))
@@ -93,9 +88,9 @@ def test_the_description_names_what_is_served(name: str, request: pytest.Fixture
 def test_the_geometry_is_the_processors(vit: Path, deit: Path, convnext: Path) -> None:
     """Square, square and crop, short edge and crop: each as its processor says."""
     size = (SIDE, SIDE)
-    assert load(vit).description.geometry == Geometry(size, size, 2, crop=False)
-    assert load(deit).description.geometry == Geometry(size, (41, 41), 3, crop=True)
-    assert load(convnext).description.geometry == Geometry(size, 36, 3, crop=True)
+    assert load_model(vit).description.geometry == Geometry(size, size, 2, crop=False)
+    assert load_model(deit).description.geometry == Geometry(size, (41, 41), 3, crop=True)
+    assert load_model(convnext).description.geometry == Geometry(size, 36, 3, crop=True)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +107,7 @@ def test_the_activation_follows_the_problem(
     labels: tuple[str, ...], problem: str | None, activation: str, tmp_path: Path
 ) -> None:
     """The rules are those of transformers' pipeline."""
-    assert load(save_vit(tmp_path, labels, problem)).description.activation == activation
+    assert load_model(save_vit(tmp_path, labels, problem)).description.activation == activation
 
 
 def test_each_group_gets_its_own_logits(model: Model) -> None:
@@ -145,8 +140,8 @@ def test_a_group_for_another_revision_is_scored_and_told(model: Model) -> None:
 def test_a_group_of_another_geometry_is_refused_and_the_rest_is_scored(model: Model) -> None:
     """A refused group gets the description instead of logits and does not fail its neighbours."""
     first, last = (make_group(model, make_pixels(2, seed)) for seed in (1, 2))
-    strange = Geometry((8, 8), (8, 8), 2, crop=False)
-    refused = Group(np.zeros((1, 8, 8, 3), np.uint8), "older", strange)
+    other = Geometry((8, 8), (8, 8), 2, crop=False)
+    refused = Group(np.zeros((1, 8, 8, 3), np.uint8), "older", other)
     scored = model.score([first, refused, last])
     assert [one.logits is None for one in scored] == [False, True, False]
     assert scored[1].description == model.description
@@ -155,17 +150,17 @@ def test_a_group_of_another_geometry_is_refused_and_the_rest_is_scored(model: Mo
 
 def test_another_geometry_of_the_same_revision_is_told_too(model: Model) -> None:
     """When only the processor was changed, a refused group still learns the new geometry."""
-    strange = Geometry((8, 8), (8, 8), 2, crop=False)
+    other = Geometry((8, 8), (8, 8), 2, crop=False)
     pixels = np.zeros((1, 8, 8, 3), np.uint8)
-    (scored,) = model.score([Group(pixels, model.description.revision, strange)])
+    (scored,) = model.score([Group(pixels, model.description.revision, other)])
     assert scored.logits is None
     assert scored.description == model.description
 
 
 def test_refused_groups_alone_run_no_batch(model: Model, batches: list[int]) -> None:
     """Nothing is run when no group fits."""
-    strange = Geometry((8, 8), (8, 8), 2, crop=False)
-    model.score([Group(np.zeros((1, 8, 8, 3), np.uint8), "older", strange)])
+    other = Geometry((8, 8), (8, 8), 2, crop=False)
+    model.score([Group(np.zeros((1, 8, 8, 3), np.uint8), "older", other)])
     assert batches == []
 
 
@@ -182,7 +177,7 @@ def test_warming_up_runs_each_power_of_two_and_the_full_batch(
 
 def test_a_fallback_processor_warms_up_too(beit: Path, batches: list[int]) -> None:
     """Pixels that the processor has already scaled are float32, in a warm-up as well."""
-    model = load(beit)
+    model = load_model(beit)
     batches.clear()
     model.warm_up(2)
     assert batches == [1, 2]

@@ -51,10 +51,10 @@ class Internet(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Connect to the server, unless nobody is at the address."""
+        """Connect to the server, unless there is none at the address."""
         self.connected.append(host)
         if host == "8.8.4.4":
-            raise httpcore2.ConnectError("nobody there")
+            raise httpcore2.ConnectError("no server")
         return await self._real.connect_tcp(
             "127.0.0.1", self.port, timeout, local_address, socket_options
         )
@@ -79,7 +79,7 @@ async def open_internet(answers: dict[str, bytes]) -> AsyncIterator[Internet]:
     internet.port = server.sockets[0].getsockname()[1]
     async with server:
         yield internet
-        await asyncio.sleep(0.05)  # it hears that its clients have gone
+        await asyncio.sleep(0.05)  # it reads that its clients disconnected
 
 
 def resolve_to(*addresses: str) -> Callable[[str, int], Awaitable[list[str]]]:
@@ -117,21 +117,21 @@ def fetch(
 
 def refuse(
     url: str,
-    words: str,
+    said: str,
     answers: dict[str, bytes] | None = None,
     addresses: tuple[str, ...] = (PUBLIC,) * 5,
     rules: HostRules = ALL,
 ) -> Internet:
-    """Fetch a URL, which must be refused in these words and with nothing of what is behind it."""
+    """Fetch a URL, which must be refused with `said` and no details of its network."""
     error, internet = fetch(url, answers, addresses, rules)
     assert isinstance(error, InvalidRequestError), error
-    assert words in str(error)
+    assert said in str(error)
     assert "127.0.0.1" not in str(error)
     return internet
 
 
 def test_an_image_is_fetched() -> None:
-    """From the address that its host has, with no header that tells of the client."""
+    """From the address that its host has, with no header about the client."""
     data, internet = fetch("http://cdn.example/image")
     assert data == IMAGE
     assert internet.connected == [PUBLIC]
@@ -260,11 +260,11 @@ def test_an_address_that_is_denied_is_not_asked(address: str) -> None:
     assert is_public(address)
     rules = HostRules(("*",), networks=NETWORKS)
     for addresses in (address, f"8.8.8.8 {address}", f"{address} 8.8.8.8"):
-        words = "does not fetch from"
-        internet = refuse("http://cdn.example/image", words, addresses=(addresses,), rules=rules)
+        said = "does not fetch from"
+        internet = refuse("http://cdn.example/image", said, addresses=(addresses,), rules=rules)
         assert internet.connected == []
     moved = {"/a": make_answer(302, b"", "Location: http://other.example/image")}
-    internet = refuse("http://cdn.example/a", words, moved, ("8.8.8.8", address), rules)
+    internet = refuse("http://cdn.example/a", said, moved, ("8.8.8.8", address), rules)
     assert internet.connected == ["8.8.8.8"]
     assert fetch("http://cdn.example/image", addresses=("8.8.8.8",), rules=rules)[0] == IMAGE
 
@@ -293,7 +293,7 @@ async def test_this_machines_public_address_is_not_asked(address: str, *, is_own
 
 
 def test_this_machine_knows_its_own_addresses() -> None:
-    """All of its interfaces' and those that it speaks to others from, and nobody else's."""
+    """All of its interfaces' and those that it speaks to others from, and no others."""
     own = list_own()
     assert is_within("127.0.0.1", own)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
@@ -344,7 +344,7 @@ def test_a_name_that_changes_its_address_gains_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("location", "words"),
+    ("location", "said"),
     [
         ("http://127.0.0.1/", "public"),
         ("http://169.254.169.254/latest/meta-data", "public"),
@@ -354,13 +354,13 @@ def test_a_name_that_changes_its_address_gains_nothing() -> None:
         ("http://cdn.example:port/", "not a URL"),
     ],
 )
-def test_a_redirect_is_looked_at_as_the_first_url(location: str, words: str) -> None:
+def test_a_redirect_is_looked_at_as_the_first_url(location: str, said: str) -> None:
     """The host that was allowed cannot send the service elsewhere."""
     rules = HostRules(("cdn.example", "127.0.0.1", "169.254.169.254"))
     addresses = (PUBLIC, "127.0.0.1")
     answers = {"/image": make_answer(302, b"", f"Location: {location}")}
     internet = refuse(
-        "http://cdn.example/image", words, answers=answers, addresses=addresses, rules=rules
+        "http://cdn.example/image", said, answers=answers, addresses=addresses, rules=rules
     )
     assert internet.connected == [PUBLIC]
 
@@ -379,7 +379,7 @@ def test_redirects_are_followed_three_times(redirects: int, *, is_fetched: bool)
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("answer", "said"),
     [
         (make_answer(404), "status 404"),
         (make_answer(500), "status 500"),
@@ -391,9 +391,9 @@ def test_redirects_are_followed_three_times(redirects: int, *, is_fetched: bool)
         (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 100_000, "does not answer"),
     ],
 )
-def test_an_answer_without_an_image_is_refused(answer: bytes, words: str) -> None:
+def test_an_answer_without_an_image_is_refused(answer: bytes, said: str) -> None:
     """It says what came instead."""
-    refuse("http://cdn.example/image", words, answers={"/image": answer})
+    refuse("http://cdn.example/image", said, answers={"/image": answer})
 
 
 @pytest.mark.parametrize(
@@ -433,7 +433,7 @@ async def test_what_is_fetched_takes_its_room_as_it_comes() -> None:
 
 
 def test_a_slow_host_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that sends nothing more holds nobody for long."""
+    """One that sends nothing more is given up after the timeout."""
     monkeypatch.setattr(fetcher_module, "FETCH_TIMEOUT_S", 0.2)
     answers = {"/slow": b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nhalf"}
     refuse("http://cdn.example/slow", "within 0 s", answers=answers)
@@ -474,7 +474,7 @@ def test_a_name_is_matched_as_dns_has_it(url: str) -> None:
 
 
 async def test_a_host_that_is_not_found_is_refused() -> None:
-    """The resolver's own words stay here."""
+    """The resolver's message is not shown."""
 
     async def resolve(_host: str, _port: int) -> list[str]:
         raise OSError("[Errno -2] Name or service not known")

@@ -77,6 +77,6 @@ def test_addresses_and_networks_are_denied_beside_names() -> None:
     ],
 )
 def test_a_list_that_would_not_deny_what_it_means_is_refused(text: str) -> None:
-    """It is told when the service starts."""
+    """It is refused when the service starts."""
     with pytest.raises(ValidationError, match="deny_urls"):
         Settings(deny_urls=text)

@@ -125,9 +125,9 @@ def test_a_heic_in_tiles_is_put_together() -> None:
 
 def patch(data: bytes, box: bytes, offset: int, *numbers: int) -> bytes:
     """Replace numbers in a box of a HEIC."""
-    place = data.index(box) + offset
+    index = data.index(box) + offset
     return (
-        data[:place] + struct.pack(f">{len(numbers)}I", *numbers) + data[place + 4 * len(numbers) :]
+        data[:index] + struct.pack(f">{len(numbers)}I", *numbers) + data[index + 4 * len(numbers) :]
     )
 
 
@@ -164,8 +164,8 @@ def test_a_damaged_heic_ends_in_a_typed_error() -> None:
     damaged = [data[:length] for length in range(12, len(data), 37)]
     for _ in range(200):
         mutant = bytearray(data)
-        for place in rng.integers(0, len(data), 8):
-            mutant[place] = rng.integers(0, 256)
+        for index in rng.integers(0, len(data), 8):
+            mutant[index] = rng.integers(0, 256)
         damaged.append(bytes(mutant))
     problems = 0
     for one in damaged:

@@ -22,7 +22,7 @@ def test_it_gives_what_exif_transpose_gives(form: str, orientation: int) -> None
     np.testing.assert_array_equal(np.asarray(upright), np.asarray(expected))
 
 
-def test_values_that_nobody_asks_for_are_not_unpacked() -> None:
+def test_unused_exif_values_are_not_unpacked() -> None:
     """An EXIF block of 64 kB of fractions is no more work than none."""
     data = BLOCKS["JPEG EXIF of 64 kB"]()
     took_s = []

@@ -31,8 +31,8 @@ def make_record(message: str = "POST /predict 200", **extra: object) -> logging.
 
 
 @pytest.fixture
-def house_logger() -> Iterator[logging.Logger]:
-    """The house's logger, put back as it was."""
+def vitrine_logger() -> Iterator[logging.Logger]:
+    """The logger of vitrine, restored afterwards."""
     logger = logging.getLogger("vitrine")
     kept = logger.handlers, logger.level, logger.propagate
     yield logger
@@ -69,15 +69,15 @@ def test_a_text_line_reads_in_a_terminal() -> None:
 
 
 def test_lines_sent_into_the_pipe_come_out_on_standard_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, house_logger: logging.Logger
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vitrine_logger: logging.Logger
 ) -> None:
     """What a replica logs to the pipe stands on this process's standard error."""
     stream = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr(sys, "stderr", stream)
     with forward_lines(tmp_path / "log") as pipe:
         configure_logging("text", "info", pipe)
-        house_logger.getChild("access").info("hello from afar")
-        house_logger.getChild("access").debug("too little to say")
+        vitrine_logger.getChild("access").info("hello from afar")
+        vitrine_logger.getChild("access").debug("too little to say")
         deadline = time.monotonic() + 5
         while not stream.buffer.tell() and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -89,7 +89,7 @@ def test_lines_sent_into_the_pipe_come_out_on_standard_error(
 
 
 def test_a_stuck_reader_costs_lines_and_no_time(tmp_path: Path) -> None:
-    """When nobody empties the pipe, lines are dropped and counted instead of waited for."""
+    """When the pipe is full, lines are dropped and counted instead of waited for."""
     pipe = tmp_path / "log"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDWR)

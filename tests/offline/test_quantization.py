@@ -38,7 +38,7 @@ def copy(folder: Path, to: Path) -> Path:
 
 
 def test_a_quantized_checkpoint_is_served_in_int8(quantized: Path) -> None:
-    """It is a checkpoint as any other, with the labels of the one that it was made of."""
+    """It is a checkpoint as any other, with the labels of its original."""
     model = Model(open_checkpoint(str(quantized)))
     assert model.description.engine == "openvino int8"
     assert model.description.labels == tuple("0123456789")
@@ -93,7 +93,7 @@ def test_a_quantized_checkpoint_of_another_size_is_refused(quantized: Path, tmp_
 def test_a_quantized_checkpoint_without_its_weights_is_refused(
     quantized: Path, tmp_path: Path
 ) -> None:
-    """Half of a copy is told before anything starts."""
+    """An incomplete copy is refused before anything starts."""
     folder = copy(quantized, tmp_path / "half")
     (folder / QUANTIZED).with_suffix(".bin").unlink()
     with pytest.raises(CheckpointError, match=r"has no vitrine_int8\.bin"):
@@ -109,7 +109,7 @@ def test_a_damaged_quantized_checkpoint_is_refused(quantized: Path, tmp_path: Pa
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
-    """A calibration folder with no readable picture is told, and nothing is written."""
+    """A calibration folder with no readable image is refused, and nothing is written."""
     (tmp_path / "note.txt").write_text("no image")
     with pytest.raises(SettingsError, match=r"0 readable images \(1 files are not\)"):
         quantize_checkpoint(Settings(), tmp_path, tmp_path / "out", 0.99)

@@ -1,4 +1,4 @@
-"""The group rule: what leaves when, and who gets which answer."""
+"""The coalescer's rule by example; test_coalescer_rules.py checks it for any order of events."""
 
 import asyncio
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.backend import Pixels, Scored
-from app.errors import InternalError, ModelUnavailableError, OverloadedError
+from app.errors import ModelUnavailableError
 from app.prediction.coalescer import Coalescer, ScoredImage
 from tests.support.senders import ManualSender, make_pixels, settle
 
@@ -65,7 +65,7 @@ async def test_full_groups_are_not_held_back() -> None:
 
 
 async def test_a_small_group_waits_while_a_full_one_keeps_the_classifier_busy() -> None:
-    """A full group takes a place too: one image beside it would only queue, and stay alone."""
+    """A full group counts as in flight: one image beside it would only queue, alone."""
     sender = ManualSender()
     coalescer = Coalescer(sender, _GROUP_SIZE, 1, 2)
     await arrive(coalescer, range(6))
@@ -77,13 +77,6 @@ async def test_a_small_group_waits_while_a_full_one_keeps_the_classifier_busy() 
     sender.finish(2)
     await settle()
     assert sender.sent[3:] == [[6]]
-
-
-async def test_groups_of_one_are_all_full() -> None:
-    """With a group size of one nothing ever waits."""
-    sender = ManualSender()
-    await arrive(Coalescer(sender, 1, 1, 1), range(5))
-    assert sender.sent == [[0], [1], [2], [3], [4]]
 
 
 async def test_the_oldest_leave_first_and_each_gets_its_own_answer() -> None:
@@ -100,52 +93,7 @@ async def test_the_oldest_leave_first_and_each_gets_its_own_answer() -> None:
     assert [read_id(scored) for scored in await asyncio.gather(*tasks)] == ids
 
 
-async def test_a_failing_group_fails_its_own_members_alone() -> None:
-    """What the sender raises reaches all members of that group and nobody else."""
-    sender = ManualSender()
-    tasks = await arrive(Coalescer(sender, _GROUP_SIZE, 1, 1), range(9))
-    error = OverloadedError("full")
-    sender.fail(1, error)
-    sender.finish(0)
-    sender.finish(2)
-    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    assert outcomes[1:5] == [error] * 4
-    others = [outcomes[0], *outcomes[5:]]
-    assert [read_id(o) for o in others if isinstance(o, ScoredImage)] == [0, 5, 6, 7, 8]
-
-
-async def test_a_failing_partial_group_gives_its_place_back() -> None:
-    """After a failure what has waited leaves."""
-    sender = ManualSender()
-    failing, waiting = await arrive(Coalescer(sender, _GROUP_SIZE, 1, 1), range(2))
-    sender.fail(0, InternalError("id 1"))
-    await settle()
-    assert sender.sent == [[0], [1]]
-    sender.finish(1)
-    assert read_id(await waiting) == 1
-    with pytest.raises(InternalError):
-        await failing
-
-
-async def test_a_cancelled_image_that_waits_is_left_out() -> None:
-    """An image whose caller has gone is not sent and takes no room in a group."""
-    sender = ManualSender()
-    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
-    tasks = await arrive(coalescer, range(4))
-    tasks[2].cancel()
-    await settle()
-    tasks += await arrive(coalescer, [4])
-    assert sender.sent == [[0]]
-    sender.finish(0)
-    await settle()
-    assert sender.sent == [[0], [1, 3, 4]]
-    sender.finish(1)
-    await settle()
-    assert tasks[2].cancelled()
-    assert [read_id(tasks[index].result()) for index in (0, 1, 3, 4)] == [0, 1, 3, 4]
-
-
-async def test_a_cancelled_image_in_flight_harms_nobody() -> None:
+async def test_a_cancelled_image_in_flight_does_not_affect_its_group() -> None:
     """The others of its group get their answers, though all of a group may go."""
     sender = ManualSender()
     coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
@@ -176,7 +124,7 @@ async def test_mixed_shapes_fail_their_group_alone() -> None:
     assert [read_id(scored) for scored in await asyncio.gather(*last)] == [9]
 
 
-async def test_a_refused_group_tells_each_member() -> None:
+async def test_a_refused_group_refuses_each_image() -> None:
     """A group without logits gives each member the refusal with its description."""
     sender = ManualSender()
     tasks = await arrive(Coalescer(sender, 2, 1, 1), range(3))
@@ -188,7 +136,7 @@ async def test_a_refused_group_tells_each_member() -> None:
 
 
 async def test_an_answer_with_too_few_rows_fails_its_group() -> None:
-    """Nobody hangs when the sender answers for fewer images than it was sent."""
+    """No caller hangs if the sender returns fewer rows than images."""
     sender = ManualSender()
     _, *tasks = await arrive(Coalescer(sender, 2, 1, 1), range(3))
     sender.answer(1, Scored("short", np.zeros((1, 2), np.float32), None, 0.0))
@@ -197,8 +145,8 @@ async def test_an_answer_with_too_few_rows_fails_its_group() -> None:
     sender.finish(0)
 
 
-async def test_a_sender_that_is_cancelled_lets_nobody_hang() -> None:
-    """When sending is cut off from outside, its members are told, and the place is free."""
+async def test_a_cancelled_sender_fails_its_group() -> None:
+    """Its images get an error, and its slot is free."""
     sender = ManualSender()
     coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
     tasks = await arrive(coalescer, range(2))
@@ -255,8 +203,8 @@ async def test_a_group_travels_in_no_requests_context() -> None:
 
 
 @pytest.mark.parametrize(("members", "leaving"), [(1, 1), (3, 2), (3, 3)])
-async def test_a_group_that_nobody_waits_for_is_cancelled(members: int, leaving: int) -> None:
-    """While one of its members stays it is scored; its place is free either way."""
+async def test_a_group_without_callers_is_cancelled(members: int, leaving: int) -> None:
+    """It is scored while one caller waits; its slot is free either way."""
     sender = ManualSender()
     coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
     await arrive(coalescer, [0])

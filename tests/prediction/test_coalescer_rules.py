@@ -68,7 +68,7 @@ class Schedule(RuleBasedStateMachine):
     @precondition(lambda self: self._unanswered)
     @rule(pick=_PICK)
     def cancel(self, pick: int) -> None:
-        """The caller of any image without an answer goes away."""
+        """The caller of any image without an answer is cancelled."""
         image_id = self._unanswered[pick % len(self._unanswered)]
         self._cancelled.add(image_id)
         self._left_out.update({image_id}.intersection(self._waiting))
@@ -97,7 +97,7 @@ class Schedule(RuleBasedStateMachine):
 
     @invariant()
     def images_leave_once_and_in_order(self) -> None:
-        """Images are sent in the order of their arrival, none twice, none whose caller has gone."""
+        """Images are sent in the order of arrival, none twice, none that was cancelled."""
         sent = [image_id for group in self._sender.sent for image_id in group]
         assert sent == sorted(set(sent))
         assert self._left_out.isdisjoint(sent)

@@ -7,31 +7,16 @@ import pytest
 
 from app.backend import Description, Group, Scored
 from app.errors import ModelUnavailableError
-from app.limits import Limits
 from app.prediction.predictor import MAX_TRIES, Predictor
-from app.prediction.result import Classified
-from schemas import PredictOptions
 from tests.support import samples
 from tests.support.fake_backend import FakeBackend
-
-_LIMITS = Limits(max_bytes=1_000_000, max_pixels=1_000_000, max_queue=8, timeout_s=20, batch_size=4)
-_TOP_1 = PredictOptions(top_k=1)
-
-
-def start(predictor: Predictor, level: int = 0) -> asyncio.Task[Classified]:
-    """Start to classify an image of one brightness."""
-    return asyncio.create_task(predictor.classify(samples.encode_grey(level), _TOP_1))
-
-
-def best_label(classified: Classified) -> str:
-    """Name the best label."""
-    return classified.response.predictions[0].label
+from tests.support.predictors import LIMITS, TOP_1, best_label, start
 
 
 async def test_a_revision_that_changes_in_flight_gives_its_own_labels() -> None:
     """The answer has the labels and the name of the revision that scored it."""
     backend = FakeBackend()
-    predictor = Predictor(backend, _LIMITS)
+    predictor = Predictor(backend, LIMITS)
     await predictor.describe()
     backend.hang()
     task = start(predictor, 255)
@@ -72,7 +57,7 @@ async def test_a_rolling_update_never_mislabels() -> None:
     """While two revisions answer in turn, each label is one of the revision that is named."""
     old, new = FakeBackend(), FakeBackend()
     new.switch_revision()
-    predictor = Predictor(RollingUpdate(old, new), replace(_LIMITS, max_queue=100))
+    predictor = Predictor(RollingUpdate(old, new), replace(LIMITS, max_queue=100))
     answers = await asyncio.gather(*(start(predictor, 255) for _ in range(40)))
     labels = {"first": "white", "second": "second white"}
     for answer in answers:
@@ -80,10 +65,10 @@ async def test_a_rolling_update_never_mislabels() -> None:
     assert {answer.response.model.revision for answer in answers} == set(labels)
 
 
-async def test_a_geometry_that_changes_is_prepared_once_more() -> None:
-    """A group refused for its geometry is prepared anew, and its caller notices nothing."""
+async def test_an_image_is_read_again_when_the_geometry_changes() -> None:
+    """A group refused for its geometry is read again; the caller notices nothing."""
     backend = FakeBackend()
-    predictor = Predictor(backend, _LIMITS)
+    predictor = Predictor(backend, LIMITS)
     await predictor.describe()
     backend.switch_geometry(6)
     answer = await start(predictor, 255)
@@ -103,10 +88,10 @@ class RestlessBackend(FakeBackend):
 
 
 async def test_a_geometry_that_never_rests_is_an_unavailable_model() -> None:
-    """An image is prepared a few times and no more."""
+    """An image is read MAX_TRIES times and no more."""
     backend = RestlessBackend()
-    predictor = Predictor(backend, replace(_LIMITS, max_queue=1))
+    predictor = Predictor(backend, replace(LIMITS, max_queue=1))
     for calls in (1, 2):
         with pytest.raises(ModelUnavailableError, match="being changed"):
-            await predictor.classify(samples.encode_grey(0), _TOP_1)
+            await predictor.classify(samples.encode_grey(0), TOP_1)
         assert len(backend.groups) == calls * MAX_TRIES

@@ -15,31 +15,18 @@ from app.errors import (
     ProblemError,
     UndecodableImageError,
 )
-from app.limits import Limits
 from app.prediction.predictor import Predictor
-from app.prediction.result import Classified
 from schemas import PredictOptions
 from tests.support import samples
 from tests.support.fake_backend import DESCRIPTION, FakeBackend
+from tests.support.predictors import LIMITS, TOP_1, best_label, start
 
-_LIMITS = Limits(max_bytes=1_000_000, max_pixels=1_000_000, max_queue=8, timeout_s=20, batch_size=4)
-_TOP_1 = PredictOptions(top_k=1)
 _SOON_S = 0.05
-
-
-def start(predictor: Predictor, level: int = 0) -> asyncio.Task[Classified]:
-    """Start to classify an image of one brightness."""
-    return asyncio.create_task(predictor.classify(samples.encode_grey(level), _TOP_1))
-
-
-def best_label(classified: Classified) -> str:
-    """Name the best label."""
-    return classified.response.predictions[0].label
 
 
 async def test_an_image_gets_the_label_of_its_brightness() -> None:
     """The answer names the model, the image as it was read, and the labels by falling score."""
-    predictor = Predictor(FakeBackend(), _LIMITS)
+    predictor = Predictor(FakeBackend(), LIMITS)
     answer = (
         await predictor.classify(samples.encode_grey(255, (30, 12)), PredictOptions())
     ).response
@@ -52,19 +39,19 @@ async def test_an_image_gets_the_label_of_its_brightness() -> None:
 async def test_images_at_once_each_get_their_own_answer() -> None:
     """Images that travel in one group do not swap answers, and groups stay within batch_size."""
     backend = FakeBackend()
-    predictor = Predictor(backend, replace(_LIMITS, max_queue=100))
+    predictor = Predictor(backend, replace(LIMITS, max_queue=100))
     levels = [0, 64, 128, 191, 255] * 8
     answers = await asyncio.gather(*(start(predictor, level) for level in levels))
     wanted = [DESCRIPTION.labels[round(level / 64)] for level in levels]
     assert [best_label(answer) for answer in answers] == wanted
     assert sum(len(group.pixels) for group in backend.groups) == len(levels)
-    assert max(len(group.pixels) for group in backend.groups) <= _LIMITS.batch_size
+    assert max(len(group.pixels) for group in backend.groups) <= LIMITS.batch_size
 
 
-async def test_a_group_carries_what_it_was_prepared_for() -> None:
+async def test_a_group_has_the_models_geometry_and_revision() -> None:
     """The backend gets uint8 pixels of the geometry, with its revision."""
     backend = FakeBackend()
-    await Predictor(backend, _LIMITS).classify(samples.encode_grey(7), _TOP_1)
+    await Predictor(backend, LIMITS).classify(samples.encode_grey(7), TOP_1)
     (group,) = backend.groups
     np.testing.assert_array_equal(group.pixels, np.full((1, 8, 8, 3), 7, np.uint8))
     assert group.pixels.dtype == np.uint8
@@ -74,7 +61,7 @@ async def test_a_group_carries_what_it_was_prepared_for() -> None:
 async def test_the_classifier_is_described_once() -> None:
     """However many images come at once, the classifier describes itself once."""
     backend = FakeBackend()
-    predictor = Predictor(backend, _LIMITS)
+    predictor = Predictor(backend, LIMITS)
     await asyncio.gather(*(start(predictor) for _ in range(5)))
     assert await predictor.describe() == DESCRIPTION
     assert backend.describe_calls == 1
@@ -83,10 +70,10 @@ async def test_the_classifier_is_described_once() -> None:
 async def test_a_failed_description_is_asked_for_again() -> None:
     """A classifier that was not ready is asked again by the next request."""
     backend = FakeBackend()
-    predictor = Predictor(backend, _LIMITS)
+    predictor = Predictor(backend, LIMITS)
     backend.fail(ModelUnavailableError("loading"))
     with pytest.raises(ModelUnavailableError, match="loading"):
-        await predictor.classify(samples.encode_grey(0), _TOP_1)
+        await predictor.classify(samples.encode_grey(0), TOP_1)
     backend.fail(None)
     assert best_label(await start(predictor)) == "black"
 
@@ -95,44 +82,44 @@ async def test_a_description_that_takes_too_long_is_an_unavailable_model() -> No
     """`describe` does not wait beyond the time limit."""
     backend = FakeBackend()
     backend.hang()
-    predictor = Predictor(backend, replace(_LIMITS, timeout_s=_SOON_S))
+    predictor = Predictor(backend, replace(LIMITS, timeout_s=_SOON_S))
     with pytest.raises(ModelUnavailableError, match="still loading"):
         await predictor.describe()
 
 
-async def test_a_full_queue_refuses_and_its_places_are_freed() -> None:
-    """The image beyond max_queue is refused at once; after an answer there is a place again."""
+async def test_a_full_queue_refuses_and_its_slots_are_released() -> None:
+    """The image beyond max_queue is refused at once; an answer releases a slot."""
     backend = FakeBackend()
     backend.hang()
-    predictor = Predictor(backend, replace(_LIMITS, max_queue=3))
+    predictor = Predictor(backend, replace(LIMITS, max_queue=3))
     waiting = [start(predictor) for _ in range(3)]
     await asyncio.sleep(0)
     with pytest.raises(OverloadedError, match="3 images are waiting"):
-        await predictor.classify(samples.encode_grey(0), _TOP_1)
+        await predictor.classify(samples.encode_grey(0), TOP_1)
     backend.resume()
     await asyncio.gather(*waiting)
     again = await asyncio.gather(*(start(predictor, 255) for _ in range(3)))
     assert [best_label(answer) for answer in again] == ["white"] * 3
 
 
-async def test_an_image_whose_time_is_up_is_refused_and_frees_its_place() -> None:
+async def test_a_passed_deadline_is_an_error_and_releases_the_slot() -> None:
     """A classifier that hangs gives DeadlineExceededError, not a request that hangs."""
     backend = FakeBackend()
-    predictor = Predictor(backend, replace(_LIMITS, max_queue=1, timeout_s=0.5))
+    predictor = Predictor(backend, replace(LIMITS, max_queue=1, timeout_s=0.5))
     await predictor.describe()
     backend.hang()
     with pytest.raises(DeadlineExceededError, match="in time"):
-        await predictor.classify(samples.encode_grey(0), _TOP_1)
+        await predictor.classify(samples.encode_grey(0), TOP_1)
     assert len(backend.groups) == 1
     backend.resume()
     assert best_label(await start(predictor)) == "black"
 
 
-async def test_a_cancelled_request_frees_its_place() -> None:
-    """A client that goes away leaves its place to the next, and harms nobody."""
+async def test_a_cancelled_request_releases_its_slot() -> None:
+    """A client that disconnects does not affect the others."""
     backend = FakeBackend()
     backend.hang()
-    predictor = Predictor(backend, replace(_LIMITS, max_queue=2))
+    predictor = Predictor(backend, replace(LIMITS, max_queue=2))
     leaving, staying = start(predictor, 0), start(predictor, 255)
     await asyncio.sleep(_SOON_S)
     leaving.cancel()
@@ -152,7 +139,7 @@ async def test_a_cancelled_request_frees_its_place() -> None:
 async def test_what_the_backend_raises_reaches_the_caller(error: ProblemError) -> None:
     """A backend's error is not dressed up, frees the slots, and is not for ever."""
     backend = FakeBackend()
-    predictor = Predictor(backend, replace(_LIMITS, max_queue=2))
+    predictor = Predictor(backend, replace(LIMITS, max_queue=2))
     await predictor.describe()
     backend.fail(error)
     outcomes = await asyncio.gather(start(predictor), start(predictor), return_exceptions=True)
@@ -166,8 +153,8 @@ async def test_what_the_backend_raises_reaches_the_caller(error: ProblemError) -
 async def test_a_bad_image_does_not_reach_the_backend() -> None:
     """What cannot be decoded ends in the core, and images beside it are answered."""
     backend = FakeBackend()
-    predictor = Predictor(backend, _LIMITS)
-    bad = asyncio.create_task(predictor.classify(samples.encode("PNG RGB")[:200], _TOP_1))
+    predictor = Predictor(backend, LIMITS)
+    bad = asyncio.create_task(predictor.classify(samples.encode("PNG RGB")[:200], TOP_1))
     good = start(predictor, 255)
     assert best_label(await good) == "white"
     with pytest.raises(UndecodableImageError):
@@ -176,16 +163,16 @@ async def test_a_bad_image_does_not_reach_the_backend() -> None:
 
 
 async def test_too_large_a_top_k_is_refused() -> None:
-    """More predictions than there are labels cannot be had."""
-    predictor = Predictor(FakeBackend(), _LIMITS)
+    """There cannot be more predictions than labels."""
+    predictor = Predictor(FakeBackend(), LIMITS)
     with pytest.raises(InvalidRequestError, match="1 to 5"):
         await predictor.classify(samples.encode_grey(0), PredictOptions(top_k=6))
 
 
 async def test_the_time_of_an_answer_is_accounted_for() -> None:
-    """Decoding, waiting and inference are told apart, none below zero."""
+    """Decoding, waiting and inference are measured separately."""
     backend = FakeBackend()
-    predictor = Predictor(backend, _LIMITS)
+    predictor = Predictor(backend, LIMITS)
     await predictor.describe()
     backend.hang()
     task = start(predictor)

@@ -1,4 +1,4 @@
-"""Health tells the truth: it is an inference, a fresh one or one of a moment ago."""
+"""The health probe: a successful inference, recently or now."""
 
 import asyncio
 import time
@@ -10,27 +10,18 @@ import pytest
 
 from app.backend import Group, Scored
 from app.errors import InternalError, ModelUnavailableError
-from app.limits import Limits
 from app.prediction import probe as probes
 from app.prediction.predictor import Predictor
 from app.prediction.probe import MAX_AGE_S, Probe
 from schemas import PredictOptions
 from tests.support import samples
 from tests.support.fake_backend import DESCRIPTION, FakeBackend
+from tests.support.predictors import LIMITS
 
 
 def make_predictor(backend: FakeBackend, max_queue: int = 8) -> Predictor:
     """Make a predictor over `backend`."""
-    return Predictor(
-        backend,
-        Limits(
-            max_bytes=1_000_000,
-            max_pixels=1_000_000,
-            max_queue=max_queue,
-            timeout_s=20,
-            batch_size=4,
-        ),
-    )
+    return Predictor(backend, replace(LIMITS, max_queue=max_queue))
 
 
 def age(predictor: Predictor) -> None:
@@ -73,7 +64,7 @@ async def test_a_stale_inference_causes_one_probe() -> None:
 
 @pytest.mark.parametrize("error", [ModelUnavailableError("gone"), InternalError("id 1")])
 async def test_a_probe_that_fails_is_an_unavailable_model(error: ModelUnavailableError) -> None:
-    """Whatever fails on the real path, health says so and why; later it heals."""
+    """The error says why; a later success is healthy again."""
     backend = FakeBackend()
     predictor = make_predictor(backend)
     probe = Probe(predictor)
@@ -89,7 +80,7 @@ async def test_a_probe_that_fails_is_an_unavailable_model(error: ModelUnavailabl
 async def test_a_full_queue_that_does_not_move_is_unhealthy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """When no place is free and nothing has been answered for long, health says so."""
+    """A replica at capacity without a recent success is unhealthy."""
     monkeypatch.setattr(probes, "PROBE_TIMEOUT_S", 0.05)
     backend = FakeBackend()
     predictor = make_predictor(backend, max_queue=1)
@@ -138,7 +129,7 @@ async def test_concurrent_checks_share_a_probe_that_fails() -> None:
 
 
 async def test_a_check_that_is_cancelled_leaves_the_others_their_probe() -> None:
-    """A load balancer that hangs up does not take the probe from whoever still waits."""
+    """A load balancer that disconnects does not end the probe of the others."""
     backend = FakeBackend()
     predictor = make_predictor(backend)
     await predictor.describe()
@@ -190,8 +181,8 @@ class SenselessBackend(FakeBackend):
         return replace(scored, logits=np.full_like(scored.logits, np.nan))
 
 
-async def test_scores_that_are_no_numbers_are_no_health() -> None:
-    """A model that answers nonsense is unavailable, however often it is asked."""
+async def test_nan_scores_are_unhealthy() -> None:
+    """A model whose scores are NaN is unavailable, at every check."""
     probe = Probe(make_predictor(SenselessBackend()))
     for _ in range(3):
         with pytest.raises(ModelUnavailableError):
@@ -199,7 +190,7 @@ async def test_scores_that_are_no_numbers_are_no_health() -> None:
 
 
 async def test_a_probe_does_not_queue_behind_users_images() -> None:
-    """While they wait, the model is asked whether it works, and no image is added to them."""
+    """While images are in flight, the model is asked instead, and no image is added."""
     backend = FakeBackend()
     predictor = make_predictor(backend)
     await predictor.describe()
@@ -209,10 +200,10 @@ async def test_a_probe_does_not_queue_behind_users_images() -> None:
     assert (backend.checks, backend.groups) == (1, [])
 
 
-async def test_a_probe_that_takes_too_long_is_no_client_that_left(
+async def test_a_probe_that_takes_too_long_is_not_a_disconnect(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its image is told apart from those that were cancelled."""
+    """It is not counted as cancelled."""
     monkeypatch.setattr(probes, "PROBE_TIMEOUT_S", 0.05)
     backend = FakeBackend()
     predictor = make_predictor(backend)

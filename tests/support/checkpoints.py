@@ -24,6 +24,10 @@ from transformers import (
 )
 from transformers.image_processing_utils import BaseImageProcessor
 
+from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.engines.selection import EngineOptions
+from app.classifier.model import Model
+
 SIDE = 32
 LABELS = ("ant", "bee", "cat", "dog", "eel")
 _TINY: dict[str, object] = {
@@ -35,6 +39,11 @@ _TINY: dict[str, object] = {
     "intermediate_size": 24,
     "initializer_range": 0.3,
 }
+
+
+def load_model(folder: Path) -> Model:
+    """Load a checkpoint on the CPU."""
+    return Model(open_checkpoint(str(folder)), EngineOptions("cpu"))
 
 
 def save_vit(folder: Path, labels: tuple[str, ...] = LABELS, problem: str | None = None) -> Path:

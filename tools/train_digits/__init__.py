@@ -1,1 +1,1 @@
-"""Trains the bundled checkpoint and writes its files into app/demo."""
+"""Training of the bundled checkpoint; writes its files into app/demo."""

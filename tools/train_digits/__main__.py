@@ -1,7 +1,7 @@
-"""Owns the bundled checkpoint: the digits split, the network and every file training leaves.
+"""Train the bundled checkpoint on scikit-learn's digits and write its files.
 
 Run ``python -m tools.train_digits [--out FOLDER] [--samples FOLDER]``; the last line printed is the
-accuracy on the held-out fifth, measured on PNG pictures put through the image processor.
+accuracy on the held-out fifth, measured on PNG images that the image processor read.
 """
 
 import argparse
@@ -150,7 +150,7 @@ def write_samples(folder: Path, split: Split) -> None:
 def write_checkpoint(folder: Path, model: ViTForImageClassification, card: str) -> None:
     """Write weights, both configurations and the model card to the folder, and nothing else."""
     model.save_pretrained(folder)
-    (folder / "model.safetensors").chmod(0o644)  # it is written for its owner's eyes only
+    (folder / "model.safetensors").chmod(0o644)  # safetensors writes it for its owner only
     make_processor().save_pretrained(folder)
     (folder / "README.md").write_text(card, encoding="utf-8")
 

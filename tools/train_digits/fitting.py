@@ -1,4 +1,4 @@
-"""Owns how the demonstration network is fitted: the augmentation, the schedule and the epochs."""
+"""The training loop of the bundled checkpoint: augmentation, learning rate schedule, epochs."""
 
 import logging
 import math
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def random_grid(count: int, side: int, generator: torch.Generator) -> Tensor:
-    """Return (count, side, side, 2) places to read from: turned, shifted, scaled."""
+    """Return (count, side, side, 2) sampling positions: turned, shifted, scaled."""
     draw = torch.rand(5, count, generator=generator)
     turn, right, down = (2 * draw[:3] - 1) * torch.tensor([[MAX_TURN], [MAX_SHIFT], [MAX_SHIFT]])
     wide, high = 1 / (MIN_SCALE + (MAX_SCALE - MIN_SCALE) * draw[3:])

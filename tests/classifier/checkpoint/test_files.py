@@ -1,4 +1,4 @@
-"""What is found out of a checkpoint from its small files alone, and how what is wrong is told."""
+"""Opening a checkpoint: what its small files show, and the errors for wrong ones."""
 
 import json
 import shutil
@@ -10,25 +10,18 @@ import pytest
 from transformers import ViTForImageClassification
 
 from app.classifier.checkpoint.files import BUNDLED, open_checkpoint
-from app.classifier.engines.selection import EngineOptions
-from app.classifier.model import Model
 from app.errors import CheckpointError
 from tests.support.checkpoints import (
     LABELS,
     copy_checkpoint,
     edit_json,
+    load_model,
     pickle_weights,
 )
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
 WEIGHTS = "model.safetensors"
-
-
-@pytest.fixture
-def folder(vit: Path, tmp_path: Path) -> Path:
-    """A checkpoint of one's own, to spoil."""
-    return copy_checkpoint(vit, tmp_path / "mine")
 
 
 def fail(model: Path | str, processor: Path | str | None = None) -> str:
@@ -104,7 +97,7 @@ def test_a_missing_folder_says_so(tmp_path: Path) -> None:
 
 
 def test_a_file_is_not_a_folder(folder: Path) -> None:
-    """A file instead of its folder is told."""
+    """A file instead of its folder is refused."""
     assert "no such folder" in fail(folder / CONFIG)
 
 
@@ -118,7 +111,7 @@ def test_an_empty_folder_says_what_belongs_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [CONFIG, PROCESSOR])
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff\xfe", b"", b"[" * 100_000])
 def test_a_json_file_that_is_none_is_named(folder: Path, name: str, content: bytes) -> None:
-    """Damaged JSON, and JSON that is no object, are told with the file's name."""
+    """Damaged JSON, and JSON that is no object, are refused with the file's name."""
     (folder / name).write_bytes(content)
     message = fail(folder)
     assert name in message
@@ -181,7 +174,7 @@ def test_a_file_that_only_is_called_safetensors_is_refused(folder: Path, content
 
 
 def test_truncated_safetensors_are_refused(folder: Path) -> None:
-    """A download that broke off is told before anything is loaded."""
+    """An interrupted download is refused before anything is loaded."""
     content = (folder / WEIGHTS).read_bytes()
     (folder / WEIGHTS).write_bytes(content[:-100])
     assert "not a whole safetensors file" in fail(folder)
@@ -194,7 +187,7 @@ def test_sharded_safetensors_open_and_load(vit: Path, tmp_path: Path) -> None:
     shutil.copy(vit / PROCESSOR, folder)
     assert len(list(folder.glob("model-*.safetensors"))) > 1
     checkpoint = open_checkpoint(str(folder))
-    assert Model(checkpoint, EngineOptions("cpu")).description.labels == LABELS
+    assert load_model(checkpoint.folder).description.labels == LABELS
 
 
 def test_safetensors_come_first(folder: Path, vit: Path) -> None:
@@ -202,7 +195,7 @@ def test_safetensors_come_first(folder: Path, vit: Path) -> None:
     (folder / "pytorch_model.bin").write_bytes(b"no pickle")
     checkpoint = open_checkpoint(str(folder))
     assert checkpoint.revision == open_checkpoint(str(vit)).revision
-    assert Model(checkpoint, EngineOptions("cpu")).description.labels == LABELS
+    assert load_model(checkpoint.folder).description.labels == LABELS
 
 
 def test_a_pickle_opens_where_there_is_nothing_else(folder: Path) -> None:
@@ -211,7 +204,7 @@ def test_a_pickle_opens_where_there_is_nothing_else(folder: Path) -> None:
     assert open_checkpoint(str(folder)).labels == LABELS
 
 
-def test_a_missing_processor_names_the_setting_that_mends_it(folder: Path) -> None:
+def test_a_missing_processor_names_the_setting_that_fixes_it(folder: Path) -> None:
     """A fine-tuned folder without processor leads to VITRINE_PROCESSOR."""
     (folder / PROCESSOR).unlink()
     assert "Set VITRINE_PROCESSOR" in fail(folder)
@@ -238,4 +231,4 @@ def test_integer_label_keys_of_a_2023_config_are_read(folder: Path) -> None:
     names = {str(index): name for index, name in enumerate(LABELS)}
     old = {"id2label": names, "label2id": {name: key for key, name in names.items()}}
     (folder / CONFIG).write_text(json.dumps(config | old | {"torch_dtype": "float32"}))
-    assert Model(open_checkpoint(str(folder)), EngineOptions("cpu")).description.labels == LABELS
+    assert load_model(folder).description.labels == LABELS

@@ -15,10 +15,8 @@ from transformers.utils.logging import get_verbosity, is_progress_bar_enabled
 
 from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.checkpoint.weights import load_weights
-from app.classifier.engines.selection import EngineOptions
-from app.classifier.model import Model
 from app.errors import CheckpointError
-from tests.support.checkpoints import LABELS, copy_checkpoint, edit_json, pickle_weights
+from tests.support.checkpoints import LABELS, edit_json, load_model, pickle_weights
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
@@ -37,26 +35,15 @@ class Touch:
 
 
 @pytest.fixture
-def folder(vit: Path, tmp_path: Path) -> Path:
-    """A checkpoint of one's own, to spoil."""
-    return copy_checkpoint(vit, tmp_path / "mine")
-
-
-@pytest.fixture
 def pickled(folder: Path) -> Path:
     """The pytorch_model.bin of a checkpoint that has nothing else."""
     return pickle_weights(folder)
 
 
-def load(folder: Path) -> Model:
-    """Load a checkpoint on the CPU."""
-    return Model(open_checkpoint(str(folder)), EngineOptions("cpu"))
-
-
 def fail(folder: Path) -> str:
     """Fail to load a checkpoint; gives the message, which must be one line."""
     with pytest.raises(CheckpointError) as caught:
-        load(folder)
+        load_model(folder)
     message = str(caught.value)
     assert "\n" not in message
     assert str(folder) in message
@@ -68,7 +55,7 @@ def test_a_pickle_loads_with_one_line_of_advice(
 ) -> None:
     """pytorch_model.bin is read, and one log line advises converting it."""
     with caplog.at_level(logging.INFO):
-        assert load(pickled.parent).description.labels == LABELS
+        assert load_model(pickled.parent).description.labels == LABELS
     (line,) = [record.getMessage() for record in caplog.records if "vitrine" in record.name]
     assert "save it as safetensors" in line
 
@@ -77,7 +64,7 @@ def test_a_pickle_of_before_2020_loads(pickled: Path) -> None:
     """The older file format, which is no zip, is read as tensors, too."""
     weights = torch.load(pickled, weights_only=True)
     torch.save(weights, pickled, _use_new_zipfile_serialization=False)
-    assert load(pickled.parent).description.labels == LABELS
+    assert load_model(pickled.parent).description.labels == LABELS
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -159,7 +146,7 @@ def test_weights_that_lack_a_part_are_not_filled_at_random(
 ) -> None:
     """A checkpoint without its head, or any other tensor, is no fine-tuned classifier.
 
-    Our one line says so, and the report that transformers would log does not come on top.
+    The error says so in one line, and transformers' own report is not logged.
     """
     pickle_weights(folder, removed)
     logging.getLogger("transformers").addHandler(caplog.handler)
@@ -205,7 +192,7 @@ def test_a_checkpoint_whose_code_is_not_needed_loads_without_it(
 ) -> None:
     """An auto_map beside a known architecture is passed over: its code does not run."""
     marker = plant_code(folder, tmp_path)
-    assert load(folder).description.labels == LABELS
+    assert load_model(folder).description.labels == LABELS
     assert not marker.exists()
 
 
@@ -242,7 +229,7 @@ def test_loading_prints_nothing(
     """No progress bar and no report of transformers reaches stdout or stderr."""
     folder: Path = request.getfixturevalue(name)
     capfd.readouterr()
-    load(folder)
+    load_model(folder)
     assert capfd.readouterr() == ("", "")
 
 
@@ -254,7 +241,7 @@ def test_what_transformers_prints_elsewhere_is_left_as_it_was(
     pickle_weights(folder, *removed)
     before = (get_verbosity(), is_progress_bar_enabled())
     with pytest.raises(CheckpointError) if removed else nullcontext():
-        load(folder)
+        load_model(folder)
     assert (get_verbosity(), is_progress_bar_enabled()) == before
 
 

@@ -133,7 +133,7 @@ def test_auto_takes_openvino_where_it_is_installed(
 def test_a_conversion_that_gives_other_logits_is_not_taken(
     source: EngineInput, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """OpenVINO is compared with torch on another batch; auto goes on with torch, and says so."""
+    """OpenVINO is compared with torch on another batch; auto then selects torch, with a warning."""
     monkeypatch.setitem(TOLERANCE, "fp32", -1.0)  # nothing is as near as that
     with caplog.at_level(logging.WARNING, "vitrine"):
         assert build_engine(source, EngineOptions("cpu")).name == "torch"
@@ -153,7 +153,7 @@ def test_a_conversion_that_gives_other_logits_is_not_taken(
 def test_a_precision_that_cannot_be_is_refused(
     source: EngineInput, choice: EngineOptions, said: str
 ) -> None:
-    """What this machine or this checkpoint lacks is told, with what to set."""
+    """The error names what is missing, and what to set."""
     with pytest.raises(SettingsError, match=said):
         build_engine(source, choice)
 
@@ -191,7 +191,7 @@ class Overflow:
 def test_what_half_precision_cannot_express_runs_in_fp32(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A batch with a number that is not finite is computed once more in fp32, counted and told."""
+    """A batch with a number that is not finite runs again in fp32, is counted and logged."""
     model = Model(open_checkpoint("bundled"), EngineOptions("cpu", "torch", "fp32"))
     exact = model.engine
     model.engine = Overflow()

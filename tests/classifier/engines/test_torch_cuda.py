@@ -1,4 +1,4 @@
-"""What of the GPU's engine can be told without a GPU."""
+"""What can be tested of the GPU's engine without a GPU."""
 
 import queue
 from typing import cast
