@@ -3,13 +3,14 @@
 What a hostile image can do to a decoder, it does here: take too long, take too much memory or
 crash. The worker then ends, and nothing else does.
 
-A message is four bytes of length, then MessagePack. It is not pickle, because unpickling runs the
-code that its sender names, and a hostile image may control the worker that sends the answer.
+The head of a message is MessagePack. It is not pickle, because unpickling runs the code that its
+sender names, and a hostile image may control the worker that sends the answer.
 """
 
 import json
 import signal
 import socket
+import struct
 import sys
 from contextlib import suppress
 from typing import Any, BinaryIO
@@ -25,57 +26,61 @@ from app.images.memory_limit import make_bound
 from app.images.reader import ImageReader, Reading
 from app.limits import Limits
 
-LENGTH_BYTES = 4
+LENGTHS = struct.Struct("!II")
+"""A message begins with the lengths of its head and of its body, which is never copied."""
 
-Message = tuple[Any, ...]
-"""To the worker: `(number, geometry, image)`; without an image it warms up.
+Head = tuple[Any, ...]
+"""To the worker: `(number, geometry, is_image)`, with an image as body, or none to warm up.
 
-From it, for each: the number, then a reading (size, format, shape, dtype, pixels), a problem (type,
-detail) or nothing.
+From the worker: its number, then size, format, shape and dtype of a reading, with pixels as body;
+type and detail of a problem; or nothing where it is warm.
 """
 
 _PROBLEMS = {problem.type: problem for problem in ProblemError.__subclasses__()}
 
 
-def pack_message(message: Message) -> tuple[bytes, bytes]:
-    """Pack a message; returns its length and its body."""
-    body = msgpack.packb(message)
-    return len(body).to_bytes(LENGTH_BYTES), body
+def pack_message(head: Head, body: bytes = b"") -> tuple[bytes, bytes, bytes]:
+    """Pack a message into its parts."""
+    packed = msgpack.packb(head)
+    return LENGTHS.pack(len(packed), len(body)), packed, body
 
 
-def unpack_message(body: bytes) -> Message:
-    """Unpack the body of a message; raises ValueError."""
-    message: Message = msgpack.unpackb(body, use_list=False)
-    return message
+def unpack_head(packed: bytes) -> Head:
+    """Unpack the head of a message; raises ValueError."""
+    head: Head = msgpack.unpackb(packed, use_list=False)
+    return head
 
 
-def unpack_reading(answer: Message) -> Reading:
+def unpack_reading(answer: Head, body: bytes) -> Reading:
     """Unpack a reading; raises the ProblemError that came instead."""
     if len(answer) == 2:  # noqa: PLR2004 - type and detail
         raise _PROBLEMS[answer[0]](answer[1])
-    size, image_format, shape, dtype, body = answer
+    size, image_format, shape, dtype = answer
     return Reading(size, image_format, np.ndarray(shape, dtype, body))
 
 
-def _answer(images: ImageReader, geometry: Geometry, image: bytes | None) -> Message:
-    """Read an image, or warm up."""
-    if image is None:
-        images.warm_up(geometry)
-        return ()
+def _read_image(images: ImageReader, image: bytes, geometry: Geometry) -> tuple[Head, bytes]:
+    """Read an image; returns the answer to it."""
     try:
         reading = images.read(image, geometry)
     except ProblemError as problem:
-        return problem.type, str(problem)
+        return (problem.type, str(problem)), b""
     pixels = reading.pixels
-    return reading.size, reading.format, pixels.shape, pixels.dtype.str, pixels.tobytes()
+    head = reading.size, reading.format, pixels.shape, pixels.dtype.str
+    return head, pixels.tobytes()
 
 
 def serve(requests: BinaryIO, answers: BinaryIO, images: ImageReader) -> None:
     """Answer requests until there are no more."""
-    while body := requests.read(int.from_bytes(requests.read(LENGTH_BYTES))):
-        number, geometry, image = unpack_message(body)
-        answer = _answer(images, Geometry(*geometry), image)
-        answers.writelines(pack_message((number, *answer)))
+    while start := requests.read(LENGTHS.size):
+        head, body = map(requests.read, LENGTHS.unpack(start))
+        number, fields, is_image = unpack_head(head)
+        geometry, answer, pixels = Geometry(*fields), (), b""
+        if is_image:
+            answer, pixels = _read_image(images, body, geometry)
+        else:
+            images.warm_up(geometry)
+        answers.writelines(pack_message((number, *answer), pixels))
         answers.flush()
 
 

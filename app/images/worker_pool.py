@@ -17,7 +17,7 @@ from functools import lru_cache
 from app.backend import Geometry
 from app.errors import ModelUnavailableError, UndecodableImageError
 from app.images.reader import ImageReader, Reading
-from app.images.worker import LENGTH_BYTES, Message, pack_message, unpack_message, unpack_reading
+from app.images.worker import LENGTHS, Head, pack_message, unpack_head, unpack_reading
 from app.limits import Limits
 
 START_TIMEOUT_S = 60.0
@@ -111,7 +111,7 @@ class _Worker:
                 await self._start()
             if self._geometry != geometry:
                 async with asyncio.timeout(START_TIMEOUT_S):
-                    await self._ask(geometry, None)
+                    await self._ask(geometry)
                 self._geometry = geometry
         except (OSError, EOFError) as exc:
             self.end()
@@ -130,7 +130,7 @@ class _Worker:
             await self.warm_up(geometry)
             try:
                 async with asyncio.timeout(self._limits.decode_timeout_s):
-                    return unpack_reading(await self._ask(geometry, data))
+                    return unpack_reading(*await self._ask(geometry, data))
             except TimeoutError as exc:
                 self.end()
                 took = f"The image took longer than {self._limits.decode_timeout_s:g} s to decode."
@@ -161,7 +161,7 @@ class _Worker:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
 
-    async def _ask(self, geometry: Geometry, data: bytes | None) -> Message:
+    async def _ask(self, geometry: Geometry, image: bytes | None = None) -> tuple[Head, bytes]:
         """Send one message and wait for its answer; ends the process if cancelled.
 
         Raises:
@@ -169,13 +169,15 @@ class _Worker:
             EOFError: the process has ended.
         """
         self._number += 1
-        self._requests.writelines(pack_message((self._number, _list_fields(geometry), data)))
+        head = self._number, _list_fields(geometry), image is not None
+        self._requests.writelines(pack_message(head, image or b""))
         try:
-            length = int.from_bytes(await self._answers.readexactly(LENGTH_BYTES))
-            number, *answer = unpack_message(await self._answers.readexactly(length))
+            lengths = LENGTHS.unpack(await self._answers.readexactly(LENGTHS.size))
+            packed, body = [await self._answers.readexactly(length) for length in lengths]
+            number, *answer = unpack_head(packed)
             if number != self._number:
                 raise ConnectionError("The answer is to another message.")
-            return tuple(answer)
+            return tuple(answer), body
         except asyncio.CancelledError:
             self.end()
             raise
