@@ -1,31 +1,75 @@
 """Run ``python -m bench.chaos [--only WORDS]``: every scenario on a service of its own.
 
 Loopback only, bounded in time and requests. Prints a table; the last line of stdout is one JSON
-document, which is also kept in bench/results.
+object, which is also kept in bench/results.
 """
 
 import argparse
 import sys
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable
+from functools import partial
 
-from bench.chaos.rows import Row
-from bench.chaos.scenarios import PEER, list_scenarios
-from bench.kit.machine import describe_machine
-from bench.kit.results import save
-from bench.kit.servers import BenchError
+from bench.chaos.faults import kill_replica, stop_under_load
+from bench.chaos.floods import PICTURE, Row, leave_in_flight, overload
+from bench.chaos.redeploy import redeploy_under_load
+from bench.compare.peers import make_litserve
+from bench.kit.images import make_picture
+from bench.kit.models import find_checkpoint
+from bench.kit.results import BenchError, save, start_document
+from bench.kit.servers import Server, make_vitrine
+
+PEER = "LitServe"
+Scenario = Callable[[], Row]
+
+
+FLOODS: dict[str, tuple[str, Callable[[Server], Row]]] = {
+    "10x overload": ("tiny", lambda server: overload(server, PICTURE, 60)),
+    "clients leave beside others that stay": ("digits", lambda server: leave_in_flight(server, 15)),
+}
+"""What any server can be put through, and with which model: the clients, on the same cores, can
+send ten times too much to a larger one alone."""
+
+FAULTS: dict[str, Scenario] = {
+    "one of two classifiers killed": lambda: kill_replica("Classifier", 20),
+    "one of two ingress replicas killed": lambda: kill_replica("Ingress", 20),
+    "one of two ingress replicas killed, images of 12 megapixels": lambda: kill_replica(
+        "Ingress", 20, make_picture("12mp")
+    ),
+    "the only classifier killed": lambda: kill_replica("Classifier", 40, of=1),
+    "the only ingress killed": lambda: kill_replica("Ingress", 40, of=1),
+    "rolling redeploy": lambda: redeploy_under_load(60),
+    "stop under load, HAProxy": lambda: stop_under_load("haproxy"),
+    "stop under load, Python proxy": lambda: stop_under_load("python"),
+}
+
+
+def run_flood(name: str, *, is_peer: bool) -> Row:
+    """Put a server through a flood; LitServe's venv is made only when it is its turn."""
+    model, flood = FLOODS[name]
+    checkpoint = find_checkpoint(model)
+    return flood(make_litserve(checkpoint) if is_peer else make_vitrine(checkpoint.folder))
+
+
+def list_scenarios() -> dict[str, Scenario]:
+    """List all scenarios by name; the floods on Vitrine and on LitServe."""
+    scenarios: dict[str, Scenario] = {}
+    for name in FLOODS:
+        scenarios[name] = partial(run_flood, name, is_peer=False)
+        scenarios[f"{name}, {PEER}"] = partial(run_flood, name, is_peer=True)
+    return scenarios | FAULTS
 
 
 def run() -> int:
-    """Run the scenarios and tell what was seen; 1 where a promise of Vitrine's was broken."""
+    """Run the scenarios and print what was seen; 1 where a promise of Vitrine's was broken."""
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__)
     parser.add_argument("--only", default="", help="words of the scenarios to run")
     only = parser.parse_args().only
     scenarios = {name: act for name, act in list_scenarios().items() if only in name}
     if not scenarios:
         parser.error(f"no scenario has {only!r} in its name: {', '.join(list_scenarios())}")
-    started = datetime.now(UTC).isoformat(timespec="seconds")
     rows: dict[str, Row] = {}
+    document = start_document("chaos") | {"scenarios": rows}
     for name, scenario in scenarios.items():
         print(f"{name} ...", file=sys.stderr, flush=True)
         begun = time.monotonic()
@@ -33,24 +77,13 @@ def run() -> int:
             row = scenario()
         except BenchError as exc:
             row = {"target": "it runs", "error": str(exc), "reached": False}
+        seen = {key: value for key, value in row.items() if key not in {"target", "reached"}}
+        facts = ", ".join(f"{key} {value}" for key, value in seen.items())
+        reached = {True: "yes", False: "no", None: "-"}[row["reached"]]
+        print(f"| {name} | {row['target']} | {facts} | {reached} |", flush=True)
         rows[name] = {**row, "took_s": round(time.monotonic() - begun, 1)}
-        print_row(name, rows[name])
-    document = {
-        "benchmark": "chaos",
-        "started": started,
-        "machine": describe_machine(),
-        "scenarios": rows,
-    }
     save(document, "chaos-part" if only else "chaos")
     return int(any(row["reached"] is False for name, row in rows.items() if PEER not in name))
-
-
-def print_row(name: str, row: Row) -> None:
-    """Print one scenario as a row of a Markdown table."""
-    seen = {key: value for key, value in row.items() if key not in {"target", "reached", "took_s"}}
-    facts = ", ".join(f"{key} {value}" for key, value in seen.items() if key != "answers")
-    reached = {True: "yes", False: "no", None: "-"}[row["reached"]]
-    print(f"| {name} | {row['target']} | {facts} | {reached} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,78 +1,170 @@
 """Run ``python -m bench``: Vitrine and its peers in turn, the same loads on all, one comparison.
 
-Owns the document. Needs wrk and matplotlib; makes LitServe's venv. The last line of stdout is one
-JSON document; the exit status is 1 when Vitrine gave an error or left a process behind.
+Needs wrk and matplotlib; makes LitServe's venv. The last line of stdout is one JSON object; the
+exit status is 1 when Vitrine gave an error or left a process behind.
 """
 
+import json
 import signal
+import subprocess
 import sys
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from bench.compare.matrix import find_checkpoints, measure_limits, measure_model, measure_open
+import psutil
+
+from bench.compare.loads import WARM_UP, Result, drive_counted, drive_open, drive_wrk
 from bench.compare.options import Options, parse_options
-from bench.compare.report import print_document
+from bench.compare.peers import LITSERVE_PINS, make_fastapi, make_litserve
+from bench.compare.report import draw_document, print_document
 from bench.compare.summary import (
-    Document,
     Turn,
-    add_limits,
+    check_answers,
     compare_cells,
+    find_capacity,
     summarize_open,
-    summarize_server,
+    summarize_servers,
 )
-from bench.kit.images import make_picture
-from bench.kit.machine import describe_machine, read_steal
-from bench.kit.plots import draw_closed, draw_open
-from bench.kit.results import save
-from bench.kit.servers import ROOT, BenchError
-from bench.kit.wrk import check_wrk
+from bench.kit.images import Picture, make_picture
+from bench.kit.models import Checkpoint, find_checkpoint, find_folder
+from bench.kit.results import BenchError, Document, compute_steal, save, start_document
+from bench.kit.servers import Server, classify, make_vitrine, measure_memory, run_server
+from bench.kit.tools import check_tool
+from tests.support.service import ROOT, make_environment
+
+SHARES = (0.5, 0.8)
+OPEN_MODEL, OPEN_IMAGES = "digits", ("png", "jpeg")
+LARGE_BYTES = 1_000_000
+"""An image from this size on is slow whatever the model is."""
+
+Drive = Callable[[str], Result]
 
 
-def summarize_servers(turns: list[Turn], differences: dict[str, float]) -> Document:
-    """Return the facts of each server with one model."""
-    names = dict.fromkeys(turn.name for turn in turns)
-    facts = {name: summarize_server([t for t in turns if t.name == name]) for name in names}
-    for name, difference in differences.items():
-        facts[name]["largest_score_difference"] = difference
-    return facts
+def make_servers(options: Options, checkpoint: Checkpoint) -> list[Server]:
+    """Return the servers of one model, the subject first."""
+    makers = {
+        "vitrine": lambda: make_vitrine(checkpoint.folder),
+        "litserve": lambda: make_litserve(checkpoint),
+        "fastapi": lambda: make_fastapi(checkpoint),
+    }
+    variants = [make_vitrine(checkpoint.folder, settings) for settings in options.setting]
+    return [*(makers[name]() for name in options.servers), *variants]
+
+
+def alternate(servers: list[Server], rounds: int) -> Iterator[tuple[int, Server]]:
+    """Yield every server in every round; each round begins with the next one."""
+    for number in range(rounds):
+        first = number % len(servers)
+        yield from ((number + 1, server) for server in servers[first:] + servers[:first])
+
+
+def list_closed(
+    checkpoint: Checkpoint, pictures: list[Picture], options: Options
+) -> Iterator[Drive]:
+    """Yield the closed loops of one model, each driven in the way that its speed asks for."""
+    for picture in pictures:
+        is_fast = checkpoint.is_small and len(picture.content) < LARGE_BYTES
+        for count in options.concurrency:
+            load = {"picture": picture, "connections": count, "seconds": options.seconds}
+            yield partial(drive_wrk if is_fast else drive_counted, **load)
+
+
+def list_open(cells: list[Document], names: list[str], options: Options) -> Iterator[Drive]:
+    """Yield the open loops: shares of what the slower of the servers can."""
+    mine = [cell for cell in cells if cell["model"] == OPEN_MODEL]
+    for picture in (make_picture(name) for name in OPEN_IMAGES if name in options.images):
+        capacity = find_capacity(mine, picture.name, names)
+        for share in SHARES:
+            load = {"picture": picture, "share": share, "rate": share * capacity}
+            yield partial(drive_open, **load, seconds=options.open_seconds)
+
+
+def take_turn(server: Server, model: str, pictures: list[Picture], drives: list[Drive]) -> Turn:
+    """Start one server, put every load on it, read its memory and stop it."""
+    results = []
+    with run_server(server, pictures[0]) as running:
+        answers = {picture.name: classify(server, picture) for picture in pictures}
+        drive_counted(server.url, pictures[0], *WARM_UP, fewest=0)
+        for drive in drives:
+            results.append(drive(server.url))
+            print(f"  {results[-1]}", file=sys.stderr)
+        memory = measure_memory(running.service)
+    return Turn(model, running, results, memory, answers)
+
+
+def take_turns(
+    servers: list[Server], model: str, pictures: list[Picture], drives: list[Drive], rounds: int
+) -> list[Turn]:
+    """Return all turns of one model, the subject's first; their answers must be the same."""
+    turns: list[Turn] = []
+    for number, server in alternate(servers, rounds):
+        print(f"{model}, round {number}: {server.name}", file=sys.stderr)
+        turns.append(take_turn(server, model, pictures, drives))
+        check_answers(turns)
+    order = [server.name for server in servers]
+    return sorted(turns, key=lambda turn: order.index(turn.name))
+
+
+def measure_limits(checkpoint: Checkpoint, options: Options) -> Document:
+    """Return what ``bench.compare.limits`` measures, in a process of its own."""
+    print(f"{checkpoint.name}: limits", file=sys.stderr)
+    module = (sys.executable, "-m", "bench.compare.limits")
+    command = (*module, str(checkpoint.folder), *options.images)
+    done = subprocess.run(
+        command, cwd=ROOT, env=make_environment(), stdout=subprocess.PIPE, text=True, check=True
+    )
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def measure_open(
+    cells: list[Document], pictures: list[Picture], options: Options
+) -> list[Document]:
+    """Return the open loop: the first two servers, with the small model."""
+    if not options.open_seconds or OPEN_MODEL not in options.models:
+        return []
+    servers = make_servers(options, find_checkpoint(OPEN_MODEL))[:2]
+    drives = list(list_open(cells, [server.name for server in servers], options))
+    rounds = options.rounds if drives else 0
+    return summarize_open(take_turns(servers, OPEN_MODEL, pictures, drives, rounds))
 
 
 def measure(options: Options) -> Document:
     """Run everything and return the document."""
-    started, machine, stolen = datetime.now(UTC), describe_machine(), read_steal()
+    begun, cpu_times = time.monotonic(), psutil.cpu_times()
+    document = start_document("matrix") | {"litserve": LITSERVE_PINS.read_text().split()}
     pictures = [make_picture(name) for name in options.images]
-    document: Document = {"benchmark": "matrix", "started": started.isoformat(timespec="seconds")}
-    document |= {"rounds": options.rounds, "seconds": options.seconds, "machine": machine}
+    keys = ("rounds", "seconds", "open_seconds")
+    document |= {key: getattr(options, key) for key in keys}
     document |= {"image_bytes": {picture.name: len(picture.content) for picture in pictures}}
     document |= {"cells": [], "limits": {}, "servers": {}}
-    for checkpoint in find_checkpoints(options):
-        limits = measure_limits(checkpoint, options)
-        turns, differences = measure_model(checkpoint, pictures, options)
-        cells = compare_cells(turns)
-        add_limits(cells, limits)
-        document["cells"] += cells
-        document["limits"][checkpoint.name] = limits
-        document["servers"][checkpoint.name] = summarize_servers(turns, differences)
-    document["open_seconds"] = options.open_seconds
-    document["open"] = summarize_open(measure_open(document["cells"], options))
-    gone = [now - before for now, before in zip(read_steal(), stolen, strict=True)]
-    machine["steal_percent"] = round(100 * gone[0] / max(gone[1], 1), 1)
-    document["minutes"] = round((datetime.now(UTC) - started).total_seconds() / 60, 1)
+    named = [find_checkpoint(name) for name in options.models]
+    for checkpoint in [*named, *map(find_folder, options.model)]:
+        name, limits = checkpoint.name, measure_limits(checkpoint, options)
+        servers = make_servers(options, checkpoint)
+        drives = list(list_closed(checkpoint, pictures, options))
+        turns = take_turns(servers, name, pictures, drives, options.rounds)
+        document["cells"] += compare_cells(turns, limits)
+        document["limits"][name], document["servers"][name] = limits, summarize_servers(turns)
+    document["open"] = measure_open(document["cells"], pictures, options)
+    document["machine"]["steal_percent"] = compute_steal(cpu_times)
+    document["minutes"] = round((time.monotonic() - begun) / 60, 1)
     return document
 
 
 def is_clean(document: Document) -> bool:
     """Say whether Vitrine gave no error and left no process, with any settings."""
-    cells = [*document["cells"], *document["open"]]
-    sides = [side for cell in cells for side in cell["servers"].items()]
-    errors = sum(side["errors"] for name, side in sides if name.startswith("vitrine"))
-    left = sum(
+    rows = [*document["cells"], *document["open"]]
+    sides = [side for row in rows for side in row["servers"].items()]
+    servers = [side for servers in document["servers"].values() for side in servers.items()]
+    counts = [side["errors"] for name, side in sides if name.startswith("vitrine")]
+    counts += [
         start["left"]
-        for servers in document["servers"].values()
-        for name, facts in servers.items()
+        for name, facts in servers
         if name.startswith("vitrine")
         for start in facts["starts"]
-    )
-    return not errors and not left
+    ]
+    return not any(counts)
 
 
 def run() -> int:
@@ -80,18 +172,12 @@ def run() -> int:
     options = parse_options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
     try:
-        check_wrk()
+        check_tool("wrk")
         document = measure(options)
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
     print_document(document)
-    for draw in (draw_closed, draw_open):
-        if plot := draw(document, options.name):
-            print(f"drawn: {plot.relative_to(ROOT)}")
+    draw_document(document, options.name)
     save(document, options.name)
     return 0 if is_clean(document) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(run())

@@ -9,41 +9,36 @@ import sys
 
 from app.machine import count_cores
 from bench.kit.models import Checkpoint
-from bench.kit.servers import ROOT, Server
+from bench.kit.servers import Server
 from tests.support.ports import find_port
+from tests.support.service import ROOT
 
 LITSERVE_VENV = ROOT / "bench" / ".venv-litserve"
 LITSERVE_PINS = ROOT / "bench" / "compare" / "requirements-litserve.txt"
 
 
-def choose_threads(checkpoint: Checkpoint) -> int:
-    """Return torch's threads: a small model is slower on several than on one, a large one not."""
-    return 1 if checkpoint.is_small else count_cores()
-
-
-def choose_workers(checkpoint: Checkpoint) -> int:
-    """Return LitServe's workers: several for a small model, each with one thread, else one."""
-    return count_cores() if checkpoint.is_small else 1
-
-
 def make_peer(name: str, python: str, checkpoint: Checkpoint, *more: str) -> Server:
-    """Return a peer run by that Python.
+    """Return a peer run by that Python, with the threads that its model is fastest on.
 
-    Ctrl+C is the end that both document; how long it takes is no part of the comparison.
+    A small model is slower on several threads than on one, a large one not. Ctrl+C is the end that
+    both document; how long it takes is no part of the comparison.
     """
-    port = find_port()
-    script = str(ROOT / "bench" / "compare" / f"{name}_server.py")
+    port, threads = find_port(), 1 if checkpoint.is_small else count_cores()
     flags = ("--checkpoint", str(checkpoint.folder), "--port", str(port))
-    threads = ("--threads", str(choose_threads(checkpoint)))
-    command = (python, script, *flags, *threads, *more)
-    return Server(name, command, port, stop_signal=signal.SIGINT, stop_limit_s=3.0)
+    command = (python, "-m", f"bench.compare.{name}_server", *flags, "--threads", str(threads))
+    stop = {"stop_signal": signal.SIGINT, "stop_limit_s": 3.0}
+    return Server(name, (*command, *more), port, **stop)
 
 
 def make_litserve(checkpoint: Checkpoint) -> Server:
-    """Return LitServe; its venv is made where it is missing."""
+    """Return LitServe, its venv made where it is missing.
+
+    It has several workers for a small model, each with one thread, else one.
+    """
     install_litserve()
-    workers = ("--workers", str(choose_workers(checkpoint)))
-    return make_peer("litserve", str(LITSERVE_VENV / "bin" / "python"), checkpoint, *workers)
+    workers = str(count_cores() if checkpoint.is_small else 1)
+    python = str(LITSERVE_VENV / "bin" / "python")
+    return make_peer("litserve", python, checkpoint, "--workers", workers)
 
 
 def make_fastapi(checkpoint: Checkpoint) -> Server:

@@ -1,133 +1,102 @@
-"""The tables for people, in a terminal and as markdown, and the JSON document for programs.
+"""The tables and the plots of a comparison. Knows its saved results alone."""
 
-Knows summaries alone.
-"""
+from pathlib import Path
 
-from bench.compare.summary import MEASURES, Document
+from bench.compare.summary import P99, RATE
+from bench.kit.plots import Bar, draw_panels, make_bars
+from bench.kit.results import DOCS, RESULTS, Document, format_table
 
-HEAD = f"{'req/s':>8} {'(min-max)':>15} {'p50 ms':>9} {'p99 ms':>9} {'err':>4} {'of limit':>8}"
-
-
-def print_cells(cells: list[Document]) -> None:
-    """Print a line for each server in each cell, with the ratio of the first server to it."""
-    print(f"\n{'model':<8} {'image':<14} {'conc':>4} {'server':<20} {HEAD}  first over it")
-    for cell in cells:
-        for name, side in cell["servers"].items():
-            spread = "{:.1f}-{:.1f}".format(*side["spread"])
-            rate, p50, p99 = (side[measure] for measure in MEASURES)
-            numbers = f"{rate:8.1f} {spread:>15} {p50:9.1f} {p99:9.1f} {side['errors']:4d}"
-            where = f"{cell['model']:<8} {cell['image']:<14} {cell['concurrency']:>4} {name:<20}"
-            print(f"{where} {numbers} {side['of_limit']:8.0%}  {format_ratio(cell, name)}")
+SIDE = "{requests_per_s:.1f} [{low:.1f}-{high:.1f}] ({p50_ms:.1f} / {p99_ms:.1f}) {of_limit:.0%}"
 
 
-def format_ratio(cell: Document, name: str) -> str:
-    """Return the ratio of the first server to this one, with the spread over the rounds."""
-    if name not in cell["ratios"]:
-        return ""
-    found = cell["ratios"][name]
-    return "{:.2f} ({:.2f} to {:.2f})".format(found["ratio"], *found["spread"])
-
-
-def print_open(rows: list[Document]) -> None:
-    """Print a line for each server, image and share of the capacity."""
-    print(
-        f"\n{'open loop':<14} {'share':>5} {'offered/s':>9} {'server':<20} {'p50 ms':>9} ", end=""
-    )
-    print(f"{'p99 ms':>9} {'(min-max)':>17} {'err':>4}   client late by, p99 ms")
-    for row in rows:
-        for name, side in row["servers"].items():
-            spread = "{:.1f}-{:.1f}".format(*side["p99_spread"])
-            where = f"{row['image']:<14} {row['share']:>5.0%} {row['offered_per_s']:>9.1f}"
-            numbers = f"{side['p50_ms']:9.1f} {side['p99_ms']:9.1f} {spread:>17}"
-            print(f"{where} {name:<20} {numbers} {side['errors']:4d}   {side['late_p99_ms']:.1f}")
-
-
-def print_limits(limits: dict[str, Document]) -> None:
-    """Print what the machine gives without a server."""
-    for model, found in limits.items():
-        print(f"\n{model}: the model alone {found['engine_per_s']:.1f} images/s, ", end="")
-        print(f"batch {found['batch_size']}")
-        for image, facts in found["images"].items():
-            print(
-                f"  {image:<14} decoder {facts['decoder_per_s']:.1f} images/s on all cores, "
-                f"{facts['decode_ms']:.2f} ms alone; decode and model {facts['raw_call_ms']:.2f} ms"
-            )
-
-
-def print_servers(model: str, servers: dict[str, Document]) -> None:
-    """Print the start, the end and the memory of each server with one model."""
-    for name, facts in servers.items():
-        stops = ", ".join(f"{start['stop_s']:.1f}" for start in facts["starts"])
-        print(
-            f"\n{model}, {name}: first 200 after {facts['first_answer_s']:.1f} s, "
-            f"ended in {stops} s, memory {facts['total_pss_mb']:.0f} MB in all"
-        )
-        for line in facts["starts"][0]["log"]:
-            print(f"  {line}")
-        for memory in facts["memory"]:
-            print(f"  {memory['rss_mb']:8.1f} MB resident  {memory['title']}")
-
-
-def format_side(side: Document) -> str:
-    """Return one server's column of the markdown table."""
-    rate, p50, p99 = (side[measure] for measure in MEASURES)
-    errors = f", {side['errors']} errors" if side["errors"] else ""
-    return f"{rate:.{0 if rate >= 50 else 1}f} ({p50:.0f} / {p99:.0f}){errors}"  # noqa: PLR2004 - digits that matter
-
-
-def print_row(words: list[str]) -> None:
-    """Print a row of a markdown table."""
-    print(f"| {' | '.join(words)} |")
-
-
-def print_markdown(cells: list[Document]) -> None:
-    """Print the closed loop as docs/performance-method.md has it."""
+def format_cells(cells: list[Document]) -> str:
+    """Return the closed loop: a row for each cell, with the ratio of the first server to others."""
     names = list(cells[0]["servers"])
-    columns = [f"{name}: requests/s (p50 / p99 ms)" for name in names]
-    ratios = [f"{names[0]} over {name}" for name in names[1:]]
-    head = ["model", "image", "connections", "limit", *columns, *ratios]
-    print()
-    print_row(head)
-    print(f"|{'---|' * len(head)}")
+    columns = [f"{name}: requests/s [spread] (p50 / p99 ms) of limit" for name in names]
+    rows = []
     for cell in cells:
-        where = [cell["model"], cell["image"], str(cell["concurrency"])]
-        sides = [format_side(side) for side in cell["servers"].values()]
-        shown = [format_ratio(cell, name) for name in names[1:]]
-        print_row([*where, f"{cell['limit_per_s']:.0f}", *sides, *shown])
+        row = [cell["model"], cell["image"], cell["concurrency"], f"{cell['limit_per_s']:.0f}"]
+        for side in cell["servers"].values():
+            figures = SIDE.format(**side, low=side["spread"][0], high=side["spread"][1])
+            row.append(figures + (f", {side['errors']} errors" if side["errors"] else ""))
+        ratios = ((found["ratio"], *found["spread"]) for found in cell["ratios"].values())
+        rows.append([*row, *("{:.2f} ({:.2f} to {:.2f})".format(*ratio) for ratio in ratios)])
+    columns += [f"{names[0]} over {name}" for name in names[1:]]
+    return format_table(["model", "image", "connections", "limit", *columns], rows)
 
 
-def print_open_markdown(rows: list[Document]) -> None:
-    """Print the open loop as docs/performance-method.md has it."""
+def format_open(rows: list[Document]) -> str:
+    """Return the open loop: a row for each image and share of the capacity."""
     names = list(rows[0]["servers"])
-    head = [
-        "image",
-        "share",
-        "offered/s",
-        *[f"{name}: p50 / p99 ms (p99 spread)" for name in names],
-    ]
-    print()
-    print_row(head)
-    print(f"|{'---|' * len(head)}")
-    for row in rows:
-        where = [row["image"], f"{row['share']:.0%}", f"{row['offered_per_s']:.0f}"]
-        sides = [row["servers"][name] for name in names]
-        shown = [
-            "{:.0f} / {:.0f} ({:.0f} to {:.0f})".format(
-                side["p50_ms"], side["p99_ms"], *side["p99_spread"]
-            )
-            for side in sides
-        ]
-        print_row([*where, *shown])
+    columns = [f"{name}: p50 / p99 ms (p99 spread), client late by" for name in names]
+    shown = "{p50_ms:.0f} / {p99_ms:.0f} ({spread[0]:.0f} to {spread[1]:.0f}), {late_p99_ms:.1f}"
+    return format_table(
+        ["image", "share", "offered/s", *columns],
+        [
+            [row["image"], f"{row['share']:.0%}", f"{row['offered_per_s']:.0f}"]
+            + [shown.format(**row["servers"][name]) for name in names]
+            for row in rows
+        ],
+    )
+
+
+def format_servers(document: Document) -> str:
+    """Return the starts, the ends and the memory of each server with each model."""
+    rows = []
+    for model, servers in document["servers"].items():
+        for name, facts in servers.items():
+            keys = ("first_answer_s", "stop_s")
+            times = [", ".join(f"{one[key]:.1f}" for one in facts["starts"]) for key in keys]
+            rows.append([model, name, *times, f"{facts['total_pss_mb']:.0f}"])
+    return format_table(["model", "server", "first 200 after s", "ended in s", "memory MB"], rows)
 
 
 def print_document(document: Document) -> None:
     """Print all tables."""
-    print_cells(document["cells"])
+    for model, limits in document["limits"].items():
+        print(f"\n{model}, without a server: {limits}")
+    print(f"\n{format_servers(document)}")
+    print(f"\n{format_cells(document['cells'])}")
     if document["open"]:
-        print_open(document["open"])
-    print_limits(document["limits"])
-    for model, servers in document["servers"].items():
-        print_servers(model, servers)
-    print_markdown(document["cells"])
+        print(f"\n{format_open(document['open'])}")
+
+
+def draw_closed(cells: list[Document], path: Path) -> None:
+    """Draw requests/s by server and connections, a panel for each model and image."""
+    keys = dict.fromkeys((cell["model"], cell["image"], cell["limit_per_s"]) for cell in cells)
+    panels = []
+    for model, image, limit in keys:
+        mine = [cell for cell in cells if (cell["model"], cell["image"]) == (model, image)]
+        bars = {
+            name: [(cell["servers"][name][RATE], cell["servers"][name]["spread"]) for cell in mine]
+            for name in mine[0]["servers"]
+        }
+        ticks = [str(cell["concurrency"]) for cell in mine]
+        panels.append(make_bars(f"{model}, {image}, limit {limit:.0f}", ticks, bars))
+    columns = len({image for _, image, _ in keys})
+    title = "Requests/s by connections, closed loop"
+    draw_panels(title, panels, columns, path)
+
+
+def draw_open(rows: list[Document], path: Path) -> None:
+    """Draw p50 and p99 by share of the capacity, a panel for each image."""
+    panels = []
+    for image in dict.fromkeys(row["image"] for row in rows):
+        mine = [row for row in rows if row["image"] == image]
+        bars: dict[str, list[Bar]] = {server: [] for server in mine[0]["servers"]}
+        for row in mine:
+            for server, side in row["servers"].items():
+                p50 = side["p50_ms"]
+                bars[server] += [(p50, [p50]), (side[P99], side["spread"])]
+        ticks = [f"{rank}\n{row['share']:.0%}" for row in mine for rank in ("p50", "p99")]
+        panels.append(make_bars(f"digits, {image}", ticks, bars))
+    title = "Milliseconds from when a request was due, open loop, by share of capacity"
+    draw_panels(title, panels, len(panels), path)
+
+
+def draw_document(document: Document, run: str) -> None:
+    """Draw both loops; the whole matrix into docs/, any other beside its results."""
+    start = DOCS / "bench" if run == "matrix" else RESULTS / run
+    draw_closed(document["cells"], start.with_name(f"{start.name}-closed.png"))
     if document["open"]:
-        print_open_markdown(document["open"])
+        draw_open(document["open"], start.with_name(f"{start.name}-open.png"))

@@ -1,26 +1,20 @@
-"""From rounds to medians, spreads and ratios. Knows no process, no wire and no paper.
+"""From rounds to medians, spreads and ratios. Knows no process, no connection and no table.
 
 The first server of a run is the subject; a ratio is its requests/s over those of another.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
-from bench.kit.lifecycle import Running
-from bench.kit.openloop import OpenResult
-from bench.kit.processes import Memory
-from bench.kit.servers import Scores
-from bench.kit.wrk import Result
+from bench.compare.loads import Result
+from bench.kit.results import BenchError, Document
+from bench.kit.servers import Running, Scores
 
-RATE = "requests_per_s"
-MEASURES = (RATE, "p50_ms", "p99_ms")
-OPEN_MEASURES = ("p50_ms", "p99_ms", "late_p99_ms")
-INGRESS = ("ServeReplica", "Ingress")
-CLASSIFIER = ("ServeReplica", "Classifier")
-
-Document = dict[str, Any]
+RATE, P99 = "requests_per_s", "p99_ms"
+MEASURES = (RATE, "p50_ms", P99)
+OPEN_MEASURES = ("p50_ms", P99, "late_p99_ms")
+TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -30,7 +24,7 @@ class Turn:
     model: str
     running: Running
     results: list[Result]
-    memory: list[Memory]
+    memory: list[dict[str, str | float]]
     answers: dict[str, Scores]
 
     @property
@@ -39,79 +33,85 @@ class Turn:
         return self.running.server.name
 
 
-@dataclass(frozen=True)
-class OpenTurn:
-    """One server in one round of the open loop."""
+def check_answers(turns: list[Turn]) -> dict[str, float]:
+    """Return the largest difference of a score of each server from the first, over all pictures.
 
-    name: str
-    results: list[OpenResult]
+    Compared are the labels that either names first; one that is not named is 1 apart. Random
+    weights give near ties, so a leader must only be among the first of the other.
+
+    Raises:
+        BenchError: it is larger than the tolerance, where the scores must be the same.
+    """
+    first, *others = turns
+    worst: dict[str, float] = {}
+    for turn in others:
+        for picture, scores in turn.answers.items():
+            one, other = first.answers[picture], scores
+            leaders = {max(side, key=side.__getitem__) for side in (one, other)}
+            named = one.keys() & other.keys()
+            difference = max(abs(one[x] - other[x]) if x in named else 1.0 for x in leaders)
+            worst[turn.name] = max(worst.get(turn.name, 0.0), difference)
+            if turn.running.server.is_exact and difference > TOLERANCE:
+                raise BenchError(
+                    f"{turn.model}, {picture}: {first.name} says {first.answers[picture]}, "
+                    f"{turn.name} says {scores}: they do not serve the same"
+                )
+    return worst
 
 
-def summarize_cell(results: list[Result]) -> Document:
-    """Return the median over rounds, the spread and all errors of one server in one cell."""
-    seen = {name: [getattr(result, name) for result in results] for name in MEASURES}
-    medians = {name: round(median(values), 2) for name, values in seen.items()}
-    rates = seen[RATE]
-    errors = sum(result.errors for result in results)
-    return {**medians, "spread": [min(rates), max(rates)], "errors": errors, "rounds": rates}
+def summarize(
+    turns: list[Turn], measures: tuple[str, ...], spread: str
+) -> dict[tuple[str, float], dict[str, Document]]:
+    """Return each server by image and load: medians, the spread of one measure, all errors."""
+    groups: dict[tuple[str, float], dict[str, list[Result]]] = {}
+    for turn in turns:
+        for result in turn.results:
+            sides = groups.setdefault((result.image, result.load), {})
+            sides.setdefault(turn.name, []).append(result)
 
+    def merge(rounds: list[Result]) -> Document:
+        values = [getattr(result, spread) for result in rounds]
+        found = {name: round(median(getattr(r, name) for r in rounds), 2) for name in measures}
+        found |= {"spread": [min(values), max(values)], "rounds": values}
+        return found | {"errors": sum(result.errors for result in rounds)}
 
-def divide_rates(one: float, other: float) -> float:
-    """Return how many times the requests/s of the other the one did; 0 when the other did none."""
-    return round(one / other, 2) if other else 0.0
+    return {
+        key: {name: merge(rounds) for name, rounds in sides.items()}
+        for key, sides in groups.items()
+    }
 
 
 def compare_sides(subject: Document, other: Document) -> Document:
-    """Return the ratio of the medians and the spread of the ratios of the rounds."""
-    ratios = [divide_rates(*p) for p in zip(subject["rounds"], other["rounds"], strict=True)]
-    ratio = divide_rates(subject[RATE], other[RATE])
+    """Return the ratio of the medians and the spread of the ratios; 0 when the other did none."""
+
+    def divide(one: float, by: float) -> float:
+        return round(one / by, 2) if by else 0.0
+
+    ratios = list(map(divide, subject["rounds"], other["rounds"]))
+    ratio = divide(subject[RATE], other[RATE])
     return {"ratio": ratio, "spread": [min(ratios), max(ratios)]}
 
 
-def compare_cell(turns: list[Turn], image: str, concurrency: int) -> Document:
-    """Return one cell of one model: every server, and the first over each other."""
-    names = list(dict.fromkeys(turn.name for turn in turns))
-    sides = {
-        name: summarize_cell(
-            [
-                result
-                for turn in turns
-                for result in turn.results
-                if (turn.name, result.image, result.concurrency) == (name, image, concurrency)
-            ]
-        )
-        for name in names
-    }
-    subject, *others = names
-    return {
-        "model": turns[0].model,
-        "image": image,
-        "concurrency": concurrency,
-        "servers": sides,
-        "ratios": {name: compare_sides(sides[subject], sides[name]) for name in others},
-    }
-
-
-def compare_cells(turns: list[Turn]) -> list[Document]:
-    """Return the cells of one model, in the order they were measured."""
-    cells = dict.fromkeys((r.image, r.concurrency) for turn in turns for r in turn.results)
-    return [compare_cell(turns, *cell) for cell in cells]
-
-
-def add_limits(cells: list[Document], limits: Document) -> None:
-    """Add to each cell the limit and what part of it each server reaches.
+def compare_cells(turns: list[Turn], limits: Document) -> list[Document]:
+    """Return the cells of one model: every server, and the ratio of the first over each other.
 
     The limit is the lower of the decoder on all cores and the model alone. With one connection a
     lone request is compared with one call of both: how many milliseconds the server adds.
     """
-    for cell in cells:
-        image = limits["images"][cell["image"]]
-        limit = min(image["decoder_per_s"], limits["engine_per_s"])
-        cell["limit_per_s"] = limit
-        for side in cell["servers"].values():
+    cells = []
+    for (image, connections), sides in summarize(turns, MEASURES, RATE).items():
+        found = limits["images"][image]
+        limit = min(found["decoder_per_s"], limits["engine_per_s"])
+        for side in sides.values():
             side["of_limit"] = round(side[RATE] / limit, 2)
-            if cell["concurrency"] == 1:
-                side["added_ms"] = round(side["p50_ms"] - image["raw_call_ms"], 2)
+            if connections == 1:
+                side["added_ms"] = round(side["p50_ms"] - found["raw_call_ms"], 2)
+        subject, *others = sides
+        cell = {"model": turns[0].model, "image": image, "concurrency": connections}
+        cell |= {"limit_per_s": limit, "servers": sides}
+        cell["ratios"] = {name: compare_sides(sides[subject], sides[name]) for name in others}
+        cells.append(cell)
+    return cells
 
 
 def find_capacity(cells: list[Document], image: str, names: Iterable[str]) -> float:
@@ -121,56 +121,27 @@ def find_capacity(cells: list[Document], image: str, names: Iterable[str]) -> fl
     return min(float(busiest["servers"][name][RATE]) for name in names)
 
 
-def summarize_open(turns: list[OpenTurn]) -> list[Document]:
+def summarize_open(turns: list[Turn]) -> list[Document]:
     """Return one row for each image and share: the medians of each server over the rounds."""
-    rows: dict[tuple[str, float], Document] = {}
+    offered = {(one.image, one.load): one.requests_per_s for t in turns for one in t.results}
+    return [
+        {"image": key[0], "share": key[1], "offered_per_s": offered[key], "servers": sides}
+        for key, sides in summarize(turns, OPEN_MEASURES, P99).items()
+    ]
+
+
+def summarize_servers(turns: list[Turn]) -> Document:
+    """Return the starts, the ends and the memory of each server with one model."""
+    servers: dict[str, Document] = {}
     for turn in turns:
-        for result in turn.results:
-            row = rows.setdefault(
-                (result.image, result.share),
-                {
-                    "image": result.image,
-                    "share": result.share,
-                    "offered_per_s": result.offered_per_s,
-                    "servers": {},
-                },
-            )
-            row["servers"].setdefault(turn.name, []).append(result)
-    for row in rows.values():
-        row["servers"] = {name: summarize_paces(seen) for name, seen in row["servers"].items()}
-    return list(rows.values())
-
-
-def summarize_paces(results: list[OpenResult]) -> Document:
-    """Return the medians over the rounds, the spread of the p99 and all errors."""
-    medians = {
-        name: round(median(getattr(result, name) for result in results), 2)
-        for name in OPEN_MEASURES
-    }
-    p99 = [result.p99_ms for result in results]
-    errors = sum(result.errors for result in results)
-    return {**medians, "p99_spread": [min(p99), max(p99)], "errors": errors}
-
-
-def find_resident(turns: list[Turn], words: tuple[str, ...]) -> float | None:
-    """Return the most MB that a process with these words in its title held, in any round."""
-    sizes = [m.rss_mb for turn in turns for m in turn.memory if all(w in m.title for w in words)]
-    return max(sizes, default=None)
-
-
-def summarize_server(turns: list[Turn]) -> Document:
-    """Return the starts, the ends and the memory of one server with one model."""
-    starts = [turn.running for turn in turns]
-    return {
-        "first_answer_s": round(median(start.first_answer_s for start in starts), 2),
-        "starts": [
-            {"health_s": round(start.health_s, 2), "first_answer_s": round(start.first_answer_s, 2)}
-            | {"stop_s": round(start.stop_s, 2), "left": start.left, "log": start.start_log}
-            for start in starts
-        ],
-        "ingress_rss_mb": find_resident(turns, INGRESS),
-        "classifier_rss_mb": find_resident(turns, CLASSIFIER),
-        "total_pss_mb": round(sum(memory.pss_mb for memory in turns[-1].memory), 1),
-        "memory": [asdict(memory) for memory in turns[-1].memory],
-        "answers": turns[0].answers,
-    }
+        one = turn.running
+        facts = servers.setdefault(turn.name, {"starts": [], "answers": turn.answers})
+        facts["starts"].append(
+            {"health_s": round(one.health_s, 2), "first_answer_s": round(one.first_answer_s, 2)}
+            | {"stop_s": round(one.stop_s, 2), "left": one.left}
+        )
+        facts["memory"] = turn.memory
+        facts["total_pss_mb"] = round(sum(float(m["pss_mb"]) for m in turn.memory), 1)
+    for name, difference in check_answers(turns).items():
+        servers[name]["largest_score_difference"] = difference
+    return servers

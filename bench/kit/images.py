@@ -6,19 +6,19 @@ where a photograph is smooth and noisy where it is noisy, so that decoding costs
 
 import io
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-SAMPLES = Path(__file__).resolve().parents[2] / "app" / "demo" / "samples"
+from tests.support.service import SAMPLES
+
 SIZES = {"jpeg": (640, 480), "12mp": (4000, 3000)}
 IMAGES = ("png", *SIZES)
 SEED = 7
 QUALITY = 90
 BLOBS = ((40, 60.0), (10, 25.0), (1, 3.0))  # radius in pixels, spread in grey levels
 BOUNDARY = "vitrine-bench"
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 @dataclass(frozen=True)
@@ -41,32 +41,21 @@ class Picture:
 
 def make_picture(name: str) -> Picture:
     """Return one of IMAGES."""
-    return read_sample(SAMPLES) if name == "png" else draw_photograph(*SIZES[name])
-
-
-def read_sample(folder: Path) -> Picture:
-    """Return the first bundled sample, a 64x64 PNG."""
-    return Picture("64x64 PNG", min(folder.glob("*.png")).read_bytes(), "image/png")
-
-
-def draw_noise(
-    generator: np.random.Generator, size: tuple[int, int], radius: int, spread: float
-) -> NDArray[np.float32]:
-    """Return ``[height, width, 3]`` noise blurred to blobs of the radius, in grey levels."""
-    noise = generator.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    blurred = Image.fromarray(noise).filter(ImageFilter.GaussianBlur(radius))
-    values = np.asarray(blurred, np.float32)
-    return np.asarray(spread * (values - values.mean()) / values.std())
+    if name == "png":
+        return Picture("64x64 PNG", min(SAMPLES.glob("*.png")).read_bytes(), "image/png")
+    return draw_photograph(*SIZES[name])
 
 
 def draw_photograph(width: int, height: int) -> Picture:
-    """Return a JPEG: a gradient under noise at three scales."""
+    """Return a JPEG: a gradient under noise, blurred to blobs of three sizes."""
     generator = np.random.default_rng(SEED)
     down = np.linspace(0, 1, height, dtype=np.float32).reshape(-1, 1).repeat(width, axis=1)
     right = np.linspace(0, 1, width, dtype=np.float32).reshape(1, -1).repeat(height, axis=0)
     pixels = 255 * np.stack([down, right, 1 - down], axis=-1) * 0.6 + 50
     for radius, spread in BLOBS:
-        pixels += draw_noise(generator, (width, height), radius, spread)
+        noise = Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        values = np.asarray(noise.filter(ImageFilter.GaussianBlur(radius)), np.float32)
+        pixels += spread * (values - values.mean()) / values.std()
     buffer = io.BytesIO()
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=QUALITY)
     return Picture(f"{width}x{height} JPEG", buffer.getvalue(), "image/jpeg")

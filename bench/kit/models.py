@@ -1,6 +1,7 @@
 """The checkpoints that are served: the bundled digits, and ViT-Ti/16 and ViT-B/16 at 224 pixels.
 
-The last two get seeded random weights, once, in an ignored folder. Loads no torch.
+The last two get seeded random weights, once, in an ignored folder, by a process of its own: the
+benchmark itself loads no torch.
 """
 
 import shutil
@@ -10,11 +11,19 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.kit.servers import ROOT, BenchError
+from bench.kit.results import BenchError
+from tests.support.service import ROOT
 
 BUNDLED = ROOT / "app" / "demo" / "checkpoint"
 FOLDER = ROOT / "bench" / ".models"
 MODELS = ("digits", "tiny", "base")
+TINY = {"hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768}
+SHAPES: dict[str, dict[str, int]] = {"tiny": TINY, "base": {}}
+"""What differs from ViT-B/16, which is what ViTConfig gives."""
+
+EDGE, LABELS, SEED = 224, 1000, 0
+HEAD_SPREAD = 0.2
+"""Of the last layer's weights: at ViT's own 0.02 all labels score alike and any answer is right."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +34,8 @@ class Checkpoint:
         name: for the tables.
         folder: what ``save_pretrained`` wrote.
         is_small: its batches take some milliseconds. wrk drives it, and the peers run it on one
-            torch thread; a large one is counted to the last answer, and
-            the peers give torch all cores.
+            torch thread; a large one is counted to the last answer, and the peers give torch all
+            cores.
     """
 
     name: str
@@ -40,7 +49,12 @@ def find_checkpoint(name: str) -> Checkpoint:
         return Checkpoint(name, BUNDLED, is_small=True)
     folder = FOLDER / name
     if not folder.exists():
-        make_checkpoint(name, folder)
+        print(f"making random weights for {name}, once", file=sys.stderr)
+        FOLDER.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=FOLDER) as made:
+            command = (sys.executable, "-m", "bench.kit.models", name, made)
+            subprocess.run(command, check=True, cwd=ROOT, stdout=sys.stderr)
+            shutil.copytree(made, folder)
     return Checkpoint(name, folder, is_small=False)
 
 
@@ -51,11 +65,23 @@ def find_folder(path: Path) -> Checkpoint:
     return Checkpoint(path.resolve().name, path.resolve(), is_small=False)
 
 
-def make_checkpoint(name: str, folder: Path) -> None:
-    """Make the checkpoint beside its place and move it there when it is whole."""
-    print(f"making random weights for {name}, once", file=sys.stderr)
-    FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=FOLDER) as made:
-        command = (sys.executable, "-m", "bench.kit.weights", name, made)
-        subprocess.run(command, check=True, cwd=ROOT, stdout=sys.stderr)
-        shutil.copytree(made, folder)
+def write_checkpoint(name: str, folder: str) -> None:
+    """Write the model of that shape, with seeded random weights, and its processor."""
+    import torch  # noqa: PLC0415 - in the process of its own alone
+    from transformers import (  # noqa: PLC0415
+        ViTConfig,
+        ViTForImageClassification,
+        ViTImageProcessor,
+    )
+
+    torch.manual_seed(SEED)
+    config = ViTConfig(image_size=EDGE, patch_size=16, num_labels=LABELS, **SHAPES[name])
+    model = ViTForImageClassification(config)
+    torch.nn.init.normal_(model.classifier.weight, std=HEAD_SPREAD)
+    model.save_pretrained(folder)
+    size, half = {"height": EDGE, "width": EDGE}, [0.5] * 3
+    ViTImageProcessor(size=size, image_mean=half, image_std=half).save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    write_checkpoint(*sys.argv[1:])

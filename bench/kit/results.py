@@ -1,13 +1,62 @@
-"""Results: one JSON object a run, kept in bench/results."""
+"""Results: one JSON object for each run, kept in bench/results with the machine it ran on."""
 
 import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
 
-from bench.compare.summary import Document
-from bench.kit.servers import ROOT
+import psutil
+
+from tests.support.service import ROOT
+
+PACKAGES = ("ray", "fastapi", "torch", "transformers", "pillow", "uvicorn", "uvloop", "httptools")
+
+
+def compute_steal(before: tuple[float, ...]) -> float:
+    """Return the percent of CPU time since `before` (psutil.cpu_times) that other machines took."""
+    now = psutil.cpu_times()
+    total = sum(now[:8]) - sum(before[:8])
+    return round(100 * (now.steal - before[7]) / max(total, 1), 1)
+
+
+def describe_machine(packages: Sequence[str] = PACKAGES) -> dict[str, object]:
+    """Return where something was measured; the commit is marked when files differ from it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    processors = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    command = ("git", "-C", ROOT, "describe", "--always", "--dirty")
+    revision = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    installed = {one.name.lower(): one.version for one in distributions()}
+    return {
+        "platform": platform.platform(),
+        "processor": processors[0] if processors else platform.machine(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "load_average_before": [round(value, 2) for value in os.getloadavg()],
+        "python": platform.python_version(),
+        "vitrine": revision or None,
+        "packages": {name: installed.get(name) for name in packages},
+    }
+
 
 RESULTS = ROOT / "bench" / "results"
 DOCS = ROOT / "docs"
+
+Document = dict[str, Any]
+"""What one run found, as it is saved."""
+
+
+class BenchError(Exception):
+    """The benchmark cannot go on; the message says why."""
+
+
+def start_document(benchmark: str) -> Document:
+    """Return the head of a run's document: when it started, and on what machine."""
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"benchmark": benchmark, "started": started, "machine": describe_machine()}
 
 
 def save(document: Document, run: str) -> None:
@@ -17,3 +66,20 @@ def save(document: Document, run: str) -> None:
     (RESULTS / name).write_text(json.dumps(document, indent=1) + "\n")
     print(f"\nkept in bench/results/{name}")
     print(json.dumps(document))
+
+
+def run_rounds(measures: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Measure everything once unseen, then in alternating rounds: every other goes backwards."""
+    seen: dict[str, list[float]] = {name: [] for name in measures}
+    for number in range(1 + rounds):
+        for name in list(measures)[:: 1 if number % 2 else -1]:
+            value = measures[name]()
+            if number:
+                seen[name].append(round(value, 2))
+    return seen
+
+
+def format_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table in Markdown."""
+    lines = [f"| {' | '.join(map(str, row))} |" for row in rows]
+    return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *lines])

@@ -1,39 +1,39 @@
-"""Vitrine and what every server of the benchmark is: how it is started and where it answers.
+"""A server of a benchmark: started, asked, and stopped with all its processes.
 
-All have the same shape, so any can be compared. Knows no load, no process and no table.
+All have the same shape, so any can be compared. Knows no load and no table.
 """
 
+import contextlib
 import json
-import os
 import signal
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from pathlib import Path
 
-from bench.kit.images import BOUNDARY, Picture
+import httpx
+import psutil
+
+from bench.kit.images import FORM, Picture
+from bench.kit.results import BenchError
 from tests.support.ports import find_port
+from tests.support.service import Service, make_environment, start_process
 
-ROOT = Path(__file__).resolve().parents[2]
-ANSWER_LIMIT_S = 60.0
+ANSWER_LIMIT_S, START_LIMIT_S, POLL_S = 60.0, 120.0, 0.1
+LOG_TAIL = 20
 
+MB = 1 << 20
 Scores = dict[str, float]
 """The labels that a server names first, with their scores."""
-
-
-class BenchError(Exception):
-    """The benchmark cannot go on; the message says why."""
 
 
 @dataclass(frozen=True)
 class Server:
     """How to start one server, where it answers, and the signal that ends it within the limit.
 
-    Attributes:
-        is_exact: its scores must be those of the others; not so where settings change them.
+    The scores of an exact one must be those of the others; settings may change them.
     """
 
     name: str
@@ -50,42 +50,36 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
 
-def read_environment() -> dict[str, str]:
-    """Return our environment without Vitrine's settings."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("VITRINE_")}
+@dataclass
+class Running:
+    """A server that has answered; the last two fields are known once it has been stopped."""
+
+    server: Server
+    service: Service
+    health_s: float = 0.0
+    first_answer_s: float = 0.0
+    stop_s: float = 0.0
+    left: int = 0
 
 
 def make_vitrine(folder: Path, settings: Mapping[str, str] | None = None) -> Server:
-    """Return Vitrine as it comes, but for its address, its model and the settings given."""
+    """Return Vitrine with its default settings and those given, which are part of its name."""
     port, changes = find_port(), dict(settings or {})
     env = {"VITRINE_HOST": "127.0.0.1", "VITRINE_PORT": str(port), "VITRINE_MODEL": str(folder)}
     command = (sys.executable, "-m", "app.cli.main", "serve")
-    return Server(name_variant(changes), command, port, env | changes, is_exact=not changes)
-
-
-def make_silent(folder: Path) -> Server:
-    """Return Vitrine without its log line for each request."""
-    port = find_port()
-    vitrine = make_vitrine(folder)
-    env = {**vitrine.env, "VITRINE_PORT": str(port), "VITRINE_LOG_LEVEL": "warning"}
-    return Server("silent", vitrine.command, port, env)
-
-
-def name_variant(settings: Mapping[str, str]) -> str:
-    """Return ``vitrine``, with the values of its settings; of a path the last part."""
-    return " ".join(["vitrine", *(Path(value).name for value in settings.values())])
+    name = " ".join(["vitrine", *(Path(value).name for value in changes.values())])
+    return Server(name, command, port, env | changes, is_exact=not changes)
 
 
 def ask(url: str, picture: Picture | None = None) -> bytes | None:
-    """Return the body of a 200, or nothing; a picture is sent as a multipart form."""
-    headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"} if picture else {}
-    request = urllib.request.Request(url, picture.body() if picture else None, headers)
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(request, timeout=ANSWER_LIMIT_S) as answer:
-            return bytes(answer.read()) if answer.status == HTTPStatus.OK else None
-    except (urllib.error.URLError, OSError):
-        return None
+    """Return the body of a 200, or None; a picture is sent as a multipart form."""
+    method, body, headers = "GET", None, {}
+    if picture:
+        method, body, headers = "POST", picture.body(), {"Content-Type": FORM}
+    with contextlib.suppress(httpx.HTTPError), httpx.Client(trust_env=False) as client:
+        answer = client.request(method, url, content=body, headers=headers, timeout=ANSWER_LIMIT_S)
+        return answer.content if answer.status_code == httpx.codes.OK else None
+    return None
 
 
 def classify(server: Server, picture: Picture) -> Scores:
@@ -94,3 +88,84 @@ def classify(server: Server, picture: Picture) -> Scores:
     if body is None:
         raise BenchError(f"{server.name} does not answer the {picture.name}")
     return {str(best["label"]): float(best["score"]) for best in json.loads(body)["predictions"]}
+
+
+@contextlib.contextmanager
+def run_server(server: Server, picture: Picture) -> Iterator[Running]:
+    """Start the server, hand it out once it has classified the picture, and stop it."""
+    env, started = make_environment() | dict(server.env), time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="vitrine-bench-") as folder,
+        start_process(Path(folder), list(server.command), server.port, env) as service,
+    ):
+        running = Running(server, service)
+        try:
+            wait_for(running, "/health")
+            running.health_s = time.monotonic() - started
+            wait_for(running, "/predict", picture)
+            running.first_answer_s = time.monotonic() - started
+            yield running
+        finally:
+            running.stop_s, running.left = stop(running)
+
+
+def wait_for(running: Running, path: str, picture: Picture | None = None) -> None:
+    """Return at the first 200; a server that dies or takes too long is an error with its log."""
+    url, limit = running.server.url + path, time.monotonic() + START_LIMIT_S
+    while ask(url, picture) is None:
+        status = running.service.process.poll()
+        if status is not None or time.monotonic() > limit:
+            log = running.service.read_log() + running.service.output.read_text()
+            tail = "\n".join(log.splitlines()[-LOG_TAIL:])
+            raise BenchError(f"{url} gave no 200 (exit status {status}):\n{tail}")
+        time.sleep(POLL_S)
+
+
+def stop(running: Running) -> tuple[float, int]:
+    """Ask the server to end; return the seconds it took and how many processes outlived the limit.
+
+    Those are killed when the server's context ends.
+    """
+    server, service, started = running.server, running.service, time.monotonic()
+    service.process.send_signal(server.stop_signal)
+    limit = started + server.stop_limit_s
+    while (left := len(service.list_processes())) and time.monotonic() < limit:
+        service.process.poll()
+        time.sleep(POLL_S)
+    return time.monotonic() - started, left
+
+
+def read_title(process: psutil.Process) -> str:
+    """Return a short title without paths: ``ray::...``, ``python -m app.cli.main`` or a program."""
+    words = process.cmdline() or [process.name()]
+    if words[0].startswith("ray::"):
+        return " ".join(words).strip()
+    script = next((Path(word).name for word in words[1:] if word.endswith(".py")), "")
+    module = f"-m {words[words.index('-m') + 1]}" if "-m" in words[:-1] else ""
+    return " ".join(filter(None, (Path(words[0]).name, script, module)))
+
+
+def measure_memory(service: Service) -> list[dict[str, str | float]]:
+    """Return the resident memory of every process of a server, the largest first.
+
+    Pss shares common pages fairly, so only pss adds up.
+    """
+    found: list[tuple[float, float, str]] = []
+    for process in service.list_processes():
+        with contextlib.suppress(psutil.Error):
+            memory = process.memory_full_info()
+            rss, pss = round(memory.rss / MB, 1), round(memory.pss / MB, 1)
+            found.append((rss, pss, read_title(process)))
+    return [
+        {"title": title, "rss_mb": rss, "pss_mb": pss} for rss, pss, title in sorted(found)[::-1]
+    ]
+
+
+def find_replicas(service: Service, deployment: str) -> set[int]:
+    """Return the ids of the processes of a deployment's replicas."""
+    title, found = f"ServeReplica:vitrine:{deployment}", set()
+    for process in service.list_processes():
+        with contextlib.suppress(psutil.Error):
+            if title in read_title(process):
+                found.add(process.pid)
+    return found

@@ -1,145 +1,92 @@
 """Soak a service: ``make soak``, 100,000 mixed requests, and whether anything leaks.
 
 One `vitrine serve` of its own gets good, bad, slow and broken requests. What its processes hold is
-sampled all along, and at rest before and after. The last line of stdout is one JSON document, kept
+sampled all along, and at rest before and after. The last line of stdout is one JSON object, kept
 in bench/results; the exit status is 1 where anything grew, was left, or was answered wrongly.
 """
 
 import argparse
 import asyncio
-import contextlib
-import secrets
-import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-from app.limits import Limits, derive_limits
-from app.settings import Settings
-from bench.compare.summary import Document
 from bench.kit.images import make_picture
-from bench.kit.lifecycle import Running, run_server
-from bench.kit.machine import describe_machine
 from bench.kit.models import find_checkpoint
-from bench.kit.processes import read_text
-from bench.kit.results import save
-from bench.kit.servers import ROOT, BenchError, Server, make_vitrine
-from bench.soak.bodies import draw_large, list_pictures
-from bench.soak.figure import draw_memory
+from bench.kit.results import DOCS, RESULTS, BenchError, Document, save, start_document
+from bench.kit.servers import make_vitrine, run_server
 from bench.soak.load import Tally, send_all
-from bench.soak.places import fill_places, list_lost
-from bench.soak.report import (
-    describe_processes,
-    describe_tally,
-    list_growing,
-    print_answers,
-    print_processes,
-    print_rests,
-    print_tasks,
-)
-from bench.soak.rest import (
-    House,
-    compare_rests,
-    count_tasks,
-    list_more,
-    list_temp,
-    take_rest,
-    wait_for_rest,
-)
-from bench.soak.watch import Watch
+from bench.soak.report import describe_processes, draw_memory, list_growing, print_document
+from bench.soak.requests import draw_large, list_pictures
+from bench.soak.watch import Series, compare_rests, list_temp, take_rest, take_samples
+from tests.support.raw_requests import read_queue
+from tests.support.service import Service
 
 REQUESTS = 100_000
 SAMPLES = 200
 ENDED = "a process that reads images has ended"
 """What the service logs when an image ends the process that reads it."""
 
-
-def make_server(folder: Path) -> Server:
-    """Return Vitrine as it comes; what it and Ray write goes to a folder of its own."""
-    server = make_vitrine(find_checkpoint("digits").folder)
-    places = {"TMPDIR": str(folder), "RAY_TMPDIR": str(folder)}
-    return replace(server, env={**server.env, **places})
+REST_S = 90.0
+"""HAProxy lets half of its idle connections to a replica go every 5 s: 250 took 55 s."""
 
 
-@contextlib.contextmanager
-def make_folder() -> Iterator[Path]:
-    """Make a folder whose name is short: HAProxy takes 97 characters for the path of a socket."""
-    folder = Path(tempfile.gettempdir()) / f"s{secrets.token_hex(3)}"
-    folder.mkdir(mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def send_watched(running: Running, watch: Watch, numbers: range) -> Tally:
+def send_watched(service: Service, series: Series, numbers: range) -> Tally:
     """Send the requests of these numbers and sample the processes all along."""
 
     async def observe(done: int) -> None:
-        await asyncio.to_thread(watch.take, done)
+        await asyncio.to_thread(take_samples, service, series, done)
 
-    watch.take(0)
-    step = max(1, len(numbers) // SAMPLES)
-    return asyncio.run(send_all(running.server.port, numbers, step, observe))
+    take_samples(service, series, 0)
+    return asyncio.run(send_all(service.port, numbers, max(1, len(numbers) // SAMPLES), observe))
 
 
-def soak(running: Running, house: House, limits: Limits, options: argparse.Namespace) -> Document:
+def soak(service: Service, folder: Path, options: argparse.Namespace) -> Document:
     """Warm up, rest, send everything, rest again, and return what was found."""
+    series: Series = defaultdict(list)
     numbers = range(options.warm_up + options.requests)
-    warm = send_watched(running, Watch(house.root), numbers[: options.warm_up])
-    fill_places(running.server.port, limits)
-    wait_for_rest()
-    tasks = count_tasks(house)
-    wait_for_rest()
-    before, watch, started = take_rest(house), Watch(house.root), time.monotonic()
-    tally = send_watched(running, watch, numbers[options.warm_up :])
-    seconds = time.monotonic() - started
-    wait_for_rest()
-    after, tasks_after = take_rest(house), count_tasks(house)
-    document = {"requests": options.requests, "seconds": round(seconds, 1)}
-    document |= describe_tally(tally)
-    document["processes"] = describe_processes(watch.series)
-    document |= {"rest_before": before.as_dict(), "rest_after": after.as_dict()}
-    document |= {"tasks_before": tasks, "tasks_after": tasks_after}
-    document["places"] = fill_places(running.server.port, limits)
-    log = read_text(Path(f"/proc/{house.root}/fd/1"))
+    warm = send_watched(service, defaultdict(list), numbers[: options.warm_up])
+    time.sleep(options.rest)
+    before, started = take_rest(service, folder), time.monotonic()
+    tally = send_watched(service, series, numbers[options.warm_up :])
+    document: Document = {"seconds": round(time.monotonic() - started, 1)}
+    time.sleep(options.rest)
+    after = take_rest(service, folder)
+    document |= tally.as_dict() | {"processes": describe_processes(series)}
+    document |= {"rest_before": before, "rest_after": after}
+    document["queue"] = read_queue(service).model_dump()
+    log = service.read_log()
     document |= {"readers_ended": log.count(ENDED), "tracebacks": log.count("Traceback")}
     document["failures"] = [
         *warm.wrong,
         *tally.wrong,
         *list_growing(document["processes"]),
-        *compare_rests(before, after),
-        *list_more(tasks, tasks_after),
-        *list_lost(document["places"]),
+        *compare_rests(before, after, document["queue"]),
         *["tracebacks in the log"] * bool(document["tracebacks"]),
     ]
-    print_answers(document)
-    print_processes(document["processes"])
-    print_rests(before, after)
-    print_tasks(tasks, tasks_after)
+    print_document(document)
     return document
 
 
 def run_soak(options: argparse.Namespace) -> Document:
     """Start a service, soak it, stop it, and return the document."""
-    started, machine = datetime.now(UTC), describe_machine()
-    limits = derive_limits(Settings(_env_file=None))
+    document = start_document("soak") | vars(options)
     draw_large(), list_pictures()  # once, before any client would wait for them
-    with make_folder() as folder:
-        server = make_server(folder)
+    with tempfile.TemporaryDirectory(prefix="s") as name:  # short: a socket may have 97 characters
+        folder = Path(name)
+        server = make_vitrine(find_checkpoint("digits").folder)
+        own = {"TMPDIR": str(folder), "RAY_TMPDIR": str(folder)}  # and nobody else's
+        server = replace(server, env={**server.env, **own})
         with run_server(server, make_picture("png")) as running:
-            house = House(running.pid, folder)
-            document = soak(running, house, limits, options)
+            document |= soak(running.service, folder, options)
         left = list_temp(folder)
     document["failures"] += [f"{running.left} processes left"] * bool(running.left)
     document["failures"] += [f"left among temporary files: {name}" for name in left]
-    head = {"benchmark": "soak", "started": started.isoformat(timespec="seconds")}
-    return head | {"machine": machine} | document
+    return document
 
 
 def main() -> int:
@@ -147,6 +94,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
     parser.add_argument("--requests", type=int, default=REQUESTS, help="how many are sent")
     parser.add_argument("--warm-up", type=int, default=5000, help="how many are sent before")
+    parser.add_argument("--rest", type=float, default=REST_S, help="seconds before each count")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the service is stopped too
     try:
@@ -154,8 +102,8 @@ def main() -> int:
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
-    name = "soak" if options.requests == REQUESTS else f"soak-{options.requests}"
-    print(f"\ndrawn: {draw_memory(document, name).relative_to(ROOT)}")
+    name = "soak" if options.requests >= REQUESTS else "soak-part"
+    draw_memory(document, (DOCS if name == "soak" else RESULTS) / f"{name}.png")
     print("\nfailures:", *(document["failures"] or ["none"]), sep="\n  ")
     save(document, name)
     return 1 if document["failures"] else 0

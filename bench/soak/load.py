@@ -1,98 +1,108 @@
-"""All requests of the soak over some clients at once, and their answers counted by kind."""
+"""The soak's clients, good, hasty and slow ones, and a tally of their answers by kind."""
 
 import asyncio
-import itertools
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from bench.soak.clients import Answer, Client
-from bench.soak.kinds import Request, make_request
+from bench.kit.client import ANSWER_LIMIT_S, Pool
+from bench.kit.connections import Answer, connect
+from bench.kit.generator import run_closed
+from bench.kit.results import Document
+from bench.soak.requests import Manner, Request, make_request
 
 CLIENTS = 16
+PIECES = 6
+"""In how many pieces a slow body comes."""
+
 KEPT = 20
-"""Wrong answers that are told; the others are counted."""
+"""Wrong answers that are listed; the others are counted."""
 
 GONE, NOTHING = "gone", "no answer"
+Observe = Callable[[int], Awaitable[None]]
 
 
 @dataclass
 class Tally:
-    """Answers as they were counted.
+    """Answers by kind and status, the first wrong ones, requests sent again, the longest."""
 
-    Attributes:
-        answers: by kind and status.
-        wrong: those that are not allowed, with the number of the request.
-        again: requests sent once more, because an idle connection had been closed.
-    """
-
-    answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    answers: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     wrong: list[str] = field(default_factory=list)
     wrong_count: int = 0
-    again: int = 0
+    sent_again: int = 0
     longest_s: float = 0.0
     longest: str = ""
 
+    def as_dict(self) -> Document:
+        """Return the fields as JSON has them."""
+        return vars(self) | {"answers": dict(sorted(self.answers.items()))}
+
     def add(self, number: int, request: Request, answer: Answer | None, took_s: float) -> None:
-        """Count one answer, or that nobody waited for it."""
+        """Count one answer, or that the client did not wait for it."""
         status = GONE if answer is None else str(answer.status)
-        self.answers[request.kind, status] += 1
         if took_s > self.longest_s:
-            self.longest_s, self.longest = took_s, f"{number} {request.kind}: {status}"
-        if answer is not None and answer.status not in request.allowed:
-            self._refuse(f"{number} {request.kind}: {status} {answer.body[:200]!r}")
+            self.longest_s, self.longest = (
+                round(took_s, 2),
+                f"{number} {request.kind.name}: {status}",
+            )
+        is_wrong = answer is not None and answer.status not in request.kind.allowed
+        self._count(number, request, status, repr(answer.body[:200]) if answer and is_wrong else "")
 
-    def miss(self, number: int, request: Request, error: OSError | EOFError) -> None:
+    def miss(self, number: int, request: Request, error: OSError) -> None:
         """Count a request that got no answer; a client that leaves wants none."""
-        self.answers[request.kind, NOTHING if request.allowed else GONE] += 1
-        if request.allowed:
-            self._refuse(f"{number} {request.kind}: {NOTHING}: {error!r}")
+        status, wrong = (NOTHING, repr(error)) if request.kind.allowed else (GONE, "")
+        self._count(number, request, status, wrong)
 
-    def _refuse(self, message: str) -> None:
-        """Count what is wrong."""
-        self.wrong_count += 1
-        if len(self.wrong) < KEPT:
-            self.wrong.append(message)
+    def _count(self, number: int, request: Request, status: str, wrong: str) -> None:
+        """Count a status, and why it is wrong."""
+        self.answers[request.kind.name][status] += 1
+        self.wrong_count += bool(wrong)
+        if wrong and len(self.wrong) < KEPT:
+            self.wrong.append(f"{number} {request.kind.name}: {status} {wrong}")
 
 
-Observe = Callable[[int], Awaitable[None]]
+async def send_alone(port: int, request: Request) -> Answer | None:
+    """Send a request on a connection of its own; None where the client waits for no answer."""
+    connection = await connect(port)
+    try:
+        async with asyncio.timeout(ANSWER_LIMIT_S):
+            if request.manner is Manner.CRAWLS:
+                step = max(1, -(-len(request.body) // PIECES))
+                starts = range(0, len(request.body), step)
+                pieces = (request.body[start : start + step] for start in starts)
+                return await connection.send_pieces(request.head, pieces, request.pause_s)
+            if request.manner is Manner.CLOSES:
+                return await connection.send(request.head + request.body)
+            said = len(request.body) // (2 if request.manner is Manner.STOPS else 1)
+            connection.send(request.head + request.body[:said]).cancel()
+            await asyncio.sleep(request.pause_s)
+            return None
+    finally:
+        connection.close(reset=request.manner is Manner.LEAVES)
 
 
 async def send_all(port: int, numbers: range, step: int, observe: Observe) -> Tally:
-    """Send the requests of these numbers; ``observe`` is told each ``step`` of them."""
-    tally, left, done = Tally(), iter(numbers), itertools.count(1)
-    async with asyncio.TaskGroup() as clients:
-        for _ in range(CLIENTS):
-            clients.create_task(_send_in_turn(port, left, tally, _Steps(done, step, observe)))
-    return tally
+    """Send the requests of these numbers; ``observe`` is awaited after each ``step`` of them."""
+    tally, pool, done = Tally(), Pool(port, CLIENTS, resends=True), 0
 
-
-@dataclass(frozen=True)
-class _Steps:
-    """Counts the requests that are over."""
-
-    done: Iterator[int]
-    step: int
-    observe: Observe
-
-    async def count(self) -> None:
-        """Count one more."""
-        if (done := next(self.done)) % self.step == 0:
-            await self.observe(done)
-
-
-async def _send_in_turn(port: int, left: Iterator[int], tally: Tally, steps: _Steps) -> None:
-    """Send what is left, one after another."""
-    client = Client(port)
-    for number in left:
+    async def send(number: int) -> None:
+        nonlocal done
         request, started = make_request(number), time.perf_counter()
         try:
-            answer = await client.send(request)
-        except (OSError, EOFError) as error:  # TimeoutError is one
+            if request.manner is Manner.KEEPS:
+                answer: Answer | None = await pool.send(request.head + request.body)
+            else:
+                answer = await send_alone(port, request)
+        except OSError as error:  # TimeoutError is one
             tally.miss(number, request, error)
         else:
             tally.add(number, request, answer, time.perf_counter() - started)
-        await steps.count()
-    await client.close()
-    tally.again += client.again
+        done += 1
+        if done % step == 0:
+            await observe(done)
+
+    await run_closed(send, CLIENTS, numbers)
+    pool.close()
+    tally.sent_again = pool.resent
+    return tally

@@ -1,53 +1,65 @@
-"""The document of the soak, its verdict and its tables for people. Knows no process and no load."""
+"""The soak's findings about processes: growth, verdict, tables, plot. Knows no process and no load.
 
-from bench.compare.summary import Document
-from bench.kit.processes import Process
-from bench.soak.growth import measure_growth
-from bench.soak.load import Tally
-from bench.soak.rest import Counts, Rest
-from bench.soak.watch import COUNTED, Point
+Growth is the slope of a process's memory over the second half of the soak by Theil-Sen: the median
+slope between any two samples (Sen, 1968), which peaks do not bend.
+"""
 
-REPLACEABLE = {"reading process", "HAProxy"}
-"""Roles whose processes the service replaces itself: it is told, and no failure."""
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from scipy.stats import theilslopes
+
+from bench.kit.plots import draw_panels
+from bench.kit.results import Document, format_table
+from bench.soak.watch import COUNTED, HAPROXY, READER, Series
+
+REPLACEABLE = {READER, HAPROXY}
+"""Roles whose processes the service replaces itself: that is listed, and no failure."""
+
+FEWEST = 20
+"""Samples; the slope of a process that lived for fewer is not given."""
+
+CONFIDENCE = 0.95
+PER_REQUESTS = 10_000
+NOISE_MB = 2.0
+NOISE_SHARE = 0.01
+"""Growth over the measured half that is called noise: the larger of both; a share of its memory.
+
+The interval alone would not do: neighbouring samples are alike, so it comes out too narrow.
+"""
 
 
-def describe_process(points: list[Point], last: int) -> Document:
-    """Return the series of one process, and how it grew."""
-    points = sorted(points, key=lambda point: point[0])  # two samples may be taken at once
-    requests = [number for number, _ in points]
-    memory = [sample.memory_mb for _, sample in points]
-    growth = measure_growth(requests, memory)
-    return {
-        "role": points[0][1].role,
-        "requests": requests,
-        "memory_mb": memory,
-        "pss_mb": [sample.pss_mb for _, sample in points],
-        "growth": growth and growth.as_dict(),
-        "began_later": requests[0] > 0,
-        "ended_early": requests[-1] < last,
-    }
+def measure_growth(requests: Sequence[int], memory_mb: Sequence[float]) -> Document | None:
+    """Return the growth over the second half of the samples; None where they are too few.
+
+    The slope and its 95% interval are MB for each 10,000 requests; it is noise where it is not
+    above zero for sure, or by no more than noise.
+    """
+    half = len(requests) // 2
+    xs, ys = requests[half:], memory_mb[half:]
+    if len(xs) < FEWEST:
+        return None
+    found = theilslopes(ys, xs, CONFIDENCE)
+    slopes = (found.slope, found.low_slope, found.high_slope)
+    slope, low, high = (round(PER_REQUESTS * float(value), 3) for value in slopes)
+    grown_mb = round(slope * (xs[-1] - xs[0]) / PER_REQUESTS, 3)
+    is_noise = low <= 0 or grown_mb <= max(NOISE_MB, NOISE_SHARE * ys[0])
+    return {"slope": slope, "low": low, "high": high, "grown_mb": grown_mb, "is_noise": is_noise}
 
 
-def describe_processes(series: dict[Process, list[Point]]) -> list[Document]:
-    """Return every process, by role."""
-    last = max(number for points in series.values() for number, _ in points)
-    found = [describe_process(points, last) for points in series.values()]
+def describe_processes(series: Series) -> list[Document]:
+    """Return every process, by role, with its series and how it grew."""
+    last = max(point[0] for points in series.values() for point in points)
+    found: list[Document] = []
+    for (role, _), points in series.items():  # two samples may be taken at once, out of order
+        requests, memory, pss = map(list, zip(*sorted(points), strict=True))
+        document = {"role": role, "requests": requests, "memory_mb": memory, "pss_mb": pss}
+        document["growth"] = measure_growth(requests, memory)
+        document |= {"began_later": requests[0] > 0, "ended_early": requests[-1] < last}
+        found.append(document)
     return sorted(found, key=lambda process: (process["role"], process["requests"][0]))
-
-
-def describe_tally(tally: Tally) -> Document:
-    """Return what was answered."""
-    answers: Document = {}
-    for (kind, status), count in sorted(tally.answers.items()):
-        answers.setdefault(kind, {})[status] = count
-    return {
-        "answers": answers,
-        "wrong": tally.wrong,
-        "wrong_count": tally.wrong_count,
-        "sent_again": tally.again,
-        "longest_s": round(tally.longest_s, 2),
-        "longest": tally.longest,
-    }
 
 
 def list_growing(processes: list[Document]) -> list[str]:
@@ -65,46 +77,49 @@ def list_growing(processes: list[Document]) -> list[str]:
     return grown + replaced
 
 
-def print_answers(document: Document) -> None:
-    """Print a line for each kind of request."""
-    print(f"\n{'kind':<32} answers")
-    for kind, answers in document["answers"].items():
-        print(f"{kind:<32} {', '.join(f'{count} x {name}' for name, count in answers.items())}")
-    print(f"longest {document['longest_s']} s: {document['longest']}")
-    print(f"sent again on a new connection: {document['sent_again']}")
-
-
-def print_processes(processes: list[Document]) -> None:
-    """Print a line for each process."""
-    head = f"{'first':>7} {'last MB':>7} {'MB/10,000':>9} {'95% interval':>18} {'grown MB':>8}"
-    print(f"\n{'process':<24} {head}  noise")
-    for one in processes:
-        line = f"{one['role']:<24} {one['memory_mb'][0]:7.1f} {one['memory_mb'][-1]:7.1f}"
+def print_document(document: Document) -> None:
+    """Print the answers of each kind, a line for each process, and what is held at rest."""
+    answers = [
+        [kind, ", ".join(f"{count} x {name}" for name, count in found.items())]
+        for kind, found in document["answers"].items()
+    ]
+    print(f"\n{format_table(['kind', 'answers'], answers)}")
+    print(f"\nlongest {document['longest_s']} s: {document['longest']}")
+    print(f"sent again on a new connection: {document['sent_again']}\n")
+    rows = []
+    for one in document["processes"]:
+        rows.append([one["role"], f"{one['memory_mb'][0]:.1f}", f"{one['memory_mb'][-1]:.1f}"])
         if growth := one["growth"]:
-            interval = f"{growth['low']:.2f} to {growth['high']:.2f}"
-            line += f" {growth['slope']:9.2f} {interval:>18} {growth['grown_mb']:8.2f}"
-            line += f"  {'yes' if growth['is_noise'] else 'NO'}"
-        print(line)
+            rows[-1].append("{slope:.2f} ({low:.2f} to {high:.2f})".format(**growth))
+            rows[-1] += [f"{growth['grown_mb']:.2f}", "yes" if growth["is_noise"] else "NO"]
+    head = ["process", "first MB", "last MB", "MB/10,000 (95% interval)", "grown MB", "noise"]
+    print(format_table(head, rows))
+    print("\nAt rest, before / after:\n")
+    rows, rests = [], (document["rest_before"], document["rest_after"])
+    for role in sorted(rests[0]["counts"].keys() | rests[1]["counts"].keys()):
+        one, other = (
+            [
+                rest["memory_mb"].get(role, 0),
+                *(rest["counts"].get(role, {}).get(w, 0) for w in COUNTED),
+            ]
+            for rest in rests
+        )
+        rows.append([role, *map("{:.4g} / {:.4g}".format, one, other)])
+    print(format_table(["process", "MB", *COUNTED], rows))
+    print("\ntemporary files {} / {}".format(*(rest["temp_files"] for rest in rests)))
 
 
-def print_rests(before: Rest, after: Rest) -> None:
-    """Print what is held at rest, before and after."""
-    counted = " ".join(f"{what:>11}" for what in COUNTED)
-    print(f"\n{'at rest, before / after':<24} {'MB':>15} {counted}")
-    for role in sorted(before.counts.keys() | after.counts.keys()):
-        sides = (before, after)
-        memory = " / ".join(f"{side.memory_mb.get(role, 0.0):.1f}" for side in sides)
-        counts = [
-            " / ".join(str(side.counts.get(role, {}).get(what, 0)) for side in sides)
-            for what in COUNTED
-        ]
-        print(f"{role:<24} {memory:>15}", *(f"{count:>11}" for count in counts))
-    print(f"shared memory {before.shared_mb} / {after.shared_mb} MB")
-    print(f"temporary files {before.temp_files} / {after.temp_files}")
+def draw_memory(document: Document, path: Path) -> None:
+    """Draw a panel for each role, a line for each process."""
+    processes = document["processes"]
 
+    def draw_role(role: str, axes: Axes) -> None:
+        for process in (one for one in processes if one["role"] == role):
+            thousands = [requests / 1000 for requests in process["requests"]]
+            axes.plot(thousands, process["memory_mb"], linewidth=0.9)
+        axes.set_ylim(0, 1.25 * axes.get_ylim()[1])
+        axes.set_title(role, size=9)
 
-def print_tasks(before: Counts, after: Counts) -> None:
-    """Print how many tasks wait at rest, before and after."""
-    for role in sorted(before.keys() | after.keys()):
-        sides = (sum(tasks.get(role, {}).values()) for tasks in (before, after))
-        print("tasks of the {}: {} / {}".format(role, *sides))
+    panels = [partial(draw_role, role) for role in dict.fromkeys(p["role"] for p in processes)]
+    title = "Memory of each process in MB, by thousands of requests"
+    draw_panels(title, panels, 5, path, (2.5, 1.9))

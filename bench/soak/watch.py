@@ -1,127 +1,92 @@
-"""The processes of the service as they are now, by role, and as they were all along.
+"""What the processes of a service hold, by role: all along, and at rest.
 
-Reads /proc alone. Memory is what a process has allocated (anonymous pages): pages of files come
-and go as the system likes, and no leak shows in them.
+A service that leaks nothing comes back to the same at rest: processes, threads, files, sockets,
+temporary files and slots of admission. Memory is what a process has allocated (anonymous pages):
+pages of files come and go as the system likes, and no leak shows in them.
 """
 
 import contextlib
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from pathlib import Path
 
-from bench.kit.processes import PROC, Process, find_tree, read_text, read_title
+import psutil
 
-ROLES = {
-    "ray::ServeReplica:vitrine:Ingress": "ingress replica",
-    "ray::ServeReplica:vitrine:Classifier": "classifier replica",
-    "ray::ServeController": "Serve controller",
-    "ray::ProxyActor": "Serve proxy (fallback)",
-    "ray::HAProxyManager": "HAProxy manager",
-    "ray::DashboardAgent": "Ray dashboard agent",
-    "ray::RuntimeEnvAgent": "Ray environment agent",
-    "python -m app.images.worker": "reading process",
-    "python -m app.cli.main": "vitrine serve",
-    "python dashboard.py": "Ray dashboard",
-    "python monitor.py": "Ray monitor",
-    "python log_monitor.py": "Ray log monitor",
-    "gcs_server": "Ray GCS",
-    "raylet": "raylet",
-    "haproxy": "HAProxy",
-}
-"""What a process is called by what its title begins with; Ray adds the method that runs."""
+from bench.kit.results import Document
+from bench.kit.servers import MB, read_title
+from tests.support.service import Service
 
+RAY_TITLE = re.compile(r"ray::([\w:]+)")
+HAPROXY, READER = "haproxy", "python -m app.images.worker"
 COUNTED = ("processes", "threads", "files", "sockets")
+MORE_THREADS = 4
+"""Threads that a process may have more of: the pools of gRPC and Ray start them when they like."""
+
+MORE_PIPES = 16
+"""Files that HAProxy may have more of: it keeps the pipes through which it passes bytes on."""
+
+Counts = dict[str, dict[str, int]]
+"""Of each role how many of what."""
+
+Point = tuple[int, float, float]
+"""After how many requests, the MB allocated, and the MB resident, shared pages by their share."""
+
+Series = dict[tuple[str, psutil.Process], list[Point]]
+"""The points of each process, with its role; one that was replaced is another."""
 
 
-@dataclass(frozen=True)
-class Sample:
-    """What one process holds.
-
-    Attributes:
-        memory_mb: allocated.
-        pss_mb: all that is resident, pages that others have too by its share of them.
-        shared_mb: its share of shared memory.
-        files: all open ones, sockets among them.
-    """
-
-    role: str
-    memory_mb: float
-    pss_mb: float
-    shared_mb: float
-    threads: int
-    files: int
-    sockets: int
+def name_role(process: psutil.Process) -> str:
+    """Return the title of a process, without the method that Ray adds."""
+    title = read_title(process)
+    return found[1] if (found := RAY_TITLE.match(title)) else title
 
 
-Point = tuple[int, Sample]
-"""A sample, and after how many requests it was taken."""
+def take_samples(service: Service, series: Series, requests: int) -> None:
+    """Add a point for every process of the service."""
+    for process in service.list_processes():
+        with contextlib.suppress(psutil.Error):
+            memory = process.memory_full_info()
+            allocated = round((memory.rss - memory.shared) / MB, 2)
+            point = (requests, allocated, round(memory.pss / MB, 2))
+            series[name_role(process), process].append(point)
 
 
-def name_role(title: str) -> str:
-    """Return what a process is for, or its title."""
-    return next((role for start, role in ROLES.items() if title.startswith(start)), title)
+def take_rest(service: Service, folder: Path) -> Document:
+    """Return counts and MB by role; `folder` has the service's temporary files."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    memory: Counter[str] = Counter()
+    for process in service.list_processes():
+        with contextlib.suppress(psutil.Error):
+            role, sockets = name_role(process), process.net_connections("all")
+            held = (1, process.num_threads(), process.num_fds(), len(sockets))
+            counts[role].update(dict(zip(COUNTED, held, strict=True)))
+            info = process.memory_info()
+            memory[role] += round((info.rss - info.shared) / MB, 1)
+    found = {role: dict(count) for role, count in sorted(counts.items())}
+    return {"counts": found, "memory_mb": memory, "temp_files": len(list_temp(folder))}
 
 
-def read_fields(process: Process, name: str) -> dict[str, int]:
-    """Return the numbers of a file of /proc whose lines are ``name: number``."""
-    lines = (line.split() for line in read_text(PROC / str(process.pid) / name).splitlines())
-    return {words[0]: int(words[1]) for words in lines if len(words) > 1 and words[1].isdigit()}
+def list_temp(folder: Path) -> list[str]:
+    """List the temporary files of the service, without Ray's own, which stay for its logs."""
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
+    return sorted(str(path) for path in paths if path.parts[0] != "ray")
 
 
-def list_files(process: Process) -> list[str]:
-    """Return what every open file of the process is."""
-    files = []
-    with contextlib.suppress(OSError):
-        for link in (PROC / str(process.pid) / "fd").iterdir():
-            with contextlib.suppress(OSError):
-                files.append(str(link.readlink()))
-    return files
+def list_more(before: Counts, after: Counts) -> list[str]:
+    """List what there is more of than before, beyond what pools may take."""
+    allowed = {(role, "threads"): MORE_THREADS for role in after} | {(HAPROXY, "files"): MORE_PIPES}
+    return [
+        f"{role}: {count} {what}, {before.get(role, {}).get(what, 0)} before"
+        for role, counts in after.items()
+        for what, count in counts.items()
+        if count > before.get(role, {}).get(what, 0) + allowed.get((role, what), 0)
+    ]
 
 
-def read_sample(process: Process) -> Sample | None:
-    """Return what the process holds now; None when it is gone, or not yet what it will be."""
-    rollup, status = read_fields(process, "smaps_rollup"), read_fields(process, "status")
-    files = list_files(process)
-    if not rollup.get("Rss:") or not files:
-        return None
-    return Sample(
-        name_role(read_title(process.pid)),
-        round(rollup["Anonymous:"] / 1024, 2),
-        round(rollup["Pss:"] / 1024, 2),
-        round(rollup["Pss_Shmem:"] / 1024, 2),
-        status["Threads:"],
-        len(files),
-        sum(file.startswith("socket:") for file in files),
-    )
-
-
-def sample_tree(root: int) -> dict[Process, Sample]:
-    """Return what every process of the service holds now."""
-    samples = {process: read_sample(process) for process in find_tree(root)}
-    return {process: sample for process, sample in samples.items() if sample is not None}
-
-
-def add_up(samples: Iterable[Sample]) -> dict[str, dict[str, int]]:
-    """Return processes, threads, files and sockets of each role, all its processes together."""
-    roles: dict[str, Counter[str]] = defaultdict(Counter)
-    for one in samples:
-        counts = zip(COUNTED, (1, one.threads, one.files, one.sockets), strict=True)
-        roles[one.role].update(dict(counts))
-    return {role: dict(counts) for role, counts in sorted(roles.items())}
-
-
-class Watch:
-    """The samples of every process, in the order that they were taken.
-
-    Attributes:
-        series: the points of each process; one that was replaced is another.
-    """
-
-    def __init__(self, root: int) -> None:
-        self._root = root
-        self.series: dict[Process, list[Point]] = defaultdict(list)
-
-    def take(self, requests: int) -> None:
-        """Take a sample of every process after so many requests."""
-        for process, sample in sample_tree(self._root).items():
-            self.series[process].append((requests, sample))
+def compare_rests(before: Document, after: Document, queue: dict[str, int]) -> list[str]:
+    """List what more is held than before; of `queue`, /health's, slots that were not given back."""
+    more = list_more(before["counts"], after["counts"])
+    files = [rest["temp_files"] for rest in (before, after)]
+    more += ["{} temporary files, {} before".format(*files[::-1])] * (files[1] > files[0])
+    lost = ((what, queue[what]) for what in ("images", "bytes"))
+    return more + [f"{count} {what} in flight at rest" for what, count in lost if count]

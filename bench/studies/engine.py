@@ -2,134 +2,155 @@
 
 Every engine runs the same batches in alternating rounds, beside a raw loop: on a GPU the compiled
 bf16 network over pixels that lie there already, on a CPU the eager fp32 network. The last line of
-stdout is one JSON document. Pixels are random: nothing is timed on zeros.
+stdout is one JSON object. Pixels are random: nothing is timed on zeros.
 """
 
 import argparse
-import json
+import sys
 import time
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from functools import partial
 from statistics import median
-from typing import Any
 
+import numpy as np
 import torch
 
-from bench.kit.machine import describe_machine
-from bench.kit.models import MODELS
-from bench.kit.results import RESULTS
-from bench.studies.subjects import (
-    RAW,
-    WANTED,
-    Subject,
-    build_engines,
-    compare_scores,
-    make_pixels,
-    make_raw,
-    make_source,
-    make_subject,
-)
+from app.backend import Pixels
+from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.checkpoint.processor import load_processor
+from app.classifier.engines.engine import Engine, EngineInput
+from app.classifier.engines.network import load_network
+from app.classifier.engines.selection import EngineOptions, build_engine
+from app.errors import StartupError
+from bench.kit.models import MODELS, find_checkpoint
+from bench.kit.results import Document, format_table, run_rounds, save, start_document
+
+WANTED = {
+    "cpu": (
+        ("torch", "fp32"),
+        ("torch", "bf16"),
+        ("compile", "fp32"),
+        ("openvino", "fp32"),
+        ("openvino", "bf16"),
+    ),
+    "cuda": (("torch", "bf16"), ("compile", "bf16"), ("compile", "fp16"), ("torch", "fp32")),
+}
+RAW = "raw loop"
+FEWEST = 2
+POOL = ThreadPoolExecutor()
+HEAD = ("model", "batch", "engine", "images/s", "of raw", "largest difference")
+ROW = "| {model} | {batch} | {engine} | {images_per_s} | {of_raw} | {shown} |"
 
 
-def time_subject(subject: Subject, seconds: float) -> float:
+def make_pixels(source: EngineInput, batch: int) -> Pixels:
+    """Return random pixels ``[batch, height, width, 3]``."""
+    shape = (batch, *source.geometry.size, 3)
+    return np.random.default_rng(batch).integers(0, 256, shape, dtype=np.uint8)
+
+
+def build_engines(source: EngineInput, options: argparse.Namespace) -> dict[str, Engine]:
+    """Return every engine that this machine has, by name; what it lacks is printed."""
+    engines: dict[str, Engine] = {}
+    for engine, precision in WANTED[options.device]:
+        asked = EngineOptions(options.device, engine, precision, tuple(sorted(options.batches)))
+        try:
+            engines[f"{engine} {precision}"] = build_engine(source, asked)
+        except StartupError as error:
+            print(f"{engine} {precision}: {error}", file=sys.stderr)
+    for built in engines.values():
+        built.set_threads(options.threads)
+    return engines
+
+
+def make_raw(source: EngineInput, device: str, pixels: Pixels) -> Callable[[], int]:
+    """Return the raw loop's call, which returns its images: no copies, what the hardware gives."""
+    is_gpu = device == "cuda"
+    where = torch.device("cuda:0" if is_gpu else "cpu")
+    network = load_network(source, "bf16" if is_gpu else "fp32", where)
+    inputs = torch.from_numpy(pixels).to(where)
+    run = torch.compile(network, mode="max-autotune-no-cudagraphs") if is_gpu else network
+
+    @torch.inference_mode()
+    def call() -> int:
+        run(inputs)
+        if is_gpu:
+            torch.cuda.synchronize()
+        return len(pixels)
+
+    return call
+
+
+def run_engine(engine: Engine, pixels: Pixels) -> int:
+    """Run as many batches at once as the engine has slots; return how many images that were."""
+    if engine.slots == 1:
+        engine.run(pixels)
+    else:
+        list(POOL.map(engine.run, [pixels] * engine.slots))
+    return engine.slots * len(pixels)
+
+
+def compare_scores(
+    source: EngineInput, engines: dict[str, Engine], pixels: Pixels
+) -> dict[str, float]:
+    """Return each engine's largest difference of a probability from fp32 eager on the CPU."""
+    network = load_network(source, "fp32", torch.device("cpu"))
+    with torch.inference_mode():
+        exact = network(torch.from_numpy(pixels)).softmax(-1)
+    found = {name: torch.from_numpy(engine.run(pixels)) for name, engine in engines.items()}
+    return {name: float((one.softmax(-1) - exact).abs().max()) for name, one in found.items()}
+
+
+def time_calls(run: Callable[[], int], seconds: float) -> float:
     """Return images/s over at least so many seconds and two calls."""
-    calls, started = 0, time.perf_counter()
-    while calls < 2 or time.perf_counter() - started < seconds:  # noqa: PLR2004 - said above
-        subject.run()
+    images, calls, started = 0, 0, time.perf_counter()
+    while calls < FEWEST or time.perf_counter() - started < seconds:
+        images += run()
         calls += 1
-    return calls * subject.images / (time.perf_counter() - started)
+    return images / (time.perf_counter() - started)
 
 
-def time_subjects(subjects: list[Subject], rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Return the images/s of each round; every other round goes backwards."""
-    for subject in subjects:
-        subject.run()
-    rates: dict[str, list[float]] = {subject.name: [] for subject in subjects}
-    for number in range(rounds):
-        for subject in subjects if number % 2 == 0 else reversed(subjects):
-            rates[subject.name].append(round(time_subject(subject, seconds), 2))
-    return rates
-
-
-def measure_model(model: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Return a row for each batch size and subject of one model."""
-    source, device = make_source(model), arguments.device
-    engines = build_engines(source, device, arguments.batches, arguments.threads)
-    differences = compare_scores(source, engines, make_pixels(source, min(arguments.batches)))
-    torch.set_num_threads(arguments.threads)
-    rows = []
-    with ThreadPoolExecutor(2) as pool:
-        for batch in arguments.batches:
-            pixels = make_pixels(source, batch)
-            subjects = [Subject(RAW, make_raw(source, device, pixels), batch)]
-            subjects += [
-                make_subject(name, engine, pixels, pool) for name, engine in engines.items()
-            ]
-            rates = time_subjects(subjects, arguments.rounds, arguments.seconds)
-            for subject, seen in rates.items():
-                row = {
-                    "model": model,
-                    "batch": batch,
-                    "engine": subject,
-                    "images_per_s": round(median(seen), 1),
-                    "spread": [min(seen), max(seen)],
-                    "of_raw": round(median(seen) / median(rates[RAW]), 2),
-                    "largest_difference": differences.get(subject),
-                }
-                rows.append(row)
-                print_row(row)
+def measure_model(model: str, options: argparse.Namespace) -> list[Document]:
+    """Return a row for each batch size and engine of one model."""
+    checkpoint, device = open_checkpoint(str(find_checkpoint(model).folder)), options.device
+    source = EngineInput(checkpoint, *load_processor(checkpoint.processor_folder))
+    engines = build_engines(source, options)
+    differences = compare_scores(source, engines, make_pixels(source, min(options.batches)))
+    torch.set_num_threads(options.threads)
+    rows: list[Document] = []
+    for batch in options.batches:
+        pixels = make_pixels(source, batch)
+        runs = {RAW: make_raw(source, device, pixels)}
+        runs |= {name: partial(run_engine, one, pixels) for name, one in engines.items()}
+        measures = {name: partial(time_calls, run, options.seconds) for name, run in runs.items()}
+        rates = run_rounds(measures, options.rounds)
+        for name, seen in rates.items():
+            row = {"model": model, "batch": batch, "engine": name, "spread": [min(seen), max(seen)]}
+            row |= {"images_per_s": round(median(seen), 1)}
+            row["of_raw"] = round(median(seen) / median(rates[RAW]), 2)
+            rows.append(row | {"largest_difference": differences.get(name)})
+            shown = f"{differences[name]:.1e}" if name in differences else ""
+            print(ROW.format(**rows[-1], shown=shown), flush=True)
     return rows
 
 
-def print_row(row: dict[str, Any]) -> None:
-    """Print one row of the Markdown table."""
-    difference = row["largest_difference"]
-    shown = "" if difference is None else f"{difference:.1e}"
-    print(
-        f"| {row['model']} | {row['batch']} | {row['engine']} | {row['images_per_s']} "
-        f"| {row['of_raw']} | {shown} |",
-        flush=True,
-    )
-
-
-def parse_arguments() -> argparse.Namespace:
-    """Return what to measure."""
-
-    def read_batches(text: str) -> tuple[int, ...]:
-        return tuple(sorted(map(int, text.split(","))))
-
-    parser = argparse.ArgumentParser(prog="python -m bench.studies.engine", description=__doc__)
+def run() -> None:
+    """Measure, print the table and keep the results."""
+    parser = argparse.ArgumentParser(prog="python -m bench.engine", description=__doc__)
     parser.add_argument("--device", choices=tuple(WANTED), default="cpu")
     parser.add_argument("--models", type=lambda text: text.split(","), default=list(MODELS))
-    parser.add_argument("--batches", type=read_batches, default=(1, 8, 64))
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each subject in a round")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each engine in a round")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    return parser.parse_args()
-
-
-def run() -> None:
-    """Measure, print the table and keep the document."""
+    options = parser.parse_args()
     warnings.simplefilter("ignore")  # of torch's compiler; what counts is the table
-    arguments = parse_arguments()
-    print("| model | batch | engine | images/s | of raw | largest difference |")
-    print("| --- | ---: | --- | ---: | ---: | ---: |")
-    document = {
-        "benchmark": "engine",
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": torch.cuda.get_device_name() if arguments.device == "cuda" else "cpu",
-        "threads": arguments.threads,
-        "torch": torch.__version__,
-        "machine": describe_machine(),
-        "rows": [row for name in arguments.models for row in measure_model(name, arguments)],
+    print(format_table(HEAD, []))
+    document = start_document("engine") | {
+        "device": torch.cuda.get_device_name() if options.device == "cuda" else "cpu",
+        "threads": options.threads,
+        "rows": [row for model in options.models for row in measure_model(model, options)],
     }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-engine-{arguments.device}.json"
-    path.write_text(json.dumps(document, indent=1) + "\n")
-    print(f"kept in bench/results/{path.name}")
-    print(json.dumps(document))
-
-
-if __name__ == "__main__":
-    run()
+    is_part = options.models != list(MODELS)
+    save(document, f"engine-{options.device}{'-part' * is_part}")

@@ -2,178 +2,144 @@
 
 On a simulated GPU the rule (`Coalescer`) meets plain `@serve.batch` under the same seeded
 arrivals, round by round; then more replicas share the images. Prints the tables of
-docs/batch-policy.md, draws docs/policy.png; the last line of stdout is one JSON document.
+docs/batch-policy.md, draws docs/policy.png; the last line of stdout is one JSON object.
 """
 
 import argparse
 import asyncio
+import contextlib
+import logging
+import os
 import sys
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+import tempfile
+import time
+from collections.abc import Awaitable, Iterator
+from dataclasses import asdict
+from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
+import psutil
+
+from app.deployments.serve_environment import list_serve_variables
 from app.limits import derive_limits
 from app.settings import Settings
-from bench.kit.arrivals import Load
-from bench.kit.machine import describe_machine
-from bench.kit.results import save
-from bench.kit.servers import ROOT
-from bench.kit.tables import print_tables
-from bench.studies.cluster import run_cluster, watch_cpu
-from bench.studies.plot import draw_plot
+from app.standalone.shutdown import list_children, stop_service
+from bench.kit.results import Document, save, start_document
+from bench.studies.policies import FAST, SLOW, Load, list_cells
+from bench.studies.policy_report import draw_plot, print_tables
 
-if TYPE_CHECKING:
-    from ray.serve.handle import DeploymentHandle
-
-    from bench.studies.simulated import Gpu, Policy
-
-RATES = (100, 500, 1500)
-REPLICAS = (1, 2, 4)
-WAITS_MS = (0, 2, 5, 10)
-PLACES = (1, 2, 4)
-SIZES = (8, 16, 64)
-SATURATION = 1.3
-"""Images offered to replicas, as a share of what they can do."""
-
-DEADLINE_MS = 500.0
-"""An answer that takes longer is no good; a full queue alone takes 220 ms of the fast GPU."""
-
-SLOW_DEADLINE_MS = 2500.0
-"""The same for the slow GPU, a fifth as fast."""
-
-QUEUE = derive_limits(Settings()).max_queue
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One policy under one load."""
+@contextlib.contextmanager
+def run_cluster() -> Iterator[None]:
+    """Start Ray and Serve as `vitrine serve` does, but for the proxy, and stop them."""
+    with tempfile.TemporaryDirectory(prefix="vitrine-bench-") as folder:
+        os.environ.update(list_serve_variables("python", Path(folder)))
+        import ray  # noqa: PLC0415
+        from ray import serve  # noqa: PLC0415
 
-    policy: "Policy"
-    rate: float
-    deadline_ms: float
-
-
-def list_cells(slow: "Gpu") -> list[Cell]:
-    """List what is measured in each round."""
-    return [
-        *(Cell(policy, rate, DEADLINE_MS) for rate in RATES for policy in list_policies()),
-        *list_scaling(slow),
-    ]
-
-
-def list_policies() -> list["Policy"]:
-    """List the policies for one replica."""
-    from bench.studies.simulated import Policy  # noqa: PLC0415 - imports Ray
-
-    return [
-        *(Policy(f"groups, W = {places}", "groups", places) for places in PLACES),
-        *(Policy(f"groups of {size}, W = 2", "groups", 2, size) for size in SIZES),
-        Policy("groups, W = 2, wait 2 ms", "groups", 2, wait_ms=2),
-        *(Policy(f"plain, wait {wait} ms", "plain", 0, wait_ms=wait) for wait in WAITS_MS),
-    ]
+        try:
+            ray.init(
+                address="local",
+                num_cpus=os.cpu_count(),
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=200 * 1024 * 1024,
+            )
+            logging.getLogger("ray.serve").setLevel(logging.ERROR)
+            quiet = {"enable_access_log": False, "log_level": "WARNING"}
+            serve.start(proxy_location="Disabled", logging_config=quiet)
+            yield
+        finally:
+            logging.getLogger("ray.serve").disabled = True  # it would tell that our loop rests
+            stop_service(Path(folder))
 
 
-def list_scaling(gpu: "Gpu") -> list[Cell]:
-    """List the loads that saturate 1, 2 and 4 replicas."""
-    from bench.studies.simulated import Policy  # noqa: PLC0415 - imports Ray
+async def watch_cpu(act: Awaitable[T]) -> tuple[T, dict[str, float]]:
+    """Await; return also the cores that the classifiers used and those that the machine did."""
+    titles = [(child, " ".join(child.cmdline()[:1])) for child in list_children()]
+    watched = [child for child, title in titles if "Replica" in title and "Driver" not in title]
 
-    policies = [Policy(f"x{count}", f"slow-{count}", replicas=count) for count in REPLICAS]
-    rates = [SATURATION * gpu.compute_capacity(32) * count for count in REPLICAS]
-    return [Cell(*pair, SLOW_DEADLINE_MS) for pair in zip(policies, rates, strict=True)]
+    def sum_cpu() -> float:
+        return sum(sum(process.cpu_times()[:2]) for process in watched)
 
-
-def start_driver(fast: "Gpu", slow: "Gpu", edge: int) -> "DeploymentHandle":
-    """Deploy the driver and every classifier that the policies name."""
-    from ray import serve  # noqa: PLC0415
-
-    from bench.studies.simulated import GroupClassifier, ImageClassifier, bind_driver  # noqa: PLC0415
-
-    one = {"groups": (GroupClassifier, fast, 1), "plain": (ImageClassifier, fast, 1)}
-    many = {f"slow-{count}": (GroupClassifier, slow, count) for count in REPLICAS}
-    return serve.run(bind_driver(one | many, edge), name="policy", route_prefix=None)
+    psutil.cpu_percent()
+    before, started = sum_cpu(), time.monotonic()
+    result = await act
+    used = (sum_cpu() - before) / (time.monotonic() - started)
+    machine = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
+    return result, {"classifier_cpu": round(used, 2), "machine_cpu": round(machine, 2)}
 
 
-async def measure_cell(
-    driver: "DeploymentHandle", cell: Cell, seed: int, seconds: float
-) -> dict[str, float]:
-    """Return the figures of one cell in one round."""
-    load = Load(cell.rate, seconds, seed, QUEUE, cell.deadline_ms)
-    seen, classifiers, machine = await watch_cpu(driver.measure.remote(cell.policy, load))
-    print(f"  {cell.policy.name} at {cell.rate:.0f}/s: {seen}", file=sys.stderr)
-    cpu = {"driver_cpu": seen.driver_cpu, "classifier_cpu": classifiers, "machine_cpu": machine}
-    return asdict(seen.summary) | cpu
+Driver = Any
+"""A handle of `simulated.Driver`; Ray is imported when its cluster runs."""
 
 
-async def measure_rounds(
-    driver: "DeploymentHandle", cells: list[Cell], rounds: int, seconds: float
-) -> list[dict[str, Any]]:
+async def measure_rounds(driver: Driver, rounds: int, seconds: float, queue: int) -> list[Document]:
     """Return each cell's medians over the rounds, and its rounds; every other round runs back."""
-    seen: dict[Cell, list[dict[str, float]]] = {cell: [] for cell in cells}
+    cells = list_cells()
+    seen: list[list[dict[str, float]]] = [[] for _ in cells]
     for number in range(1, rounds + 1):
         print(f"round {number}", file=sys.stderr)
-        for cell in cells if number % 2 else reversed(cells):
-            seen[cell].append(await measure_cell(driver, cell, number, seconds))
+        for index in range(len(cells))[:: 1 if number % 2 else -1]:
+            policy, rate, deadline_ms = cells[index]
+            load = Load(rate, seconds, number, queue, deadline_ms)
+            found, cpu = await watch_cpu(driver.measure.remote(policy, load))
+            seen[index].append(found | cpu)
+            print(f"  {policy.name} at {rate:.0f}/s: {found}", file=sys.stderr)
     return [
-        asdict(cell.policy)
-        | {"offered": round(cell.rate, 1), "deadline_ms": cell.deadline_ms}
-        | {name: round(median(r[name] for r in found), 2) for name in found[0]}
+        asdict(policy)
+        | {"offered": round(rate, 1), "deadline_ms": deadline_ms}
+        | {name: round(median(one[name] for one in found), 2) for name in found[0]}
         | {"rounds": found}
-        for cell, found in seen.items()
+        for (policy, rate, deadline_ms), found in zip(cells, seen, strict=True)
     ]
 
 
-def compare(rounds: int, seconds: float, edge: int) -> dict[str, Any]:
+def compare(options: argparse.Namespace) -> Document:
     """Run everything on a cluster of its own and return the document."""
-    started, machine = datetime.now(UTC), describe_machine()
+    document, begun = start_document("policy") | vars(options), time.monotonic()
+    queue = derive_limits(Settings()).max_queue
     with asyncio.Runner() as runner, run_cluster():  # Serve stops while the loop still is
-        from bench.studies.simulated import Gpu  # noqa: PLC0415 - imports Ray
+        from bench.studies.simulated import start_driver  # noqa: PLC0415 - imports Ray
 
-        fast, slow = Gpu(fixed_ms=8, image_ms=0.6), Gpu(fixed_ms=20, image_ms=4)
-        driver = start_driver(fast, slow, edge)
-        cells = runner.run(measure_rounds(driver, list_cells(slow), rounds, seconds))
-    gpus = {
-        name: asdict(gpu) | {"capacity": round(gpu.compute_capacity(32), 1)}
-        for name, gpu in (("fast", fast), ("slow", slow))
-    }
+        measuring = measure_rounds(
+            start_driver(options.edge), options.rounds, options.seconds, queue
+        )
+        cells = runner.run(measuring)
     scaling = [cell for cell in cells if cell["classifier"].startswith("slow")]
-    return {
-        "benchmark": "policy",
-        "started": started.isoformat(timespec="seconds"),
-        "minutes": round((datetime.now(UTC) - started).total_seconds() / 60, 1),
-        "rounds": rounds,
-        "seconds": seconds,
-        "edge": edge,
-        "queue": QUEUE,
-        "machine": machine,
-        "gpus": gpus,
+    gpus = {"fast": FAST, "slow": SLOW}
+    return document | {
+        "minutes": round((time.monotonic() - begun) / 60, 1),
+        "queue": queue,
+        "gpus": {
+            name: asdict(gpu) | {"capacity": round(gpu.compute_capacity(), 1)}
+            for name, gpu in gpus.items()
+        },
         "policies": [cell for cell in cells if cell not in scaling],
         "scaling": scaling,
         "scaling_ratio": round(scaling[-1]["goodput"] / max(1, scaling[0]["goodput"]), 2),
     }
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Return how many rounds of how many seconds, on what pixels."""
+def run() -> None:
+    """Run the study: tables, plot, results."""
     parser = argparse.ArgumentParser(prog="python -m bench.studies.policy", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3, help="of each cell that count")
     parser.add_argument("--edge", type=int, default=32, help="pixels are edge x edge")
     parser.add_argument("--quick", action="store_true", help="one round of 1.5 s a cell")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        arguments.rounds, arguments.seconds = 1, 1.5
-    return arguments
-
-
-def run() -> None:
-    """Run the benchmark: tables, plot, document."""
-    arguments = parse_arguments()
-    document = compare(arguments.rounds, arguments.seconds, arguments.edge)
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.seconds = 1, 1.5
+    document = compare(options)
     print_tables(document)
-    if not arguments.quick:
-        draw_plot(document, ROOT / "docs" / "policy.png")
-    save(document, "policy-quick" if arguments.quick else "policy")
+    if not options.quick:
+        draw_plot(document)
+    save(document, "policy-quick" if options.quick else "policy")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ bench/results.
 
 import argparse
 import asyncio
-import os
 import sys
 import tempfile
 import time
@@ -15,8 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from bench.kit.machine import find_version, read_processor, read_revision
-from bench.kit.results import save
+from bench.kit.results import describe_machine, save
 from tests.fuzz.answers import Tally, read_documented
 from tests.fuzz.contract import run_schemathesis
 from tests.fuzz.images import Row, explode_all, send_mutants
@@ -55,7 +53,7 @@ def fuzz(service: Service, numbers: range) -> Row:
     lasting, readers = list_lasting(service), list_readers(service)
     paths = httpx.get(f"{service.url}/openapi.json").json()
     tally = Tally(read_documented(paths, "/predict", "post"))
-    found: Row = {"machine": describe_machine()}
+    found: Row = {"machine": describe_machine(PACKAGES)}
     found["mutants"] = send_all(service, tally, numbers)
     exploded = Tally(tally.documented)
     found["bombs"] = print_bombs(list(explode_all(service, exploded)))
@@ -136,16 +134,6 @@ def judge(found: dict[str, object]) -> list[str]:
     failures += ["slow uploads: p99 above twice"] * (slow["p99_ratio"] > RATIO)
     failures += ["schemathesis found failures"] * (contract["exit_code"] != 0)
     return failures
-
-
-def describe_machine() -> Row:
-    """Describe where it was measured."""
-    return {
-        "processor": read_processor(),
-        "cpus": len(os.sched_getaffinity(0)),
-        "vitrine": read_revision(),
-        "packages": {name: find_version(name) for name in PACKAGES},
-    }
 
 
 if __name__ == "__main__":

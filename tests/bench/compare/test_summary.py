@@ -1,21 +1,16 @@
 """From rounds to medians, spreads, ratios and shares of the limit."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
-from bench.compare.answers import check_answers
-from bench.compare.matrix import alternate
-from bench.compare.summary import (
-    OpenTurn,
-    Turn,
-    add_limits,
-    compare_cells,
-    find_capacity,
-    summarize_open,
-)
-from bench.kit.lifecycle import Running
-from bench.kit.openloop import OpenResult
-from bench.kit.servers import BenchError, Server, name_variant
-from bench.kit.wrk import Result
+from bench.compare.loads import Result
+from bench.compare.main import alternate
+from bench.compare.summary import Turn, check_answers, compare_cells, find_capacity, summarize_open
+from bench.kit.results import BenchError
+from bench.kit.servers import Running, Server, make_vitrine
+from tests.support.service import Service
 
 LIMITS = {
     "engine_per_s": 200.0,
@@ -25,7 +20,9 @@ LIMITS = {
 
 def make_turn(name: str, rate: float, score: float = 0.7, *, is_exact: bool = True) -> Turn:
     """Make a turn that saw one rate at 1 and twice that at 64 connections."""
-    running = Running(Server(name, ("true",), 1, is_exact=is_exact), 1, 1.0, 1.0)
+    service = Service(subprocess.Popen(["true"]), 1, Path(), Path(), "")
+    service.process.wait()
+    running = Running(Server(name, ("true",), 1, is_exact=is_exact), service)
     results = [
         Result("png", 1, rate, p50_ms=9.0, p99_ms=12.0, errors=0),
         Result("png", 64, 2 * rate, p50_ms=90.0, p99_ms=120.0, errors=1),
@@ -37,7 +34,7 @@ def test_a_cell_is_the_median_with_its_spread() -> None:
     """Three rounds give their median, least and most, the errors of all, and the ratios."""
     turns = [make_turn("vitrine", rate) for rate in (50, 90, 60)]
     turns += [make_turn("peer", rate) for rate in (100, 90, 60)]
-    lone, busy = compare_cells(turns)
+    lone, busy = compare_cells(turns, LIMITS)
     assert lone["servers"]["vitrine"]["requests_per_s"] == 60
     assert lone["servers"]["vitrine"]["spread"] == [50, 90]
     assert busy["servers"]["peer"]["errors"] == 3
@@ -46,8 +43,7 @@ def test_a_cell_is_the_median_with_its_spread() -> None:
 
 def test_a_side_is_held_against_the_lower_limit() -> None:
     """The limit is decoder or model, whichever is lower; a lone request is held against a call."""
-    cells = compare_cells([make_turn("vitrine", 50)])
-    add_limits(cells, LIMITS)
+    cells = compare_cells([make_turn("vitrine", 50)], LIMITS)
     lone, busy = (cell["servers"]["vitrine"] for cell in cells)
     assert (lone["of_limit"], lone["added_ms"]) == (0.25, 5.0)
     assert busy["of_limit"] == 0.5
@@ -56,19 +52,18 @@ def test_a_side_is_held_against_the_lower_limit() -> None:
 
 def test_capacity_is_the_slower_server_at_the_most_connections() -> None:
     """The open loop asks of both what the slower one can give."""
-    cells = compare_cells([make_turn("vitrine", 50), make_turn("litserve", 40)])
+    cells = compare_cells([make_turn("vitrine", 50), make_turn("litserve", 40)], LIMITS)
     assert find_capacity(cells, "png", ("vitrine", "litserve")) == 80
 
 
 def test_open_rounds_become_medians() -> None:
     """One row for an image and share, with the spread of the p99 over the rounds."""
-    turns = [
-        OpenTurn("vitrine", [OpenResult("png", 0.5, 40.0, 8.0, p99, 1.0, 0)])
-        for p99 in (20, 90, 30)
-    ]
+    turns = [make_turn("vitrine", 1) for _ in range(3)]
+    for turn, p99 in zip(turns, (20, 90, 30), strict=True):
+        turn.results[:] = [Result("png", 0.5, 40.0, 8.0, p99, 0, late_p99_ms=1.0)]
     (row,) = summarize_open(turns)
     assert row["servers"]["vitrine"]["p99_ms"] == 30
-    assert row["servers"]["vitrine"]["p99_spread"] == [20, 90]
+    assert row["servers"]["vitrine"]["spread"] == [20, 90]
 
 
 def test_every_round_begins_with_another_server() -> None:
@@ -83,7 +78,7 @@ def test_other_answers_are_refused() -> None:
     turns = [make_turn("vitrine", 1), make_turn("peer", 1, 0.7005)]
     assert check_answers(turns)["peer"] == pytest.approx(0.0005)
     with pytest.raises(BenchError, match="they do not serve the same"):
-        check_answers([*turns, make_turn("stranger", 1, 0.6)])
+        check_answers([*turns, make_turn("other", 1, 0.6)])
 
 
 def test_a_variant_may_answer_otherwise() -> None:
@@ -95,4 +90,4 @@ def test_a_variant_may_answer_otherwise() -> None:
 def test_a_variant_is_named_without_folders() -> None:
     """A path in a setting shows its last part alone."""
     settings = {"VITRINE_ENGINE": "openvino", "VITRINE_MODEL": "/somewhere/int8"}
-    assert name_variant(settings) == "vitrine openvino int8"
+    assert make_vitrine(Path(), settings).name == "vitrine openvino int8"

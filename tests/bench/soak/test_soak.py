@@ -1,17 +1,28 @@
 """The soak's own judgement: what grows, what is more than before, which answers may be."""
 
+import asyncio
+import os
+from asyncio import StreamReader, StreamWriter
+
 import numpy as np
+import psutil
 import pytest
 
-from bench.kit.processes import Process
-from bench.soak.clients import Answer
-from bench.soak.growth import Growth, measure_growth
-from bench.soak.kinds import KINDS, Manner, make_request
-from bench.soak.load import Tally
-from bench.soak.places import BEYOND, list_lost
-from bench.soak.report import describe_processes, list_growing
-from bench.soak.rest import list_more
-from bench.soak.watch import Point, Sample, add_up, name_role
+from bench.kit.connections import Answer
+from bench.kit.results import Document
+from bench.soak.load import Tally, send_alone
+from bench.soak.report import describe_processes, list_growing, measure_growth
+from bench.soak.requests import KINDS, Manner, Request, make_request
+from bench.soak.watch import (
+    HAPROXY,
+    RAY_TITLE,
+    READER,
+    Point,
+    Series,
+    compare_rests,
+    list_more,
+    name_role,
+)
 
 REQUESTS = range(0, 100_000, 500)
 
@@ -23,7 +34,7 @@ def grow(mb_per_request: float, start: int = 0, seed: int = 0) -> list[float]:
     return [step + float(extra) for step, extra in zip(steps, noise, strict=True)]
 
 
-def measure(memory_mb: list[float]) -> Growth:
+def measure(memory_mb: list[float]) -> Document:
     """Measure the growth of a process that lived all along."""
     growth = measure_growth(REQUESTS, memory_mb)
     assert growth is not None
@@ -33,32 +44,32 @@ def measure(memory_mb: list[float]) -> Growth:
 def test_a_leak_is_told_with_its_slope() -> None:
     """A hundred bytes a request are 1 MB in 10,000, and more than noise after 100,000."""
     growth = measure(grow(100e-6))
-    assert growth.slope == pytest.approx(1, abs=0.2)
-    assert growth.low < growth.slope < growth.high
-    assert growth.grown_mb == pytest.approx(5, abs=1)
-    assert not growth.is_noise
+    assert growth["slope"] == pytest.approx(1, abs=0.2)
+    assert growth["low"] < growth["slope"] < growth["high"]
+    assert growth["grown_mb"] == pytest.approx(5, abs=1)
+    assert not growth["is_noise"]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_noise_is_no_leak(seed: int) -> None:
     """A process that goes up and down by a megabyte does not grow."""
-    assert measure(grow(0, seed=seed)).is_noise
+    assert measure(grow(0, seed=seed))["is_noise"]
 
 
 def test_peaks_and_shrinking_are_no_leak() -> None:
     """Some samples that are far off do not bend the slope; less memory than before is well."""
     memory_mb = grow(0)
     memory_mb[-30::3] = [400.0] * 10
-    assert measure(memory_mb).is_noise
-    assert measure(grow(-100e-6)).is_noise
+    assert measure(memory_mb)["is_noise"]
+    assert measure(grow(-100e-6))["is_noise"]
 
 
 def test_only_the_second_half_counts() -> None:
     """What a process takes once, before it is warm, is no leak."""
     memory_mb = grow(0)
     memory_mb[:50] = [10.0] * 50
-    assert measure(memory_mb).is_noise
-    assert not measure(grow(200e-6, start=50_000)).is_noise
+    assert measure(memory_mb)["is_noise"]
+    assert not measure(grow(200e-6, start=50_000))["is_noise"]
 
 
 def test_no_slope_is_told_of_a_few_samples() -> None:
@@ -66,19 +77,19 @@ def test_no_slope_is_told_of_a_few_samples() -> None:
     assert measure_growth(range(20), [1.0] * 20) is None
 
 
-def make_points(role: str, *numbers: int) -> list[Point]:
-    """Make the samples of one process, of 10 MB, three threads, four files and a socket."""
-    sample = Sample(role, 10.0, 12.0, 0.0, threads=3, files=4, sockets=1)
-    return [(number, sample) for number in numbers]
+def make_points(*numbers: int) -> list[Point]:
+    """Make the samples of one process, of 10 MB."""
+    return [(number, 10.0, 12.0) for number in numbers]
 
 
 def test_a_process_that_ends_too_soon_is_told() -> None:
     """The service itself replaces reading processes and HAProxy's; it replaces no replica."""
-    series = {
-        Process(1, 0, 0, 0): make_points("ingress replica", 0, 1),
-        Process(2, 0, 0, 0): make_points("ingress replica", 2),
-        Process(3, 0, 0, 0): make_points("reading process", 0),
-        Process(4, 0, 0, 0): make_points("vitrine serve", 0, 2, 1),
+    one, other = psutil.Process(), psutil.Process(os.getppid())
+    series: Series = {
+        ("ingress replica", one): make_points(0, 1),
+        ("ingress replica", other): make_points(2),
+        (READER, one): make_points(0),
+        ("vitrine serve", one): make_points(0, 2, 1),
     }
     processes = describe_processes(series)
     assert list_growing(processes) == ["ingress replica was replaced"]
@@ -94,46 +105,47 @@ def test_a_process_that_grows_is_told() -> None:
 
 def test_counts_are_held_against_those_before() -> None:
     """More is told, by role and kind; less, or the same, is not."""
-    samples = [sample for _, sample in make_points("reading process", 0, 0)]
-    before = add_up(samples)
-    assert before == {"reading process": {"processes": 2, "threads": 6, "files": 8, "sockets": 2}}
+    before = {READER: {"processes": 2, "threads": 6, "files": 8, "sockets": 2}}
+    fewer = {READER: {"processes": 1, "threads": 3, "files": 4, "sockets": 1}}
     assert list_more(before, before) == []
-    assert list_more(before, add_up(samples[:1])) == []
-    assert list_more(add_up([]), {"raylet": {"files": 1}}) == ["raylet: 1 files, 0 before"]
+    assert list_more(before, fewer) == []
+    assert list_more({}, {"raylet": {"files": 1}}) == ["raylet: 1 files, 0 before"]
 
 
 def test_pools_may_grow_a_little() -> None:
     """Some threads more are no leak, nor are HAProxy's pipes; one file of a replica is."""
-    before = {role: {"threads": 30, "files": 60} for role in ("HAProxy", "ingress replica")}
+    before = {role: {"threads": 30, "files": 60} for role in (HAPROXY, "ingress replica")}
     after = {role: {"threads": 34, "files": 76} for role in before}
     assert list_more(before, after) == ["ingress replica: 76 files, 60 before"]
-    assert list_more(before, {"HAProxy": {"threads": 35, "files": 77}}) == [
-        "HAProxy: 35 threads, 30 before",
-        "HAProxy: 77 files, 60 before",
+    assert list_more(before, {HAPROXY: {"threads": 35, "files": 77}}) == [
+        "haproxy: 35 threads, 30 before",
+        "haproxy: 77 files, 60 before",
     ]
 
 
-def test_a_title_becomes_a_role() -> None:
-    """Ray adds the method that runs; a title that nobody knows is told as it is."""
-    assert name_role("ray::ServeReplica:vitrine:Ingress.handle_request") == "ingress replica"
-    assert name_role("python something.py") == "python something.py"
+def test_a_role_is_a_title_without_the_method_that_runs() -> None:
+    """Ray writes the method into the title of a replica's process."""
+    assert name_role(psutil.Process()).startswith("python")
+    found = RAY_TITLE.match("ray::ServeReplica:vitrine:Ingress.handle_request")
+    assert found is not None
+    assert found[1] == "ServeReplica:vitrine:Ingress"
 
 
-def test_places_are_free_when_exactly_all_are_taken() -> None:
-    """One image refused too early, one upload, or a house that never fills is a failure."""
-    images = {"places": 256, "read": 256, "refused": BEYOND}
-    held = {"refused_uploads": 0, "was_full": True}
-    assert list_lost({"images": images, "bytes": held}) == []
-    assert list_lost({"images": images | {"read": 255}, "bytes": held})
-    assert list_lost({"images": images, "bytes": held | {"refused_uploads": 1}})
-    assert list_lost({"images": images, "bytes": held | {"was_full": False}})
+def test_slots_that_are_not_given_back_are_told() -> None:
+    """At rest the service counts nothing as in flight."""
+    rest = {"counts": {}, "memory_mb": {}, "temp_files": 0}
+    assert compare_rests(rest, rest, {"images": 0, "bytes": 0, "cancelled": 9}) == []
+    assert compare_rests(rest, rest, {"images": 1, "bytes": 7}) == [
+        "1 images in flight at rest",
+        "7 bytes in flight at rest",
+    ]
 
 
 def test_a_number_is_always_the_same_request() -> None:
     """A wrong answer can be asked for again; every kind and manner is among the first thousands."""
     assert make_request(7) == make_request(7)
     made = [make_request(number) for number in range(3000)]
-    assert {request.kind for request in made} == {kind.name for kind in KINDS}
+    assert {request.kind.name for request in made} == {kind.name for kind in KINDS}
     assert {request.manner for request in made} == set(Manner)
 
 
@@ -141,13 +153,45 @@ def test_an_answer_is_held_against_what_its_kind_may_have() -> None:
     """Another status and no answer are wrong; of a client that hangs up nothing is asked."""
     tally = Tally()
     numbers = range(3000)
-    good = next(one for one in map(make_request, numbers) if one.kind == "picture")
+    good = next(one for one in map(make_request, numbers) if one.kind.name == "picture")
     leaves = next(one for one in map(make_request, numbers) if one.manner is Manner.LEAVES)
-    tally.add(1, good, Answer(200, b"", closes=False), 0.1)
+    tally.add(1, good, Answer(200), 0.1)
     tally.add(2, leaves, None, 0.1)
     tally.miss(3, leaves, ConnectionResetError())
     assert tally.wrong == []
-    tally.add(4, good, Answer(500, b"oh", closes=False), 0.2)
+    tally.add(4, good, Answer(500, b"oh"), 0.2)
     tally.miss(5, good, TimeoutError())
-    assert tally.wrong == ["4 picture: 500 b'oh'", "5 picture: no answer: TimeoutError()"]
-    assert tally.answers["picture", "200"] == 1
+    assert tally.wrong == ["4 picture: 500 b'oh'", "5 picture: no answer TimeoutError()"]
+    assert tally.answers["picture"]["200"] == 1
+
+
+@pytest.mark.parametrize(
+    ("manner", "sent"),
+    [
+        (Manner.CLOSES, b"0123456789"),
+        (Manner.LEAVES, b"0123456789"),
+        (Manner.STOPS, b"01234"),
+        (Manner.CRAWLS, b"0123456789"),
+    ],
+)
+def test_clients_behave_badly_as_told(manner: Manner, sent: bytes) -> None:
+    """One leaves with all sent, one with half of it, one sends it slowly and is answered."""
+    request = Request(KINDS[0], b"POST / HTTP/1.1\r\n\r\n", b"0123456789", manner, 0.01)
+    received = bytearray()
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        while data := await reader.read(65536):
+            received.extend(data)
+            if received.endswith(request.body):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async def run() -> Answer | None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            answer = await send_alone(server.sockets[0].getsockname()[1], request)
+            await asyncio.sleep(0.05)
+        return answer
+
+    assert (asyncio.run(run()) is None) == (manner in {Manner.LEAVES, Manner.STOPS})
+    assert received == request.head + sent
