@@ -16,7 +16,6 @@ from PIL import Image
 from schemas.rpc.classifier_pb2 import SCORES_ALL, PredictRequest
 from schemas.rpc.classifier_pb2_grpc import ClassifierStub
 from tests.support.grpc_calls import open_channel
-from tests.support.processes import find_ray
 from tests.support.service import ROOT, SAMPLES, Service, make_environment, run_cli
 from tests.support.triton import Triton, pose_array, pose_images
 

@@ -8,10 +8,6 @@ import psutil
 from tests.support.service import Service
 
 _READS = "app.images.worker"
-_ADDRESS = "--gcs-address="
-_JOINED_BY = ("RAY_AUTH_", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER")
-"""Of a Ray the variables that another process needs to join it; without the last it hangs."""
-
 _LASTING = ("ray::Serve", "ray::Proxy", "/raylet", "gcs_server", "app.cli.main")
 """What is never replaced; HAProxy's processes are, when Serve writes its file anew."""
 
@@ -35,18 +31,6 @@ def list_readers(service: Service) -> set[int]:
             if _READS in process.cmdline():
                 readers.add(process.pid)
     return readers
-
-
-def find_ray(service: Service) -> tuple[str, dict[str, str]]:
-    """Find the address of the service's own Ray, and the variables that let a process join it."""
-    for process in service.list_processes():
-        with suppress(psutil.Error):
-            for word in process.cmdline():
-                if word.startswith(_ADDRESS):
-                    variables = process.environ().items()
-                    joined = {key: one for key, one in variables if key.startswith(_JOINED_BY)}
-                    return word.removeprefix(_ADDRESS), joined
-    raise LookupError("The service has no raylet.")
 
 
 class Growth:
