@@ -7,16 +7,17 @@ in bench/results; the exit status is 1 where anything grew, was left, or was ans
 
 import argparse
 import asyncio
+import secrets
+import shutil
 import signal
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 from bench.kit.images import make_picture
-from bench.kit.models import find_checkpoint
+from bench.kit.models import BUNDLED
 from bench.kit.results import DOCS, RESULTS, BenchError, Document, save, start_document
 from bench.kit.servers import make_vitrine, run_server
 from bench.soak.load import Tally, send_all
@@ -76,14 +77,15 @@ def run_soak(options: argparse.Namespace) -> Document:
     """Start a service, soak it, stop it, and return the document."""
     document = start_document("soak") | vars(options)
     draw_large(), list_pictures()  # once, before any client would wait for them
-    with tempfile.TemporaryDirectory(prefix="s") as name:  # short: a socket may have 97 characters
-        folder = Path(name)
-        server = make_vitrine(find_checkpoint("digits").folder)
-        own = {"TMPDIR": str(folder), "RAY_TMPDIR": str(folder)}  # and nobody else's
-        server = replace(server, env={**server.env, **own})
+    folder = Path(tempfile.gettempdir(), f"s{secrets.token_hex(3)}")  # short for HAProxy's sockets
+    folder.mkdir(mode=0o700)
+    try:
+        server = make_vitrine(BUNDLED, {"TMPDIR": str(folder)})
         with run_server(server, make_picture("png")) as running:
             document |= soak(running.service, folder, options)
         left = list_temp(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     document["failures"] += [f"{running.left} processes left"] * bool(running.left)
     document["failures"] += [f"left among temporary files: {name}" for name in left]
     return document

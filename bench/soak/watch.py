@@ -67,9 +67,8 @@ def take_rest(service: Service, folder: Path) -> Document:
 
 
 def list_temp(folder: Path) -> list[str]:
-    """List the temporary files of the service, without Ray's own, which stay for its logs."""
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
-    return sorted(str(path) for path in paths if path.parts[0] != "ray")
+    """List the temporary files of the service; Ray's own are elsewhere."""
+    return [str(one.relative_to(folder)) for one in folder.rglob("*") if not one.is_dir()]
 
 
 def list_more(before: Counts, after: Counts) -> list[str]:
