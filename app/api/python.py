@@ -23,7 +23,7 @@ from app.api.validation import read_options
 from app.backend import Logits, Pixels
 from app.errors import InvalidRequestError, PayloadTooLargeError, ProblemError
 from app.images.arrays import encode_array, encode_image
-from app.observability.access_log import CLIENT_GONE, log_access
+from app.observability.access_log import CLIENT_DISCONNECTED, log_access
 from app.observability.logs import request_id
 from app.prediction.predictor import Predictor
 from schemas import PredictResponse
@@ -116,7 +116,7 @@ def _log_call(name: str, identifier: str) -> Iterator[None]:
         status = problem.status
         raise
     except asyncio.CancelledError:
-        status = CLIENT_GONE
+        status = CLIENT_DISCONNECTED
         raise
     finally:
         log_access("CALL", name, status, started, None)

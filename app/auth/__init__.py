@@ -1,1 +1,1 @@
-"""Who may call: keys, and the authenticator that every API asks. It knows no HTTP library."""
+"""Authentication: API keys, and the authenticator that every API calls."""

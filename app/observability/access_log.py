@@ -7,7 +7,7 @@ import time
 from app.errors import InternalError
 from app.observability.logs import request_id
 
-CLIENT_GONE = 499
+CLIENT_DISCONNECTED = 499
 """The logged status of a request whose client disconnected before the response."""
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")

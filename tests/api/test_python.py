@@ -21,7 +21,7 @@ from app.errors import (
     UnsupportedMediaTypeError,
 )
 from app.limits import Limits
-from app.observability.access_log import CLIENT_GONE
+from app.observability.access_log import CLIENT_DISCONNECTED
 from app.prediction.predictor import Predictor
 from schemas import PredictResponse
 from tests.support import samples
@@ -225,4 +225,4 @@ def test_a_call_that_nobody_waits_for_any_more_gives_its_places_back() -> None:
 
     with collect_lines() as lines:
         asyncio.run(scenario())
-    assert [line["status"] for line in lines] == [CLIENT_GONE]
+    assert [line["status"] for line in lines] == [CLIENT_DISCONNECTED]

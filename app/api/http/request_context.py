@@ -19,7 +19,7 @@ from app.errors import (
     PayloadTooLargeError,
     ProblemError,
 )
-from app.observability.access_log import CLIENT_GONE, is_safe_id, log_access
+from app.observability.access_log import CLIENT_DISCONNECTED, is_safe_id, log_access
 
 REQUEST_ID = "X-Request-ID"
 
@@ -130,7 +130,7 @@ class RequestContext:
         """Give back what the request held, and write its line in the log."""
         self.services.predictor.admission.free_bytes(self._held)
         method, path = self._scope["method"], quote(self._scope["path"])[:MAX_LOGGED_PATH]
-        status = CLIENT_GONE if self._is_gone or self._status is None else self._status
+        status = CLIENT_DISCONNECTED if self._is_gone or self._status is None else self._status
         log_access(method, path, status, self._started, self.key_name)
 
     async def _receive_any(self) -> Message:

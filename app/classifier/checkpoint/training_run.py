@@ -4,9 +4,9 @@
     V1  TorchTrainer_<date>/TorchTrainer_<trial>_<date>/checkpoint_000010/
     HF  <run>/checkpoint-500/
 
-Ray's RayTrainReportCallback puts the model one level deeper, into `checkpoint/`. Any level may be
-given. V2 records the order of its checkpoints in a snapshot; without one their names decide, and
-file times only where names are equal, because copying a run changes them.
+RayTrainReportCallback puts the model one level deeper, into `checkpoint/`. Any level may be given.
+V2 records the order of its checkpoints in a snapshot. Without one, time stamps and numbers in the
+names decide, then file times, which copying a run may change.
 """
 
 import logging

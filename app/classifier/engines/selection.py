@@ -1,11 +1,11 @@
 """Engine selection by the settings, the checkpoint and this machine.
 
-    device  engine     runs                                                     precision
-    cpu     torch      a traced graph where it gives the same, else the module  fp32 bf16
-    cpu     compile    torch.compile with frozen weights                        fp32 bf16
-    cpu     openvino   OpenVINO, straight from the checkpoint or quantized      fp32 bf16 int8
-    cuda    torch      CUDA graphs of the module                                fp32 bf16 fp16
-    cuda    compile    CUDA graphs of the compiled module                       fp32 bf16 fp16
+    device  engine     runs                                                      precision
+    cpu     torch      a traced graph if its logits are equal, else the module   fp32 bf16
+    cpu     compile    torch.compile with frozen weights                         fp32 bf16
+    cpu     openvino   OpenVINO, converted from the checkpoint or quantized      fp32 bf16 int8
+    cuda    torch      CUDA graphs of the module                                 fp32 bf16 fp16
+    cuda    compile    CUDA graphs of the compiled module                        fp32 bf16 fp16
 
 On a CPU, `auto` selects OpenVINO if it is installed, else torch, in fp32: equal to the
 checkpoint's own pipeline. On a GPU it selects compile if Triton is installed, else torch, in half
