@@ -3,7 +3,6 @@
 Settings come in as one value and leave as plain ones.
 """
 
-from importlib.metadata import version
 from pathlib import Path
 
 from ray import serve
@@ -25,29 +24,21 @@ def build(args: Settings) -> serve.Application:
     return bind_application(args)
 
 
-def bind_application(
-    settings: Settings, log_pipe: Path | None = None, generation: int = 0
-) -> serve.Application:
+def bind_application(settings: Settings, log_pipe: Path | None = None) -> serve.Application:
     """Bind both deployments.
 
     Args:
         settings: all of them.
         log_pipe: named pipe for log lines; None for standard error.
-        generation: of the checkpoint; bound again with another, classifiers load it anew. The
-            version is fixed, or Serve would start new replicas instead.
     """
-    fixed = {"version": version("vitrine"), "_internal": True}
     classifier = Classifier.options(  # type: ignore[attr-defined] # a serve.Deployment by now
         num_replicas=settings.classifier_replicas,
         request_router_config=RequestRouterConfig(request_router_class=GroupRouter),
         max_ongoing_requests=max(64, 4 * settings.batch_size),
         ray_actor_options={"num_cpus": 1, "num_gpus": count_gpus(settings)},
-        user_config={"generation": generation},
-        **fixed,
     ).bind(settings, log_pipe)
     return Ingress.options(  # type: ignore[attr-defined] # the same
         num_replicas=settings.ingress_replicas,
         max_ongoing_requests=INGRESS_ONGOING,
         ray_actor_options={"num_cpus": 1},
-        **fixed,
     ).bind(settings, classifier, log_pipe)

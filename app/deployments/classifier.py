@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ray import serve
 
 from app.backend import Description, Group, Scored
+from app.deployments.reload import ReloadOutcome
 from app.deployments.replica import STOP_S, configure_replica
 from app.errors import DeadlineExceededError, StartupError
 from app.settings import Settings
@@ -45,8 +46,6 @@ class Classifier:
 
         self._load = partial(load_model, settings)
         self._model = self._load()
-        self._generation: int | None = None
-        self._reloads: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
         slots = self._model.engine.slots
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="model")
@@ -58,25 +57,16 @@ class Classifier:
             batch_size_fn=_count_images,
         )
 
-    async def reconfigure(self, config: dict[str, int]) -> None:
-        """Load the checkpoint anew when its generation has changed; Serve calls it at first too."""
-        generation = config["generation"]
-        known, self._generation = self._generation, generation
-        if known not in {None, generation}:
-            # In the background: Serve sends nothing to a replica that is being reconfigured.
-            task = asyncio.create_task(self._reload(generation))
-            self._reloads.add(task)  # the loop holds tasks weakly
-            task.add_done_callback(self._reloads.discard)
-
-    async def _reload(self, generation: int) -> None:
-        """Load beside the model that serves, and swap when the new one is warm."""
+    async def reload(self) -> ReloadOutcome:
+        """Load the checkpoint anew beside the model that serves, and swap when it is warm."""
+        replica, error = serve.get_replica_context().replica_id.unique_id, None
         async with self._reloading:
-            if generation != self._generation:
-                return  # a newer one waits
             try:
                 self._model = await asyncio.to_thread(self._load)
             except (StartupError, RuntimeError, MemoryError) as exc:
                 _logger.warning("the reload failed, so the previous model stays: %s", exc)
+                error = str(exc)
+            return ReloadOutcome(replica, self._model.description.revision, error)
 
     async def describe(self) -> Description:
         """Describe the model."""

@@ -12,6 +12,7 @@ from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from app.backend import Description, Group, Scored
+from app.deployments.reload import ReloadOutcome
 from app.errors import InternalError, ModelUnavailableError, OverloadedError, VitrineError
 
 CALL_ERRORS = (RayError, RayServeException, grpc.RpcError)
@@ -28,6 +29,7 @@ class HandleBackend:
     """A Backend behind a Serve handle; what goes wrong on the way is told as one of ours."""
 
     def __init__(self, handle: DeploymentHandle) -> None:
+        self._handle = handle
         self._describe = handle.describe  # looked up once: each look-up makes a handle anew
         self._predict = handle.predict
         self._check = handle.check
@@ -67,6 +69,25 @@ class HandleBackend:
             await self._check.remote()
         except CALL_ERRORS as exc:
             raise _translate(exc) from exc
+
+    async def reload(self) -> list[ReloadOutcome]:
+        """Have every classifier replica that runs load the checkpoint anew.
+
+        A replica that is still starting is not asked: it reads the files by itself.
+
+        Raises:
+            ModelUnavailableError: none runs.
+        """
+        try:
+            found = await self._handle.broadcast("reload").results_async(return_exceptions=True)
+        except CALL_ERRORS as exc:
+            raise _translate(exc) from exc
+        return [
+            one
+            if isinstance(one, ReloadOutcome)
+            else ReloadOutcome(None, None, str(_translate(one)))
+            for one in found
+        ]
 
 
 def _translate(exc: RayError | RayServeException | grpc.RpcError) -> VitrineError:

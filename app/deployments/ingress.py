@@ -15,6 +15,7 @@ from app.api.python import AnyImage, CallOptions, PythonApi
 from app.api.services import build_services
 from app.backend import Logits, Pixels
 from app.deployments.handle_backend import HandleBackend
+from app.deployments.reload import ReloadOutcome
 from app.deployments.replica import STOP_S, configure_malloc, configure_replica
 from app.deployments.serve_patches import bound_receive
 from app.images.worker_pool import ProcessReader
@@ -40,7 +41,8 @@ class Ingress(GrpcServicer):
         bound_receive()
         configure_malloc()
         limits = derive_limits(settings)
-        predictor = Predictor(HandleBackend(classifier), limits, ProcessReader(limits))
+        self._backend = HandleBackend(classifier)
+        predictor = Predictor(self._backend, limits, ProcessReader(limits))
         services = build_services(predictor, settings.list_keys(), settings.make_host_rules())
         super().__init__(services)
         self._python = PythonApi(predictor)
@@ -80,6 +82,17 @@ class Ingress(GrpcServicer):
             ProblemError: any row of the error table.
         """
         return await self._python.logits(pixels, _find_request_id())
+
+    async def reload(self) -> list[ReloadOutcome]:
+        """Have every classifier load the checkpoint anew; each serves its old model meanwhile.
+
+        Returns:
+            What it came to on each classifier. One that fails keeps the model that it serves.
+
+        Raises:
+            ModelUnavailableError: no classifier runs.
+        """
+        return await self._backend.reload()
 
 
 def _find_request_id() -> str:

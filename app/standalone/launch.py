@@ -22,6 +22,7 @@ from app.limits import derive_limits
 from app.network import LOOPBACK, format_address
 from app.observability.logs import forward_lines
 from app.settings import Settings
+from app.standalone.cluster import reload_checkpoint
 from app.standalone.haproxy_drain import DRAIN_S
 from app.standalone.preflight import check_folder, check_front, list_ports, wait_until_ready
 from app.standalone.shutdown import (
@@ -69,7 +70,7 @@ def run_service(settings: Settings) -> None:
             _tell(
                 started, f"ready at http://{front}{beside} (try http://{front}/docs; Ctrl-C stops)"
             )
-            _reload_when_told(settings, pipe, interrupt)
+            _reload_when_told(settings, interrupt)
         except (KeyboardInterrupt, StartupError):
             if not interrupt.came:
                 raise
@@ -91,19 +92,12 @@ def _list_steps(
     ]
 
 
-def _reload_when_told(settings: Settings, pipe: Path, interrupt: Interrupt) -> Never:
-    """Load the checkpoint anew at each SIGUSR1, until KeyboardInterrupt ends it."""
-    generation = 0
+def _reload_when_told(settings: Settings, interrupt: Interrupt) -> Never:
+    """Have the checkpoint loaded anew at each SIGUSR1, until KeyboardInterrupt ends it."""
     while True:
         interrupt.wait()
-        generation += 1
-        _logger.info("loading %s anew beside the one that serves", settings.model)
-        try:
-            _deploy(settings, pipe, generation)
-        except StartupError as exc:
-            if interrupt.came:
-                raise
-            _logger.error("%s What was served goes on.", exc)  # noqa: TRY400 - one line
+        _logger.info("loading %s beside the model that serves", settings.model)
+        reload_checkpoint()
 
 
 def _tell(started: float, step: str) -> None:
@@ -164,15 +158,15 @@ def _start_serve(settings: Settings, proxy: Proxy) -> None:
     )
 
 
-def _deploy(settings: Settings, pipe: Path, generation: int = 0) -> None:
-    """Deploy the application, or a new generation of its checkpoint, and wait until it runs."""
+def _deploy(settings: Settings, pipe: Path) -> None:
+    """Deploy the application, and wait until it runs."""
     from ray import serve  # noqa: PLC0415
 
     from app.deployments.application import bind_application  # noqa: PLC0415
 
     try:
         serve.run(
-            bind_application(settings, pipe, generation),
+            bind_application(settings, pipe),
             name=APP_NAME,
             route_prefix="/",
             logging_config={"enable_access_log": False, "log_level": "WARNING"},

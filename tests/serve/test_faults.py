@@ -176,11 +176,12 @@ def test_new_weights_are_loaded_beside_the_old(tmp_path: Path) -> None:
                 assert time.monotonic() < deadline, service.read_log()
                 time.sleep(0.2)
             time.sleep(BEFORE_S)
+        assert f"1 of 1 classifiers loaded {new}" in service.read_log()
         assert outcome.bad == []
         assert set(outcome.answers) == {(old, "7"), (new, "new 7")}
         (folder / "config.json").write_text("{}")
         service.process.send_signal(signal.SIGUSR1)
-        service.wait_for_log("has no id2label", timeout_s=30)
+        assert "has no id2label" in service.wait_for_log("did not load it", timeout_s=30)
         assert read_revision(service) == new
         service.assert_stops()
 
