@@ -12,6 +12,7 @@ from app.deployments.classifier import Classifier
 from app.deployments.gpus import count_gpus
 from app.deployments.group_router import GroupRouter
 from app.deployments.ingress import Ingress
+from app.errors import SettingsError
 from app.settings import Settings
 
 INGRESS_ONGOING = 100_000
@@ -19,9 +20,30 @@ INGRESS_ONGOING = 100_000
 waits unseen and all that is refused is refused by us, typed."""
 
 
-def build(args: Settings) -> serve.Application:
-    """Build the application from settings; those not given come from the environment."""
-    return bind_application(args)
+STANDALONE_SETTINGS = {
+    "host": "http_options.host in the Serve config file",
+    "port": "http_options.port in the Serve config file",
+    "grpc_port": "grpc_options in the Serve config file",
+    "proxy": "RAY_SERVE_ENABLE_HA_PROXY in the environment that Ray starts in",
+}
+"""Settings that only `vitrine serve` reads, and what is set in their stead under other commands."""
+
+
+def build(args: dict[str, object] | Settings) -> serve.Application:
+    """Build the application from settings; those not given come from the environment.
+
+    Args:
+        args: settings by name, as `serve run` and a Serve config file give them, or all of them.
+
+    Raises:
+        SettingsError: a name is one that only `vitrine serve` reads.
+    """
+    if isinstance(args, Settings):
+        return bind_application(args)
+    for name, instead in STANDALONE_SETTINGS.items():
+        if name in args:
+            raise SettingsError(f"{name} is read by `vitrine serve` alone. Set {instead}.")
+    return bind_application(Settings(**args))  # type: ignore[arg-type] # validated right here
 
 
 def bind_application(settings: Settings, log_pipe: Path | None = None) -> serve.Application:

@@ -1,11 +1,8 @@
 """`app.deployments:build` under Serve's own command, without `vitrine serve`."""
 
-import json
 import signal
-import subprocess
 import sys
 from pathlib import Path
-from textwrap import dedent
 
 import httpx
 
@@ -14,19 +11,6 @@ from tests.support.service import ROOT, SEVEN, make_environment, start_process
 from tests.support.uploads import make_upload
 
 _SERVE = str(Path(sys.executable).with_name("serve"))
-_READ_SETTINGS = dedent(
-    """
-    import json
-    import sys
-
-    from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
-
-    from app.deployments import build
-
-    ingress = call_user_app_builder_with_args_if_necessary(build, json.loads(sys.argv[1]))
-    print(ingress._bound_deployment.init_args[0].model_dump_json())
-    """
-)
 
 
 def write_config(folder: Path, port: int) -> Path:
@@ -51,28 +35,3 @@ def test_serve_runs_the_config_file(tmp_path: Path) -> None:
         assert len(response.headers.get_list("x-request-id")) == 1
         service.stop(signal.SIGINT)
         assert service.list_processes() == []
-
-
-def read_settings(arguments: dict[str, object], **environment: str) -> dict[str, object]:
-    """Let Serve call `build` with arguments; gives the settings that the ingress would get."""
-    done = subprocess.run(
-        [sys.executable, "-c", _READ_SETTINGS, json.dumps(arguments)],
-        cwd=ROOT,
-        env=make_environment(**environment),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    settings: dict[str, object] = json.loads(done.stdout)
-    return settings
-
-
-def test_arguments_of_serve_become_settings() -> None:
-    """What `serve run app.deployments:build key=value` passes is validated, the rest is read."""
-    given = {"device": "cpu", "batch_size": "8", "max_bytes": 1000}
-    settings = read_settings(given, max_queue="7", batch_size="9")
-    expected = {"device": "cpu", "batch_size": 8, "max_bytes": 1000, "max_queue": 7}
-    assert {name: settings[name] for name in expected} == expected
-    assert settings["model"] == "bundled"
