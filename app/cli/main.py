@@ -1,9 +1,10 @@
-"""The command line, `vitrine serve | predict | check | openapi | quantize | key`: what works."""
+"""The command line: `vitrine serve | predict | check | openapi | quantize | key`."""
 
 import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from app.auth.keys import hash_key, make_key
@@ -17,9 +18,6 @@ EXIT_FAILED = 1
 EXIT_NOT_STARTED = 2
 EXIT_INTERRUPTED = 130
 
-OWN = ("files", "json", "top_k", "images", "out", "min_agreement")
-"""Arguments that are no settings."""
-
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command.
@@ -27,11 +25,12 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0 when it worked, 1 when an image could not be classified, 2 when it cannot start.
     """
-    arguments = vars(build_parser().parse_args(argv))
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = vars(build_parser(argv[:1]).parse_args(argv))
     run = arguments.pop("run")
-    own = {name: arguments.pop(name) for name in OWN if name in arguments}
+    options = {name: arguments.pop(name) for name in Settings.model_fields if name in arguments}
     try:
-        exit_code: int = run(read_settings(arguments), **own)
+        exit_code: int = run(read_settings(options), **arguments)
     except VitrineError as exc:
         print(f"vitrine: {exc}", file=sys.stderr)
         return EXIT_NOT_STARTED
@@ -40,38 +39,34 @@ def main(argv: list[str] | None = None) -> int:
     return exit_code
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the parser; every setting is an option of every command that reads it."""
-    parser = argparse.ArgumentParser(
-        prog="vitrine", description="Serve a fine-tuned Vision Transformer over HTTP."
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    serve = _add_command(commands, "serve", serve_model, "serve over HTTP until Ctrl-C")
-    predict = _add_command(commands, "predict", predict_files, "classify files, without a server")
-    predict.add_argument("files", nargs="+", type=Path, metavar="FILE", help="images to classify")
-    predict.add_argument("--json", action="store_true", help="one JSON document a file")
-    predict.add_argument(
-        "--top-k", type=_read_positive, default=3, help="predictions a file (default: 3)"
-    )
-    check = _add_command(commands, "check", check_model, "say what would be served")
-    _add_command(commands, "openapi", print_openapi, "print the OpenAPI document")
-    quantize = _add_command(commands, "quantize", quantize_model, "make an int8 checkpoint")
-    quantize.add_argument("--images", type=Path, required=True, help="folder of typical images")
-    quantize.add_argument("--out", type=Path, required=True, help="folder to write, a new one")
-    quantize.add_argument(
-        "--min-agreement",
-        type=_read_share,
-        default=0.99,
-        help="write nothing below this share of same labels as fp32 (default: 0.99)",
-    )
-    _add_command(commands, "key", print_key, "make a key for a client")
-    for command in (serve, predict, check, quantize):
-        add_settings(command)
+def build_parser(chosen: list[str]) -> argparse.ArgumentParser:
+    """Build the parser; the chosen command alone gets the settings, which take time to add.
+
+    pydantic-settings adds those, and only those: it would split a file's name at its commas.
+    """
+    about = "Serve a fine-tuned Vision Transformer over HTTP."
+    parser = argparse.ArgumentParser(prog="vitrine", description=about)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = {}
+    for name, run in COMMANDS.items():
+        commands[name] = subparsers.add_parser(name, help=run.__doc__, description=run.__doc__)
+        commands[name].set_defaults(run=run)
+    add = commands["predict"].add_argument
+    add("files", nargs="+", type=Path, metavar="FILE", help="images to classify")
+    add("--json", action="store_true", help="print one JSON object a file")
+    add("--top-k", metavar="N", type=_read_count, default=3, help="predictions a file (default: 3)")
+    add = commands["quantize"].add_argument
+    add("--images", type=Path, metavar="FOLDER", required=True, help="folder of typical images")
+    add("--out", type=Path, metavar="FOLDER", required=True, help="folder to write, a new one")
+    help_ = "write nothing below this share of same labels as fp32 (default: 0.99)"
+    add("--min-agreement", metavar="SHARE", type=_read_share, default=0.99, help=help_)
+    for name in {"serve", "predict", "check", "quantize"}.intersection(chosen):
+        add_settings(commands[name])
     return parser
 
 
 def serve_model(settings: Settings) -> int:
-    """Serve until Ctrl-C or SIGTERM."""
+    """Serve over HTTP until Ctrl-C or SIGTERM."""
     from app.classifier.checkpoint.files import open_checkpoint  # noqa: PLC0415
     from app.standalone.launch import run_service  # noqa: PLC0415
 
@@ -84,7 +79,7 @@ def serve_model(settings: Settings) -> int:
 
 
 def predict_files(settings: Settings, files: list[Path], *, json: bool, top_k: int) -> int:
-    """Classify files in this process: a table in a terminal, JSON with `--json`."""
+    """Classify files without a server, into a table or JSON."""
     from app.offline.predict import classify_files, print_json, print_table  # noqa: PLC0415
 
     outcomes = asyncio.run(classify_files(settings, files, top_k))
@@ -109,7 +104,7 @@ def check_model(settings: Settings) -> int:
 
 
 def quantize_model(settings: Settings, images: Path, out: Path, min_agreement: float) -> int:
-    """Make an int8 checkpoint and say how it compares with fp32."""
+    """Make an int8 checkpoint, and compare it with fp32."""
     from app.offline.quantization import quantize_checkpoint  # noqa: PLC0415
 
     configure_logging(choose_format(settings.log_format, is_terminal=True), settings.log_level)
@@ -123,7 +118,7 @@ def quantize_model(settings: Settings, images: Path, out: Path, min_agreement: f
 
 
 def print_openapi(settings: Settings) -> int:
-    """Print the OpenAPI document; no model is loaded."""
+    """Print the OpenAPI document, without loading a model."""
     from app.api.http.factory import create_app  # noqa: PLC0415
     from app.api.services import build_services  # noqa: PLC0415
     from app.offline.predict import build_predictor  # noqa: PLC0415
@@ -134,37 +129,35 @@ def print_openapi(settings: Settings) -> int:
 
 
 def print_key(_settings: Settings) -> int:
-    """Make a key and print it, with its hash; neither is kept."""
+    """Make a key for a client, and print it with its hash; neither is kept."""
     key = make_key()
     print(f"key   {key}")
     print(f"hash  {hash_key(key)}")
     return 0
 
 
-def _read_positive(text: str) -> int:
-    """Read a number of at least 1; argparse tells what ValueError refuses."""
-    if int(text) < 1:
-        raise ValueError(text)
+COMMANDS: dict[str, Callable[..., int]] = {
+    "serve": serve_model,
+    "predict": predict_files,
+    "check": check_model,
+    "openapi": print_openapi,
+    "quantize": quantize_model,
+    "key": print_key,
+}
+
+
+def _read_count(text: str) -> int:
+    """Read a number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
     return int(text)
 
 
 def _read_share(text: str) -> float:
     """Read a number from 0 to 1; argparse tells what ValueError refuses."""
     if not 0 <= float(text) <= 1:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return float(text)
-
-
-def _add_command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    run: object,
-    summary: str,
-) -> argparse.ArgumentParser:
-    """Add one command."""
-    command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
-    command.set_defaults(run=run)
-    return command
 
 
 if __name__ == "__main__":

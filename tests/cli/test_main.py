@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.main import build_parser
+
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "app" / "demo" / "samples"
 
@@ -92,10 +94,59 @@ def test_a_wrong_setting_is_named(variables: dict[str, str], words: str) -> None
     assert words in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("check", "--port", "0"), "VITRINE_PORT: Input should be greater than or equal to 1"),
+        (("check", "--bogus"), "unrecognized arguments: --bogus"),
+        (("key", "--port", "1"), "unrecognized arguments: --port 1"),
+        (("predict",), "the following arguments are required: FILE"),
+        (("predict", "x.png", "--top-k", "0"), "argument --top-k: 0 is not at least 1"),
+        (("predict", "x.png", "--top-k", "a"), "argument --top-k: a is not at least 1"),
+        (("quantize", "--images", "."), "the following arguments are required: --out"),
+        (
+            ("quantize", "--images", ".", "--out", "x", "--min-agreement", "2"),
+            "argument --min-agreement: 2 is not between 0 and 1",
+        ),
+        (("sevre",), "invalid choice: 'sevre'"),
+        ((), "the following arguments are required: COMMAND"),
+    ],
+)
+def test_a_wrong_argument_is_named(arguments: tuple[str, ...], words: str) -> None:
+    """The last line of standard error names it, with exit code 2."""
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr.splitlines()[-1]
+
+
 def test_an_option_wins_over_the_environment() -> None:
     """`--port` counts where `VITRINE_PORT` is set too."""
     done = run("check", "--port", "8124", VITRINE_PORT="8123")
     assert "127.0.0.1:8124" in done.stdout
+
+
+def test_a_file_may_have_any_name() -> None:
+    """Commas, brackets and the word null are part of a name, and no list and no value."""
+    names = ["a,b.png", "[c].png", "null"]
+    arguments = build_parser(["predict"]).parse_args(["predict", "--top-k", "1", *names])
+    assert arguments.files == [Path(name) for name in names]
+
+
+@pytest.mark.parametrize("option", [[], ["--help"], ["serve", "--help"]])
+def test_help_imports_neither_ray_nor_torch(option: list[str]) -> None:
+    """Help is there at once."""
+    script = (
+        "import sys\nfrom app.cli.main import main\ntry:\n    main(sys.argv[1:])\nfinally:\n"
+        "    assert not {'ray', 'torch', 'transformers'} & set(sys.modules), 'slow'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *option],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert "slow" not in done.stderr
 
 
 def test_openapi_prints_the_document_and_loads_no_model() -> None:

@@ -40,6 +40,18 @@ def test_another_wrong_value_is_told() -> None:
         read_settings({"port": "eighty"})
 
 
+def test_options_win_over_variables_and_those_over_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The command line comes first, then the environment, then `.env`, then the default."""
+    (tmp_path / ".env").write_text("VITRINE_PORT=8122\nVITRINE_HOST=127.0.0.2\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VITRINE_PORT", "8123")
+    variables, options = read_settings({}), read_settings({"port": "8124"})
+    assert (variables.port, options.port) == (8123, 8124)
+    assert (options.host, options.log_level) == ("127.0.0.2", "info")
+
+
 def test_settings_show_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither repr nor dump has a key or its hash; on the way to a replica the hash alone goes."""
     monkeypatch.setenv("VITRINE_API_KEYS", f"ann:{KEY}")

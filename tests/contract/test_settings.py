@@ -64,9 +64,9 @@ def test_help_lists_every_setting_with_its_variable_and_default() -> None:
         cwd=ROOT,
         env=os.environ | {"COLUMNS": "10000"},
     )
-    shown = r"^  --([\w-]+)[^\[]*\[(VITRINE_\w+), default: (.*)\]$"
+    shown = r"^  --([\w-]+)[^\[]*\(default: (.*)\) \[env: (VITRINE_\w+)\]$"
     options = re.findall(shown, done.stdout, re.MULTILINE)
     assert options == [
-        (name.replace("_", "-"), f"VITRINE_{name.upper()}", str(field.default))
+        (name.replace("_", "-"), str(field.default), f"VITRINE_{name.upper()}")
         for name, field in FIELDS.items()
     ]
