@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
@@ -13,7 +12,7 @@ import pytest
 from app.auth.keys import hash_key
 from app.classifier.checkpoint.files import BUNDLED
 from tests.support.ports import find_port
-from tests.support.service import ANN, ROOT, SEVEN, make_environment
+from tests.support.service import ANN, ROOT, SEVEN, make_environment, start_process
 
 _DEPLOY = dedent(
     """
@@ -71,16 +70,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (two / "config.json").write_text(json.dumps(config))
     out = folder / "told.json"
     arguments = (str(out), str(find_port()), f"ann:{hash_key(ANN)}", str(SEVEN), str(one), str(two))
-    done = subprocess.run(
-        [sys.executable, "-c", _DEPLOY, *arguments],
-        cwd=ROOT,
-        env=make_environment() | {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
+    command = [sys.executable, "-c", _DEPLOY, *arguments]
+    environment = make_environment() | {"PYTHONPATH": str(ROOT)}
+    with start_process(folder, command, 0, environment) as running:
+        assert running.process.wait(timeout=240) == 0, running.read_log()
     outcomes: dict[str, Any] = json.loads(out.read_text())
     return outcomes
 
