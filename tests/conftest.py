@@ -35,7 +35,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with two keys that listens everywhere, beside the other; it stops as it must."""
+    """A service with two keys that listens everywhere and holds few images; it stops as it must."""
     folder = tmp_path_factory.mktemp("closed")
     keys = f"ann:{ANN},bob:{hash_key(BOB)}"
     with start_service(
@@ -43,6 +43,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         host=EVERYWHERE,
         api_keys=keys,
         cors_origins=ORIGIN,
+        max_queue="2",
         grpc_port=str(find_port()),
     ) as running:
         running.wait_until_ready()
