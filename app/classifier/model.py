@@ -1,6 +1,7 @@
 """The model: scores groups of pixels on an engine. It knows no torch and no Ray."""
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -36,6 +37,7 @@ class Model:
     Attributes:
         engine: what runs it.
         overflows: batches that half precision could not express and that ran in fp32.
+        max_batch: images that are run at once, halved by each batch that lacks memory.
 
     Raises:
         StartupError: the checkpoint or the device cannot be used.
@@ -46,6 +48,7 @@ class Model:
         self._engine_input = EngineInput(checkpoint, geometry, scaling)
         self.engine = build_engine(self._engine_input, options or EngineOptions())
         self.overflows = 0
+        self.max_batch = sys.maxsize
         self._exact: Engine | None = None
         self._lock = threading.Lock()
         self.description = Description(
@@ -108,7 +111,11 @@ class Model:
 
         A batch that overflows half precision runs again in fp32.
         """
-        logits = self.engine.run(pixels)
+        try:
+            logits = self.engine.run(pixels)
+        except MemoryError:
+            self.max_batch = min(self.max_batch, (len(pixels) + 1) // 2)
+            raise
         if self.engine.precision in HALF_PRECISIONS and not np.isfinite(logits).all():
             self.overflows += 1
             _logger.warning(
@@ -148,7 +155,9 @@ class Model:
         """Run a batch under the hang detector, bisect it if it fails, and note a lost device."""
         with self._hang_detector.time(len(pixels)):
             try:
-                return bisect(self.forward, pixels)
+                starts = range(0, len(pixels), self.max_batch)
+                parts = [pixels[start : start + self.max_batch] for start in starts]
+                return np.concatenate([bisect(self.forward, part) for part in parts])
             except ModelUnavailableError:
                 self._is_lost = True
                 raise

@@ -204,3 +204,25 @@ def test_a_lost_device_is_told_from_then_on(model: Model, monkeypatch: pytest.Mo
             model.score([make_group(model, make_pixels(2))])
     with pytest.raises(ModelUnavailableError, match="device"):
         model.check()
+
+
+def test_a_batch_that_lacked_memory_is_not_tried_again(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one of its size runs in parts that fit, and gives the same logits."""
+    pixels, run, sizes = make_pixels(8), model.engine.run, list[int]()
+    expected = model.forward(pixels)
+
+    def run_at_most_three(part: Pixels) -> Logits:
+        sizes.append(len(part))
+        if len(part) > 3:
+            raise MemoryError
+        return run(part)
+
+    monkeypatch.setattr(model.engine, "run", run_at_most_three)
+    for _ in range(2):
+        scored = model.score([make_group(model, pixels)])[0]
+        assert scored.logits is not None
+        np.testing.assert_allclose(scored.logits, expected, atol=1e-5)
+    assert model.max_batch == 2
+    assert [size for size in sizes if size > 1] == [8, 4, 2, 2, 4, 2, 2, 2, 2, 2, 2]

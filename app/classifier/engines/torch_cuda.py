@@ -67,10 +67,16 @@ class CudaEngine:
         self._slots = slots
 
     def run(self, pixels: Pixels) -> Logits:
-        """Run pixels to logits in a free slot; waits for one."""
+        """Run pixels to logits in a free slot; waits for one.
+
+        Raises:
+            MemoryError: the batch does not fit into the GPU's memory.
+        """
         slot = self._slots.get()
         try:
             return slot.run(pixels)
+        except torch.OutOfMemoryError as exc:
+            raise MemoryError(str(exc)) from exc
         finally:
             self._slots.put(slot)
 
