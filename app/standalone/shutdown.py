@@ -1,9 +1,10 @@
-"""Stop all that `vitrine serve` has started: kindly, in time, and by process id alone."""
+"""Stop all that `vitrine serve` has started, in time, and by process id alone."""
 
 import contextlib
 import io
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -28,7 +29,7 @@ def stop_service(folder: Path) -> None:
     """Answer what has begun, stop Serve and Ray, then end whatever of ours is left.
 
     Args:
-        folder: private to this service; HAProxy's files are in it.
+        folder: private to this service; the files of Ray and HAProxy are in it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -43,10 +44,11 @@ def stop_service(folder: Path) -> None:
     end_processes(list_strays(folder))
 
 
-def end_now() -> Never:
-    """End this process and all that came of it, from any thread."""
+def end_now(folder: Path) -> Never:
+    """End this process and all that came of it, from any thread, and remove its folder."""
     _logger.warning("stopping took too long; ending the processes that are left")
     end_processes(list_children())
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 

@@ -14,7 +14,7 @@ import httpx
 import yaml  # type: ignore[import-untyped]
 
 from app.deployments.haproxy_config import list_program_variables
-from app.deployments.serve_environment import list_serve_variables
+from app.standalone.isolation import list_environment
 from bench.chaos.faults import act_under_load
 from bench.chaos.floods import PICTURE, Row
 from bench.kit.results import BenchError
@@ -38,7 +38,7 @@ class Cluster:
     def deploy(self, port: int, batch_size: int) -> None:
         """Deploy deploy/serve.yaml with two replicas of each kind."""
         config = yaml.safe_load((ROOT / "deploy" / "serve.yaml").read_text())
-        config["http_options"]["port"] = port
+        config["http_options"] |= {"host": "127.0.0.1", "port": port}
         more = {"batch_size": batch_size, "ingress_replicas": 2, "classifier_replicas": 2}
         config["applications"][0]["args"] |= more
         path = self.folder / "serve.yaml"
@@ -61,7 +61,7 @@ def run_cluster() -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory(prefix="vt-") as parent:  # short: sockets lie in it
         folder, dashboard = Path(parent), find_port()
         environment = make_environment() | {"PYTHONPATH": str(ROOT)}
-        environment |= list_serve_variables("haproxy", folder)
+        environment |= list_environment("haproxy", folder)
         environment |= list_program_variables("127.0.0.1", MAX_REQUESTS)
         flags = (
             f"--port={find_port()} --dashboard-port={dashboard} --node-ip-address=127.0.0.1 "

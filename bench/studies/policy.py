@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from app.deployments.serve_environment import list_serve_variables
+from app.standalone.isolation import list_environment
 from app.limits import derive_limits
 from app.settings import Settings
 from app.standalone.shutdown import list_children, stop_service
@@ -36,7 +36,7 @@ T = TypeVar("T")
 def run_cluster() -> Iterator[None]:
     """Start Ray and Serve as `vitrine serve` does, but for the proxy, and stop them."""
     with tempfile.TemporaryDirectory(prefix="vitrine-bench-") as folder:
-        os.environ.update(list_serve_variables("python", Path(folder)))
+        os.environ.update(list_environment("python", Path(folder)))
         import ray  # noqa: PLC0415
         from ray import serve  # noqa: PLC0415
 

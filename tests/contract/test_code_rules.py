@@ -36,5 +36,5 @@ def test_a_broad_except_is_the_last_handler_of_an_api_or_guards_ray() -> None:
     assert places == [
         "app/api/grpc/middleware.py",
         "app/api/http/middleware.py",
-        "app/standalone/launch.py",
+        "app/standalone/cluster.py",
     ]

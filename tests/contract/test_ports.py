@@ -2,7 +2,7 @@
 
 from ray.scripts.scripts import start
 
-from app.deployments.serve_environment import BLOCKS
+from app.standalone.isolation import PORT_BLOCKS
 from tests.support.ports import PORTS
 
 
@@ -12,4 +12,4 @@ def test_a_port_for_a_server_is_none_that_ray_gives_to_its_workers() -> None:
     workers = range(defaults["min_worker_port"], defaults["max_worker_port"] + 1)
     assert len(workers) > 1000
     assert not set(PORTS) & set(workers)
-    assert not set(PORTS) & set(range(BLOCKS.start, BLOCKS.stop))
+    assert not set(PORTS) & set(range(PORT_BLOCKS.start, PORT_BLOCKS.stop))

