@@ -39,6 +39,7 @@ class Cluster:
         """Deploy deploy/serve.yaml with two replicas of each kind."""
         config = yaml.safe_load((ROOT / "deploy" / "serve.yaml").read_text())
         config["http_options"] |= {"host": "127.0.0.1", "port": port}
+        del config["applications"][0]["args"]["api_keys"]
         more = {"batch_size": batch_size, "ingress_replicas": 2, "classifier_replicas": 2}
         config["applications"][0]["args"] |= more
         path = self.folder / "serve.yaml"

@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 
 import psutil
 
-from app.standalone.isolation import list_environment
 from app.limits import derive_limits
 from app.settings import Settings
+from app.standalone.isolation import list_environment
 from app.standalone.shutdown import list_children, stop_service
 from bench.kit.results import Document, save, start_document
 from bench.studies.policies import FAST, SLOW, Load, list_cells
