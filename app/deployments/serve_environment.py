@@ -69,6 +69,8 @@ VARIABLES = tuple(Variable(*row) for row in (
      "every user of this machine can run code in this Ray"),
     ("machine", "RAY_AUTH_TOKEN", "{token}", _RAYLET,
      "Ray writes a token into the home of the user, and another Ray has the same one"),
+    ("machine", "RAY_TMPDIR", "{folder}", "_common/utils.py",
+     "Ray's logs and sockets lie in a folder of all users, and stay after a stop"),
     ("machine", "RAY_USAGE_STATS_ENABLED", "0", "_common/usage/usage_lib.py",
      "Ray reports to its makers"),
     ("machine", "RAY_enable_metrics_collection", "0", _RAYLET,

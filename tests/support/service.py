@@ -1,6 +1,7 @@
 """The real thing: `vitrine serve` as a process of its own, started, watched and stopped."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -97,6 +98,15 @@ class Service:
                     found.append(process)
         return found
 
+    def find_folders(self) -> set[Path]:
+        """Find the private folder that its processes have in their command lines, once Ray runs."""
+        found = set()
+        for process in self.list_processes():
+            with suppress(psutil.Error):
+                command = " ".join(process.cmdline())
+                found |= set(re.findall(r"/\S*/vitrine-\w+(?=/)", command))
+        return {Path(one) for one in found}
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
         """Stop it by a signal to its process; gives the seconds that it took.
 
@@ -111,10 +121,12 @@ class Service:
         return time.monotonic() - started
 
     def assert_stops(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Stop it; it must take <= STOP_S, exit with 0, and leave nothing behind."""
+        """Stop it; it must take <= STOP_S, exit with 0, and leave no process and no folder."""
+        folders = self.find_folders()
         took_s = self.stop(number)
         left = [(one.pid, one.name()) for one in self.list_processes()]
         assert left == [], self.read_log()
+        assert [folder for folder in folders if folder.exists()] == []
         assert took_s <= STOP_S, self.read_log()
         assert self.process.returncode == 0, self.read_log()
 
