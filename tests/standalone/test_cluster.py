@@ -1,5 +1,7 @@
-"""The start of a Ray of our own, where a real one cannot show it."""
+"""The start of a Ray of our own and a reload, where a real one cannot show it."""
 
+import asyncio
+import logging
 import signal
 import subprocess
 import sys
@@ -7,10 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 import ray
+from ray import serve
+from ray.exceptions import RayError
 
-from app.errors import StartupError
+from app.deployments.reload import ReloadOutcome
+from app.errors import ModelUnavailableError, StartupError
 from app.settings import Settings
-from app.standalone.cluster import start_ray
+from app.standalone.cluster import reload_checkpoint, start_ray
 from app.standalone.signals import Interrupt
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -57,3 +62,40 @@ def test_a_ray_that_never_starts_is_told(
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(StartupError, match="no Ray today"):
         start_ray(Settings(), interrupt)
+
+
+class Call:
+    """A handle on an ingress whose `reload` gives what it is told, on one event loop alone."""
+
+    def __init__(self, *told: list[ReloadOutcome] | Exception) -> None:
+        self.reload = self
+        self._told = iter(told)
+        self._loops: set[asyncio.AbstractEventLoop] = set()
+
+    async def remote(self) -> list[ReloadOutcome]:
+        """Answer the next call."""
+        self._loops.add(asyncio.get_running_loop())
+        assert len(self._loops) == 1
+        told = next(self._told)
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+
+def test_a_reload_is_logged_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """How many loaded what, which did not and why, or why none was asked; the service goes on."""
+    outcomes = [ReloadOutcome("a", "new", None), ReloadOutcome("b", "old", "no weights")]
+    gone = [ReloadOutcome(None, None, "The replica is gone.")]
+    call = Call(outcomes, gone, ModelUnavailableError("None runs."), RayError())
+    monkeypatch.setattr(serve, "get_app_handle", lambda _name: call)
+    caplog.set_level(logging.INFO)
+    for _ in range(4):
+        reload_checkpoint()
+    assert caplog.messages == [
+        "1 of 2 classifiers loaded new; classifier b did not load it: no weights",
+        "classifier (gone) did not load it: The replica is gone.",
+        "no classifier was asked to reload: None runs.",
+        "no classifier was asked to reload: RayError",
+    ]

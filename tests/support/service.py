@@ -104,7 +104,7 @@ class Service:
         for process in self.list_processes():
             with suppress(psutil.Error):
                 command = " ".join(process.cmdline())
-                found |= set(re.findall(r"/\S*/vitrine-\w+(?=/)", command))
+                found |= set(re.findall(r"(/[^\s=]*/vitrine-\w{8})/ray\b", command))
         return {Path(one) for one in found}
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
