@@ -1,4 +1,4 @@
-"""The Python door: what goes in, what comes out, and what is refused."""
+"""The Python API: what goes in, what comes out, and what is refused."""
 
 import asyncio
 from contextlib import suppress
@@ -33,14 +33,14 @@ _ID = "an-id"
 _WHITE = np.full((12, 30, 3), 255, np.uint8)
 
 
-def make_door(backend: FakeBackend | None = None) -> PythonApi:
-    """Make a door over a fake classifier."""
+def make_api(backend: FakeBackend | None = None) -> PythonApi:
+    """Make the API over a fake classifier."""
     return PythonApi(Predictor(backend or FakeBackend(), _LIMITS))
 
 
 def classify(image: object, **options: object) -> PredictResponse:
     """Classify one image, whatever it is."""
-    return asyncio.run(make_door().classify(image, options, _ID))  # type: ignore[arg-type]
+    return asyncio.run(make_api().classify(image, options, _ID))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -97,17 +97,13 @@ def test_what_is_no_call_is_refused(
     assert said in caught.value.detail
 
 
-def test_bytes_that_are_held_count_as_those_of_bodies() -> None:
+async def test_bytes_that_are_held_count_as_those_of_bodies() -> None:
     """And are given back."""
     limits = replace(_LIMITS, max_queue_bytes=1000)
-
-    async def scenario() -> None:
-        predictor = Predictor(FakeBackend(), limits)
-        with pytest.raises(OverloadedError):
-            await PythonApi(predictor).classify(_WHITE, {}, _ID)
-        assert predictor.admission.bytes == 0
-
-    asyncio.run(scenario())
+    predictor = Predictor(FakeBackend(), limits)
+    with pytest.raises(OverloadedError):
+        await PythonApi(predictor).classify(_WHITE, {}, _ID)
+    assert predictor.admission.bytes == 0
 
 
 def make_pixels(*levels: int, edge: int = 8) -> NDArray[np.uint8]:
@@ -116,18 +112,14 @@ def make_pixels(*levels: int, edge: int = 8) -> NDArray[np.uint8]:
     return np.broadcast_to(grey, (len(levels), edge, edge, 3)).copy()
 
 
-def test_pixels_get_a_row_of_logits_each() -> None:
+async def test_pixels_get_a_row_of_logits_each() -> None:
     """In their order, and in groups that are no larger than a batch."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        logits = await make_door(backend).logits(make_pixels(0, 255, 128, 64, 191, 0), _ID)
-        assert logits.shape == (6, 5)
-        assert logits.dtype == np.float32
-        assert logits.argmax(axis=1).tolist() == [0, 4, 2, 1, 3, 0]
-        assert [len(group.pixels) for group in backend.groups] == [4, 2]
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    logits = await make_api(backend).logits(make_pixels(0, 255, 128, 64, 191, 0), _ID)
+    assert logits.shape == (6, 5)
+    assert logits.dtype == np.float32
+    assert logits.argmax(axis=1).tolist() == [0, 4, 2, 1, 3, 0]
+    assert [len(group.pixels) for group in backend.groups] == [4, 2]
 
 
 @pytest.mark.parametrize(
@@ -145,9 +137,9 @@ def test_pixels_get_a_row_of_logits_each() -> None:
     ids=lambda pixels: str(getattr(pixels, "shape", pixels)),
 )
 def test_other_pixels_are_refused(pixels: NDArray[np.uint8]) -> None:
-    """The message says what this model takes, and how many: here no more than have a place."""
+    """The message says what this model takes, and how many: here no more than there are slots."""
     with pytest.raises(InvalidRequestError, match=r"uint8 \[n, 8, 8, 3\], RGB, n from 1 to 8;"):
-        asyncio.run(make_door().logits(pixels, _ID))
+        asyncio.run(make_api().logits(pixels, _ID))
 
 
 class Changing(FakeBackend):
@@ -160,30 +152,22 @@ class Changing(FakeBackend):
         return scored
 
 
-def test_rows_of_two_revisions_are_not_mixed() -> None:
+async def test_rows_of_two_revisions_are_not_mixed() -> None:
     """Pixels whose rows two revisions scored are scored again, all of them."""
-
-    async def scenario() -> None:
-        backend = Changing()
-        logits = await make_door(backend).logits(make_pixels(*range(8)), _ID)
-        assert logits.shape == (8, 5)
-        assert [len(group.pixels) for group in backend.groups] == [4, 4, 4, 4]
-
-    asyncio.run(scenario())
+    backend = Changing()
+    logits = await make_api(backend).logits(make_pixels(*range(8)), _ID)
+    assert logits.shape == (8, 5)
+    assert [len(group.pixels) for group in backend.groups] == [4, 4, 4, 4]
 
 
-def test_pixels_of_a_geometry_that_is_gone_are_refused() -> None:
+async def test_pixels_of_a_geometry_that_is_gone_are_refused() -> None:
     """They no longer are what the model takes; the message says what it takes now."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        door = make_door(backend)
-        await door.logits(make_pixels(0), _ID)
-        backend.switch_geometry(16)
-        with pytest.raises(InvalidRequestError, match=r"\[n, 16, 16, 3\]"):
-            await door.logits(make_pixels(0), _ID)
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    api = make_api(backend)
+    await api.logits(make_pixels(0), _ID)
+    backend.switch_geometry(16)
+    with pytest.raises(InvalidRequestError, match=r"\[n, 16, 16, 3\]"):
+        await api.logits(make_pixels(0), _ID)
 
 
 def test_logits_that_are_no_numbers_are_not_answered() -> None:
@@ -191,7 +175,7 @@ def test_logits_that_are_no_numbers_are_not_answered() -> None:
     backend = FakeBackend()
     backend.scale = float("nan")
     with pytest.raises(InternalError):
-        asyncio.run(make_door(backend).logits(make_pixels(0), _ID))
+        asyncio.run(make_api(backend).logits(make_pixels(0), _ID))
 
 
 def test_each_call_writes_a_line() -> None:
@@ -199,11 +183,11 @@ def test_each_call_writes_a_line() -> None:
     backend = FakeBackend()
 
     async def scenario() -> None:
-        door = make_door(backend)
-        await door.classify(_WHITE, {}, _ID)
+        api = make_api(backend)
+        await api.classify(_WHITE, {}, _ID)
         backend.fail(ModelUnavailableError("gone"))
         with suppress(ModelUnavailableError):
-            await door.logits(make_pixels(0), _ID)
+            await api.logits(make_pixels(0), _ID)
 
     with collect_lines() as lines:
         asyncio.run(scenario())
@@ -211,7 +195,7 @@ def test_each_call_writes_a_line() -> None:
     assert told == [["CALL", "classify", 200, _ID], ["CALL", "logits", 503, _ID]]
 
 
-def test_a_call_that_nobody_waits_for_any_more_gives_its_places_back() -> None:
+def test_a_cancelled_call_gives_its_slots_back() -> None:
     """And writes its line."""
 
     async def scenario() -> None:

@@ -40,21 +40,21 @@ TRUNCATED = WHITE[:60]
 
 
 async def predict(request: PredictRequest, backend: FakeBackend | None = None) -> PredictResponse:
-    """Ask a fresh door once."""
+    """Ask a fresh server once."""
     async with open_channel(backend or FakeBackend()) as (channel, _):
         response: PredictResponse = await ClassifierStub(channel).Predict(request)
         return response
 
 
 async def stream(requests: Iterable[PredictRequest]) -> list[PredictResult]:
-    """Send a stream to a fresh door; gives its results by index."""
+    """Send a stream to a fresh server; gives its results by index."""
     async with open_channel(FakeBackend()) as (channel, _):
         results = [result async for result in ClassifierStub(channel).PredictStream(requests)]
     return sorted(results, key=lambda result: result.index)
 
 
 def refuse(request: PredictRequest, backend: FakeBackend | None = None) -> grpc.RpcError:
-    """Ask a fresh door what it refuses."""
+    """Ask a fresh server what it refuses."""
     with pytest.raises(grpc.RpcError) as caught:
         asyncio.run(predict(request, backend))
     return caught.value
@@ -145,7 +145,7 @@ def test_what_the_classifier_lacks_gets_its_code(
     assert read_retry_s(read_status(caught.value)) == retry_s
 
 
-def test_what_nobody_foresaw_is_internal(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unforeseen_error_is_internal(caplog: pytest.LogCaptureFixture) -> None:
     """The client gets an id to quote and no inner word; the log has the traceback."""
     backend = FakeBackend()
     backend.fail(LookupError("an inner word"))  # type: ignore[arg-type] # no error of ours
@@ -177,46 +177,38 @@ def test_a_call_leaves_one_line(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("metadata", [("authorization", "Bearer KEY"), ("x-api-key", "KEY")])
-def test_a_key_opens_the_door(metadata: tuple[str, str]) -> None:
+async def test_a_key_opens_the_door(metadata: tuple[str, str]) -> None:
     """Who brings none, or a wrong one, is refused on every method; health is open."""
     key = "a-key-of-some-length"
-
-    async def ask() -> None:
-        async with open_channel(FakeBackend(), keys=parse_keys(f"ann:{key}")) as (channel, _):
-            stub = ClassifierStub(channel)
-            right = [(metadata[0], metadata[1].replace("KEY", key))]
-            await stub.Predict(PredictRequest(image=WHITE), metadata=right)
-            await stub.Labels(LabelsRequest(), metadata=right)
-            for wrong in ([], [(metadata[0], metadata[1])]):
-                calls = [
-                    stub.Predict(PredictRequest(image=WHITE), metadata=wrong),
-                    stub.Labels(LabelsRequest(), metadata=wrong),
-                    anext(aiter(stub.PredictStream(iter([PredictRequest()]), metadata=wrong))),
-                ]
-                for call in calls[:2]:
-                    with pytest.raises(grpc.RpcError) as caught:
-                        await call
-                    assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
-                assert not (await calls[2]).WhichOneof("outcome")
-
-    asyncio.run(ask())
+    async with open_channel(FakeBackend(), keys=parse_keys(f"ann:{key}")) as (channel, _):
+        stub = ClassifierStub(channel)
+        right = [(metadata[0], metadata[1].replace("KEY", key))]
+        await stub.Predict(PredictRequest(image=WHITE), metadata=right)
+        await stub.Labels(LabelsRequest(), metadata=right)
+        for wrong in ([], [(metadata[0], metadata[1])]):
+            calls = [
+                stub.Predict(PredictRequest(image=WHITE), metadata=wrong),
+                stub.Labels(LabelsRequest(), metadata=wrong),
+                anext(aiter(stub.PredictStream(iter([PredictRequest()]), metadata=wrong))),
+            ]
+            for call in calls[:2]:
+                with pytest.raises(grpc.RpcError) as caught:
+                    await call
+                assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+            assert not (await calls[2]).WhichOneof("outcome")
 
 
-def test_labels_are_listed() -> None:
+async def test_labels_are_listed() -> None:
     """By rising id, with the model that has them."""
-
-    async def ask() -> list[tuple[int, str]]:
-        async with open_channel(FakeBackend()) as (channel, _):
-            answer = await ClassifierStub(channel).Labels(LabelsRequest())
-            assert answer.model.revision == "first"
-            return [(label.id, label.label) for label in answer.labels]
-
-    labels = asyncio.run(ask())
+    async with open_channel(FakeBackend()) as (channel, _):
+        answer = await ClassifierStub(channel).Labels(LabelsRequest())
+        assert answer.model.revision == "first"
+        labels = [(label.id, label.label) for label in answer.labels]
     assert labels == list(enumerate(["black", "dark", "grey", "light", "white"]))
 
 
 def test_a_stream_gives_each_image_its_result() -> None:
-    """One bad image among good ones gets its problem, at its place, and disturbs no other."""
+    """One bad image among good ones gets its problem, at its index, and disturbs no other."""
     images = [WHITE, BLACK, TRUNCATED, WHITE] * 8
     results = asyncio.run(stream(PredictRequest(image=image, top_k=1) for image in images))
     assert [result.index for result in results] == list(range(32))
@@ -233,7 +225,7 @@ def test_an_empty_stream_is_answered() -> None:
     assert asyncio.run(stream([])) == []
 
 
-def test_a_stream_holds_a_batch_at_most() -> None:
+async def test_a_stream_holds_a_batch_at_most() -> None:
     """However many images are sent, no more are read than a batch has; the rest waits outside."""
     sent = 0
 
@@ -243,108 +235,86 @@ def test_a_stream_holds_a_batch_at_most() -> None:
             sent += 1
             yield PredictRequest(image=WHITE + bytes(30_000))
 
-    async def ask() -> None:
-        backend = FakeBackend()
-        async with open_channel(backend) as (channel, predictor):
-            stub, admission = ClassifierStub(channel), predictor.admission
-            await stub.Predict(PredictRequest(image=WHITE))
-            backend.hang()
-            call = stub.PredictStream(send())
-            await wait_until(lambda: admission.images == LIMITS.batch_size)
-            await asyncio.sleep(0.3)
-            assert admission.images == LIMITS.batch_size
-            assert admission.bytes < LIMITS.batch_size * 31_000
-            assert sent < 1000  # megabytes of windows are in between
-            call.cancel()
-            await wait_until(lambda: not (admission.images or admission.bytes))
-
-    asyncio.run(ask())
+    backend = FakeBackend()
+    async with open_channel(backend) as (channel, predictor):
+        stub, admission = ClassifierStub(channel), predictor.admission
+        await stub.Predict(PredictRequest(image=WHITE))
+        backend.hang()
+        call = stub.PredictStream(send())
+        await wait_until(lambda: admission.images == LIMITS.batch_size)
+        await asyncio.sleep(0.3)
+        assert admission.images == LIMITS.batch_size
+        assert admission.bytes < LIMITS.batch_size * 31_000
+        assert sent < 1000  # megabytes of windows are in between
+        call.cancel()
+        await wait_until(lambda: not (admission.images or admission.bytes))
 
 
-def test_a_client_that_hangs_up_frees_its_places() -> None:
+async def test_a_client_that_disconnects_frees_its_slots() -> None:
     """In the middle of a call, and of a stream."""
-
-    async def ask() -> None:
-        backend = FakeBackend()
-        async with open_channel(backend) as (channel, predictor):
-            stub = ClassifierStub(channel)
-            await stub.Predict(PredictRequest(image=WHITE))
-            backend.hang()
-            call = stub.Predict(PredictRequest(image=WHITE))
-            requests = iter([PredictRequest(image=WHITE)] * 3)
-            results = stub.PredictStream(requests)
-            admission = predictor.admission
-            await wait_until(lambda: admission.images == 4)
-            call.cancel()
-            results.cancel()
-            await wait_until(lambda: not (admission.images or admission.bytes))
-            assert admission.cancelled == 4
-
-    asyncio.run(ask())
+    backend = FakeBackend()
+    async with open_channel(backend) as (channel, predictor):
+        stub = ClassifierStub(channel)
+        await stub.Predict(PredictRequest(image=WHITE))
+        backend.hang()
+        call = stub.Predict(PredictRequest(image=WHITE))
+        requests = iter([PredictRequest(image=WHITE)] * 3)
+        results = stub.PredictStream(requests)
+        admission = predictor.admission
+        await wait_until(lambda: admission.images == 4)
+        call.cancel()
+        results.cancel()
+        await wait_until(lambda: not (admission.images or admission.bytes))
+        assert admission.cancelled == 4
 
 
-def test_a_clients_deadline_ends_its_call() -> None:
+async def test_a_clients_deadline_ends_its_call() -> None:
     """And the work for it."""
-
-    async def ask() -> None:
-        backend = FakeBackend()
-        async with open_channel(backend) as (channel, predictor):
-            stub = ClassifierStub(channel)
-            await stub.Predict(PredictRequest(image=WHITE))
-            backend.hang()
-            with pytest.raises(grpc.RpcError) as caught:
-                await stub.Predict(PredictRequest(image=WHITE), timeout=0.2)
-            assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-            await asyncio.sleep(0.1)
-            assert predictor.admission.images == 0
-
-    asyncio.run(ask())
+    backend = FakeBackend()
+    async with open_channel(backend) as (channel, predictor):
+        stub = ClassifierStub(channel)
+        await stub.Predict(PredictRequest(image=WHITE))
+        backend.hang()
+        with pytest.raises(grpc.RpcError) as caught:
+            await stub.Predict(PredictRequest(image=WHITE), timeout=0.2)
+        assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        await asyncio.sleep(0.1)
+        assert predictor.admission.images == 0
 
 
-def test_the_services_own_deadline_holds() -> None:
+async def test_the_services_own_deadline_holds() -> None:
     """A client that names none waits as long as VITRINE_TIMEOUT_S."""
-
-    async def ask() -> None:
-        backend = FakeBackend()
-        async with open_channel(backend, replace(LIMITS, timeout_s=0.3)) as (channel, _):
-            stub = ClassifierStub(channel)
+    backend = FakeBackend()
+    async with open_channel(backend, replace(LIMITS, timeout_s=0.3)) as (channel, _):
+        stub = ClassifierStub(channel)
+        await stub.Predict(PredictRequest(image=WHITE))
+        backend.hang()
+        with pytest.raises(grpc.RpcError) as caught:
             await stub.Predict(PredictRequest(image=WHITE))
-            backend.hang()
-            with pytest.raises(grpc.RpcError) as caught:
-                await stub.Predict(PredictRequest(image=WHITE))
-            assert read_reason(read_status(caught.value)) == "DEADLINE_EXCEEDED"
-
-    asyncio.run(ask())
+        assert read_reason(read_status(caught.value)) == "DEADLINE_EXCEEDED"
 
 
-def test_a_silent_stream_is_ended() -> None:
+async def test_a_silent_stream_is_ended() -> None:
     """One that brings nothing for as long as an image may take."""
 
     async def say_nothing() -> AsyncIterator[PredictRequest]:
         yield PredictRequest(image=WHITE, top_k=1)
         await asyncio.sleep(60)
 
-    async def ask() -> None:
-        async with open_channel(FakeBackend(), replace(LIMITS, timeout_s=0.3)) as (channel, _):
-            results = aiter(ClassifierStub(channel).PredictStream(say_nothing()))
-            outcomes = [(await anext(results)).WhichOneof("outcome") for _ in range(2)]
-            assert outcomes == ["response", None]
-            with pytest.raises(grpc.RpcError) as caught:
-                await anext(results)
-            assert read_reason(read_status(caught.value)) == "DEADLINE_EXCEEDED"
-
-    asyncio.run(ask())
+    async with open_channel(FakeBackend(), replace(LIMITS, timeout_s=0.3)) as (channel, _):
+        results = aiter(ClassifierStub(channel).PredictStream(say_nothing()))
+        outcomes = [(await anext(results)).WhichOneof("outcome") for _ in range(2)]
+        assert outcomes == ["response", None]
+        with pytest.raises(grpc.RpcError) as caught:
+            await anext(results)
+        assert read_reason(read_status(caught.value)) == "DEADLINE_EXCEEDED"
 
 
-def test_a_full_house_refuses() -> None:
+async def test_a_server_at_capacity_refuses() -> None:
     """Bytes are counted as HTTP's are, and freed with the call."""
-
-    async def ask() -> None:
-        limits = replace(LIMITS, max_queue_bytes=200)
-        async with open_channel(FakeBackend(), limits) as (channel, predictor):
-            with pytest.raises(grpc.RpcError) as caught:
-                await ClassifierStub(channel).Predict(PredictRequest(image=bytes(300)))
-            assert read_reason(read_status(caught.value)) == "OVERLOADED"
-            assert predictor.admission.bytes == 0
-
-    asyncio.run(ask())
+    limits = replace(LIMITS, max_queue_bytes=200)
+    async with open_channel(FakeBackend(), limits) as (channel, predictor):
+        with pytest.raises(grpc.RpcError) as caught:
+            await ClassifierStub(channel).Predict(PredictRequest(image=bytes(300)))
+        assert read_reason(read_status(caught.value)) == "OVERLOADED"
+        assert predictor.admission.bytes == 0

@@ -17,7 +17,7 @@ KEYS = parse_keys("ann:a-key-of-some-length")
 
 
 async def check(name: str, backend: FakeBackend) -> int:
-    """Ask a fresh door, one that has keys, without a key."""
+    """Ask a fresh server, one that has keys, without a key."""
     async with open_channel(backend, keys=KEYS) as (channel, _):
         answer = await HealthStub(channel).Check(HealthCheckRequest(service=name))
         return int(answer.status)
@@ -43,15 +43,12 @@ def test_an_unknown_service_is_not_found() -> None:
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
 
 
-def test_all_services_are_listed() -> None:
+async def test_all_services_are_listed() -> None:
     """With what each of them would be told."""
-
-    async def ask() -> dict[str, int]:
-        async with open_channel(FakeBackend(), keys=KEYS) as (channel, _):
-            answer = await HealthStub(channel).List(HealthListRequest())
-            return {name: one.status for name, one in answer.statuses.items()}
-
-    assert asyncio.run(ask()) == dict.fromkeys(NAMES, HealthCheckResponse.SERVING)
+    async with open_channel(FakeBackend(), keys=KEYS) as (channel, _):
+        answer = await HealthStub(channel).List(HealthListRequest())
+        result = {name: one.status for name, one in answer.statuses.items()}
+    assert result == dict.fromkeys(NAMES, HealthCheckResponse.SERVING)
 
 
 def test_nothing_is_watched() -> None:

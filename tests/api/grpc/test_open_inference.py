@@ -41,7 +41,7 @@ def make_request(
 
 
 def infer(request: ModelInferRequest) -> ModelInferResponse:
-    """Ask a fresh door."""
+    """Ask a fresh server."""
 
     async def ask() -> ModelInferResponse:
         async with open_channel(FakeBackend()) as (channel, _):
@@ -111,14 +111,10 @@ NEGATIVE.outputs.add(name="scores").parameters["classification"].int64_param = -
             "has 1 elements, not 100000",
         ),
         (make_request("FP64", (1,), raw=[bytes(8)]), "datatype"),
-        (make_request("INT8", (1,)), "datatype"),
         (make_request(shape=(2**62, 2**62), raw=[RAW]), "dimension"),
-        (make_request(shape=(-1,), raw=[RAW]), "dimension"),
         (make_request(shape=(), raw=[RAW]), "dimension"),
-        (make_request(shape=(1,) * 1000, raw=[RAW]), "dimension"),
         (make_request("UINT8", (1, 40_000, 40_000, 3), raw=[bytes(9)]), "has 4800000000 bytes"),
         (make_request(raw=[RAW[:-1]]), "Element 0 has"),
-        (make_request(raw=[struct.pack("<I", 2**32 - 1) + WHITE]), "Element 0 has"),
         (
             make_request("UINT8", (1, 1, 1, 3), InferTensorContents(uint_contents=[1, 2, 256])),
             "hold something else",

@@ -120,7 +120,7 @@ def test_a_second_key_opens_it_too() -> None:
 
 
 def test_the_key_is_asked_for_before_the_body_is_read() -> None:
-    """A stranger's upload is refused unread, whatever its size, and the model hears nothing."""
+    """An upload without a key is refused unread, whatever its size; the model hears nothing."""
     sent = 0
 
     async def stream() -> AsyncIterator[bytes]:
@@ -138,7 +138,7 @@ def test_the_key_is_asked_for_before_the_body_is_read() -> None:
 
 @pytest.mark.parametrize("path", [*OPEN, "/swagger/x", "/"])
 def test_an_open_path_reads_no_body(path: str) -> None:
-    """What needs no key takes no bytes either, so a stranger fills nothing there."""
+    """What needs no key takes no bytes either, so unauthenticated clients fill nothing there."""
     sent = 0
 
     async def stream() -> AsyncIterator[bytes]:
@@ -152,7 +152,7 @@ def test_an_open_path_reads_no_body(path: str) -> None:
     assert sent == 0
 
 
-def test_a_stranger_learns_no_limit() -> None:
+def test_an_unauthenticated_client_learns_no_limit() -> None:
     """An upload over the limit, or a wrong header, is told only to those who have a key."""
     upload = make_upload(bytes(10 * MAX_BYTES), url=URL)
     read_problem(ask(upload), UnauthorizedError)
@@ -161,14 +161,11 @@ def test_a_stranger_learns_no_limit() -> None:
     read_problem(ask(known), PayloadTooLargeError)
 
 
-def test_without_keys_everybody_may_come_in() -> None:
-    """A key that nobody asked for does no harm."""
-
-    async def send() -> httpx.Response:
-        async with open_client(FakeBackend()) as client:
-            return await client.get("/labels", headers={"X-API-Key": "whatever"})
-
-    assert asyncio.run(send()).status_code == 200
+async def test_without_keys_everybody_may_come_in() -> None:
+    """A key that is not needed does no harm."""
+    async with open_client(FakeBackend()) as client:
+        result = await client.get("/labels", headers={"X-API-Key": "whatever"})
+    assert result.status_code == 200
 
 
 def test_the_log_has_the_name_and_not_the_key(lines: list[dict[str, object]]) -> None:
@@ -182,22 +179,18 @@ def test_the_log_has_the_name_and_not_the_key(lines: list[dict[str, object]]) ->
     assert not any(key in json.dumps(lines) for key in (ANN, BOB))
 
 
-def test_a_full_house_is_no_strangers_business() -> None:
-    """Under load a stranger is still told 401, and takes no place."""
-
-    async def send() -> list[httpx.Response]:
-        backend = FakeBackend()
-        limits = replace(LIMITS, max_queue=1)
-        async with open_client(backend, limits, KEYS) as client:
-            await client.get("/readyz")
-            backend.hang()
-            inside = make_upload(encode_grey(), "", {"X-API-Key": ANN}, url=URL)
-            task = asyncio.create_task(client.send(inside))
-            await backend.wait_for_groups(2)
-            refused = await client.send(make_upload(encode_grey(), url=URL))
-            backend.resume()
-            return [refused, await task]
-
-    refused, answered = asyncio.run(send())
+async def test_capacity_is_not_told_to_unauthenticated_clients() -> None:
+    """At capacity an unauthenticated client still gets 401, and takes no slot."""
+    backend = FakeBackend()
+    limits = replace(LIMITS, max_queue=1)
+    async with open_client(backend, limits, KEYS) as client:
+        await client.get("/readyz")
+        backend.hang()
+        inside = make_upload(encode_grey(), "", {"X-API-Key": ANN}, url=URL)
+        task = asyncio.create_task(client.send(inside))
+        await backend.wait_for_groups(2)
+        refused = await client.send(make_upload(encode_grey(), url=URL))
+        backend.resume()
+        refused, answered = [refused, await task]
     read_problem(refused, UnauthorizedError)
     assert answered.status_code == 200

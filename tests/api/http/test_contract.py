@@ -1,4 +1,4 @@
-"""What schemathesis makes of the OpenAPI document, in process: every answer is as documented."""
+"""Schemathesis checks the app against its OpenAPI, in process: every answer is as documented."""
 
 from functools import cache
 
@@ -20,7 +20,7 @@ _UNFIT: list[schemathesis.CheckFunction] = [positive_data_acceptance, not_a_serv
 
 @cache
 def load_schema() -> schemathesis.BaseSchema:
-    """Load the document of an app over a fake classifier."""
+    """Load the OpenAPI of an app over a fake classifier."""
     app = create_app(build_services(Predictor(FakeBackend(), LIMITS)))
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 

@@ -38,7 +38,7 @@ def test_the_docs_load_from_the_service_alone() -> None:
 
 
 def test_the_docs_may_do_nothing_else() -> None:
-    """The page runs its own scripts alone, in no frame, and tells nobody where it was."""
+    """The page runs its own scripts alone, in no frame, and sends no referrer."""
     response = answer(get("/docs"))
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["x-frame-options"] == "DENY"

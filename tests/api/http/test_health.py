@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-import httpx
 import pytest
 
 from app.errors import ModelUnavailableError
@@ -49,50 +48,41 @@ def test_health_tells_what_is_served() -> None:
 
 @pytest.mark.parametrize("path", ["/health", "/readyz"])
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_health_tells_the_truth(path: str, trouble: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_health_tells_the_truth(
+    path: str, trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While no inference succeeds it is 503, and 200 as soon as one does."""
     monkeypatch.setattr(probe, "PROBE_TIMEOUT_S", 0.2)
     begin, end = TROUBLES[trouble]
-
-    async def ask() -> list[httpx.Response]:
-        backend = FakeBackend()
-        begin(backend)
-        async with open_client(backend, _SOON) as client:
-            ill = [await client.get(path), await client.get(path)]
-            end(backend)
-            return [*ill, await client.get(path)]
-
-    *ill, well = asyncio.run(ask())
+    backend = FakeBackend()
+    begin(backend)
+    async with open_client(backend, _SOON) as client:
+        ill = [await client.get(path), await client.get(path)]
+        end(backend)
+        result = [*ill, await client.get(path)]
+    *ill, well = result
     for response in ill:
         read_problem(response, ModelUnavailableError)
     assert (well.status_code, well.json()["status"]) == (200, "ok")
 
 
-def test_checks_share_one_inference() -> None:
+async def test_checks_share_one_inference() -> None:
     """Many checks at the same time cost one image."""
-
-    async def ask() -> tuple[list[httpx.Response], int]:
-        backend = FakeBackend()
-        async with open_client(backend) as client:
-            responses = await asyncio.gather(*(client.get("/health") for _ in range(20)))
-        return responses, sum(len(group.pixels) for group in backend.groups)
-
-    responses, images = asyncio.run(ask())
+    backend = FakeBackend()
+    async with open_client(backend) as client:
+        responses = await asyncio.gather(*(client.get("/health") for _ in range(20)))
+    images = sum(len(group.pixels) for group in backend.groups)
     assert {response.status_code for response in responses} == {200}
     assert images == 1
 
 
-def test_traffic_is_proof_of_health() -> None:
+async def test_traffic_is_proof_of_health() -> None:
     """After a client's prediction no image of our own is sent."""
-
-    async def ask() -> tuple[httpx.Response, int]:
-        backend = FakeBackend()
-        async with open_client(backend) as client:
-            await client.send(make_upload(encode_grey(), url=URL))
-            response = await client.get("/health")
-        return response, len(backend.groups)
-
-    response, groups = asyncio.run(ask())
+    backend = FakeBackend()
+    async with open_client(backend) as client:
+        await client.send(make_upload(encode_grey(), url=URL))
+        response = await client.get("/health")
+    groups = len(backend.groups)
     assert (response.status_code, groups) == (200, 1)
 
 

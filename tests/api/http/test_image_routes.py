@@ -1,6 +1,5 @@
-"""Every door to the core: the same image gets the same answer, and what is no image its error."""
+"""Every image route: the same image gets the same answer, and what is no image its error."""
 
-import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
 from typing import Final
@@ -40,54 +39,56 @@ def send_data_uri(data: bytes, query: str = "") -> httpx.Request:
     return httpx.Request("POST", f"{URL}/predict/json?{query}", json=body)
 
 
-Door = Callable[[bytes, str], httpx.Request]
-DOORS: Final[dict[str, Door]] = {"raw": send_raw, "json": send_json, "data URI": send_data_uri}
-ANY = pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+Send = Callable[[bytes, str], httpx.Request]
+ROUTES: Final[dict[str, Send]] = {"raw": send_raw, "json": send_json, "data URI": send_data_uri}
+ANY = pytest.mark.parametrize("send_image", ROUTES.values(), ids=ROUTES)
 
 
 @ANY
 @pytest.mark.parametrize("edge", [8, 128])
-def test_an_answer_is_that_of_the_form(door: Door, edge: int) -> None:
+def test_an_answer_is_that_of_the_form(send_image: Send, edge: int) -> None:
     """Whichever way the image comes, however long its base64 is."""
     data, query = encode_grey(90, (edge, edge), "BMP"), "top_k=2&scores=all&logits=true"
     assert edge == 8 or len(data) * 4 / 3 > SHORT
     expected = answer(make_upload(data, query, url=URL))
-    given = answer(door(data, query))
+    given = answer(send_image(data, query))
     assert (given.status_code, given.json()) == (200, expected.json())
     assert given.headers["server-timing"].startswith("decode;dur=")
 
 
 @ANY
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_no_image_gets_the_error_of_the_form(door: Door, name: str) -> None:
+def test_what_is_no_image_gets_the_error_of_the_form(send_image: Send, name: str) -> None:
     """Type and words are the same."""
     data, error = REFUSED[name]
     detail = read_problem(answer(make_upload(data, url=URL)), error).detail
-    assert read_problem(answer(door(data, "")), error).detail == detail
+    assert read_problem(answer(send_image(data, "")), error).detail == detail
 
 
 @ANY
 @pytest.mark.parametrize("query", BAD_OPTIONS)
-def test_a_bad_option_is_an_invalid_request(door: Door, query: str) -> None:
+def test_a_bad_option_is_an_invalid_request(send_image: Send, query: str) -> None:
     """It is named."""
-    problem = read_problem(answer(door(encode_grey(), query)), InvalidRequestError)
+    problem = read_problem(answer(send_image(encode_grey(), query)), InvalidRequestError)
     assert BAD_OPTIONS[query] in problem.detail
 
 
 @ANY
-def test_an_image_is_as_large_as_the_limit_and_no_larger(door: Door) -> None:
+def test_an_image_is_as_large_as_the_limit_and_no_larger(send_image: Send) -> None:
     """The limit is the image's; base64 may take more room."""
     png = encode_grey()
     largest = png + bytes(MAX_BYTES - len(png))
-    assert answer(door(largest, "")).status_code == 200
-    read_problem(answer(door(largest + b"0", "")), PayloadTooLargeError)
+    assert answer(send_image(largest, "")).status_code == 200
+    read_problem(answer(send_image(largest + b"0", "")), PayloadTooLargeError)
 
 
 @ANY
 @pytest.mark.parametrize("announces", [True, False])
-def test_a_body_beyond_the_limit_is_not_read_to_its_end(door: Door, *, announces: bool) -> None:
+def test_a_body_beyond_the_limit_is_not_read_to_its_end(
+    send_image: Send, *, announces: bool
+) -> None:
     """By its announced length, or when it is too long."""
-    request = door(b"", "")
+    request = send_image(b"", "")
     read = 0
 
     async def stream() -> AsyncIterator[bytes]:
@@ -119,7 +120,7 @@ def test_bytes_do_not_come_as_something_else(content_type: str) -> None:
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "multipart/form-data; boundary=x"])
 def test_json_does_not_come_as_something_else(content_type: str) -> None:
-    """Nor does the browser of a stranger's page send it unasked."""
+    """Nor does a page of another origin send it without being allowed to."""
     request = httpx.Request(
         "POST", f"{URL}/predict/json", content=b"{}", headers={"Content-Type": content_type}
     )
@@ -165,11 +166,8 @@ def test_long_base64_is_decoded_in_pieces(size: int) -> None:
 
 
 @ANY
-def test_every_door_asks_for_a_key(door: Door) -> None:
+async def test_every_route_asks_for_a_key(send_image: Send) -> None:
     """Where the service has keys."""
-
-    async def send() -> httpx.Response:
-        async with open_client(FakeBackend(), keys=parse_keys("ann:the-secret-of-ann")) as client:
-            return await client.send(door(encode_grey(), ""))
-
-    read_problem(asyncio.run(send()), UnauthorizedError)
+    async with open_client(FakeBackend(), keys=parse_keys("ann:the-secret-of-ann")) as client:
+        result = await client.send(send_image(encode_grey(), ""))
+    read_problem(result, UnauthorizedError)

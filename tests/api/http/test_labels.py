@@ -1,8 +1,5 @@
 """GET /labels, and its entity tag."""
 
-import asyncio
-
-import httpx
 import pytest
 
 from schemas import Labels
@@ -44,18 +41,14 @@ def test_unknown_labels_are_sent(tag: str) -> None:
     assert len(response.json()["labels"]) == 5
 
 
-def test_the_tag_changes_with_the_model() -> None:
+async def test_the_tag_changes_with_the_model() -> None:
     """After a prediction by another revision the old tag is out of date."""
-
-    async def ask() -> httpx.Response:
-        backend = FakeBackend()
-        async with open_client(backend) as client:
-            tag = (await client.get("/labels")).headers["etag"]
-            backend.switch_revision("second")
-            await client.send(make_upload(encode_grey(), url=URL))
-            return await client.get("/labels", headers={"If-None-Match": tag})
-
-    response = asyncio.run(ask())
+    backend = FakeBackend()
+    async with open_client(backend) as client:
+        tag = (await client.get("/labels")).headers["etag"]
+        backend.switch_revision("second")
+        await client.send(make_upload(encode_grey(), url=URL))
+        response = await client.get("/labels", headers={"If-None-Match": tag})
     assert response.status_code == 200
     assert response.headers["etag"] == '"second"'
     assert response.json()["labels"][0] == {"id": 0, "label": "second black"}

@@ -102,21 +102,18 @@ def test_a_defect_is_logged_with_its_traceback(lines: list[dict[str, object]]) -
     assert access["status"] == 500
 
 
-def test_a_client_that_goes_away_frees_its_place(lines: list[dict[str, object]]) -> None:
-    """A request that is cancelled while the model works is logged as 499 and holds no place."""
-
-    async def ask() -> httpx.Response:
-        backend = FakeBackend()
-        backend.hang()
-        async with open_client(backend, replace(LIMITS, max_queue=1)) as client:
-            gone = asyncio.create_task(client.send(make_upload(encode_grey(), url=URL)))
-            await asyncio.sleep(0.05)
-            gone.cancel()
-            await asyncio.wait([gone])
-            backend.resume()
-            return await client.send(make_upload(encode_grey(), url=URL))
-
-    assert asyncio.run(ask()).status_code == 200
+async def test_a_client_that_disconnects_frees_its_slot(lines: list[dict[str, object]]) -> None:
+    """A request that is cancelled while the model works is logged as 499 and holds no slot."""
+    backend = FakeBackend()
+    backend.hang()
+    async with open_client(backend, replace(LIMITS, max_queue=1)) as client:
+        gone = asyncio.create_task(client.send(make_upload(encode_grey(), url=URL)))
+        await asyncio.sleep(0.05)
+        gone.cancel()
+        await asyncio.wait([gone])
+        backend.resume()
+        result = await client.send(make_upload(encode_grey(), url=URL))
+    assert result.status_code == 200
     assert [line["status"] for line in lines] == [499, 200]
 
 

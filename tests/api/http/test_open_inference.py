@@ -70,12 +70,12 @@ def send_input(**changes: object) -> httpx.Request:
 def send_binary(
     body: Body, binary: bytes, length: str | None = None, content_type: str | None = None
 ) -> httpx.Request:
-    """Send a document and bytes behind it."""
-    document = json.dumps(body).encode()
-    headers = {LENGTH: str(len(document)) if length is None else length}
+    """Send JSON and bytes behind it."""
+    text = json.dumps(body).encode()
+    headers = {LENGTH: str(len(text)) if length is None else length}
     if content_type is not None:
         headers["Content-Type"] = content_type
-    return httpx.Request("POST", f"{URL}{MODEL}/infer", content=document + binary, headers=headers)
+    return httpx.Request("POST", f"{URL}{MODEL}/infer", content=text + binary, headers=headers)
 
 
 def send_raw(tensor: Tensor, **more: object) -> httpx.Request:
@@ -101,13 +101,13 @@ def read_outputs(response: httpx.Response) -> dict[str, list[Any]]:
 
 
 def expect_rows(*levels: int) -> list[Any]:
-    """Ask the other door for scores and logits of grey images."""
+    """Ask /predict for scores and logits of grey images."""
     query = "scores=all&logits=true"
     answers = [answer(make_upload(encode_grey(one), query, url=URL)).json() for one in levels]
     return [[one["scores"], one["logits"]] for one in answers]
 
 
-def test_encoded_images_get_the_numbers_of_the_other_doors() -> None:
+def test_encoded_images_get_the_numbers_of_predict() -> None:
     """Scores and logits of each, in their order, more of them than a batch has."""
     levels = [0, 64, 128, 192, 255, 30]
     body = {"id": "mine", "inputs": [make_input(*map(encode_grey, levels))]}
@@ -138,7 +138,7 @@ def test_arrays_are_images_too(kind: str, form: str) -> None:
     assert outputs["scores"][0] == outputs["scores"][1]
 
 
-def test_bytes_of_images_follow_the_document() -> None:
+def test_bytes_of_images_follow_the_json() -> None:
     """With the length of each before it; and a data URI is base64 too."""
     images = [encode_grey(0), encode_grey(255)]
     outputs = read_outputs(answer(send_raw(Tensor("image", "BYTES", (2, 1), images))))
@@ -166,13 +166,13 @@ def test_bytes_of_images_follow_the_document() -> None:
     ],
 )
 def test_outputs_are_bytes_where_that_is_asked_for(more: Body, binary: list[str]) -> None:
-    """Behind the document, in its order; a header tells where it ends."""
+    """Behind the JSON, in its order; a header tells where it ends."""
     response = answer(send({"inputs": [make_input(encode_grey())], **more}))
     end = int(response.headers[LENGTH])
     assert response.headers["content-type"] == "application/octet-stream"
-    document, rest = json.loads(response.content[:end]), response.content[end:]
+    told, rest = json.loads(response.content[:end]), response.content[end:]
     scores, logits = expect_rows(255)[0]
-    for one in document["outputs"]:
+    for one in told["outputs"]:
         expected = scores if one["name"] == "scores" else logits
         assert ("data" not in one) == (one["name"] in binary)
         size = one.get("parameters", {}).get("binary_data_size", 0)
@@ -247,7 +247,7 @@ def test_another_model_is_not_found(path: str) -> None:
             PayloadTooLargeError,
         ),
     ],
-    ids=["no path", "no method", "no document", "a wrong one", "too long"],
+    ids=["no path", "no method", "no JSON", "a wrong one", "too long"],
 )
 def test_every_problem_has_the_member_that_the_protocol_reads(
     request_: httpx.Request, error: type[ProblemError]
@@ -283,11 +283,7 @@ INPUTS: Final[dict[str, tuple[Body, str]]] = {
     "a shape too long": ({"shape": [1] * 10_000}, "shape"),
     "a shape too large": ({"shape": [2]}, "2 elements, not 1"),
     "a shape too small": ({"shape": [1], "data": ["", ""]}, "1 elements, not 2"),
-    "a shape beyond memory": ({"shape": [2**31 - 1] * 4}, "1024"),
     "a shape beyond numbers": ({"shape": [10**400]}, "dimension"),
-    "a negative shape": ({"shape": [-1, -1]}, "dimension"),
-    "no images": ({"shape": [0], "data": []}, "dimension"),
-    "images in a square": ({"shape": [2, 2], "data": [""] * 4}, "[n, 1]"),
     "too many": ({"shape": [65], "data": [""] * 65}, "65 images; send 1 to 64"),
     "far too many": ({"shape": [2000], "data": [""] * 2000}, "1024"),
     "no data": ({"data": None}, "one of them"),
@@ -300,18 +296,7 @@ INPUTS: Final[dict[str, tuple[Body, str]]] = {
     "a list too deep": ({"data": [[[[[[""]]]]]]}, "base64"),
     "a ragged list": ({"shape": [2], "data": [[""], ""]}, "base64"),
     "data of text": ({"data": "abc"}, "data"),
-    "text for UINT8": ({"datatype": "UINT8", "data": ["1"]}, "UINT8"),
-    "256 for UINT8": ({"datatype": "UINT8", "data": [256]}, "UINT8"),
-    "a fraction for UINT8": ({"datatype": "UINT8", "data": [0.5]}, "UINT8"),
     "an object for FP32": ({"datatype": "FP32", "data": [{}]}, "FP32"),
-    "a grey array": (
-        {"datatype": "UINT8", "shape": [1, 1, 1, 1], "data": [0]},
-        "[n, height, width, 3]",
-    ),
-    "an array without n": (
-        {"datatype": "UINT8", "shape": [1, 1, 3], "data": [0] * 3},
-        "[n, height, width, 3]",
-    ),
     "2 for FP32": ({"datatype": "FP32", "shape": [1, 1, 1, 3], "data": [0, 0.5, 2]}, "image 0: "),
     "more than float32": (
         {"datatype": "FP32", "shape": [1, 1, 1, 3], "data": [0, 0.5, 1e300]},
@@ -356,13 +341,13 @@ def test_a_bad_input_is_an_invalid_request(name: str) -> None:
         ),
     ],
 )
-def test_a_bad_document_is_an_invalid_request(body: object, word: str) -> None:
+def test_a_bad_json_body_is_an_invalid_request(body: object, word: str) -> None:
     """The field is named."""
     assert word in read_problem(answer(send(body)), InvalidRequestError).detail
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"null", b'{"inputs": ' + b"[" * 10_000])
-def test_what_is_no_document_is_an_invalid_request(content: bytes) -> None:
+def test_what_is_no_json_is_an_invalid_request(content: bytes) -> None:
     """Whatever it is."""
     request = httpx.Request("POST", f"{URL}{MODEL}/infer", content=content)
     assert "body" in read_problem(answer(request), InvalidRequestError).detail
@@ -379,7 +364,7 @@ def test_what_other_servers_know_is_ignored() -> None:
     "content_type", ["text/plain", "multipart/form-data; boundary=x", "image/png"]
 )
 def test_another_content_type_is_refused(content_type: str) -> None:
-    """The document of a stranger's page does not come unasked."""
+    """A page of another origin cannot send it without being allowed to."""
     body = {"inputs": [make_input(encode_grey())]}
     request = send_binary(body, b"", content_type=content_type)
     read_problem(answer(request), UnsupportedMediaTypeError)
@@ -393,13 +378,13 @@ def test_a_compressed_body_is_refused() -> None:
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "", "1e3", "9" * 5000, "100000", "٣", " "])
-def test_a_length_of_the_document_that_cannot_be_is_refused(length: str) -> None:
+def test_a_length_of_the_json_that_cannot_be_is_refused(length: str) -> None:
     """It is 0 to the length of the body."""
-    document = json.dumps({"inputs": [make_input(b"")]}).encode()
+    text = json.dumps({"inputs": [make_input(b"")]}).encode()
     request = httpx.Request(
         "POST",
         f"{URL}{MODEL}/infer",
-        content=document,
+        content=text,
         headers={LENGTH.encode(): length.encode()},
     )
     assert LENGTH in read_problem(answer(request), InvalidRequestError).detail
@@ -410,9 +395,7 @@ def test_a_length_of_the_document_that_cannot_be_is_refused(length: str) -> None
     [
         (100, b"\0" * 99, "99 bytes follow"),
         (99, b"\0" * 100, "100 bytes follow"),
-        (0, b"", "end before element 0"),
         (4, b"\x05\0\0\0", "5 bytes, but 0 follow"),
-        (8, b"\0" * 8, "4 bytes follow the last"),
         (10**30, b"\0" * 8, "8 bytes follow"),
     ],
 )
@@ -442,8 +425,8 @@ def test_the_largest_array_is_bounded_as_any_image() -> None:
     read_problem(answer(request, limits=limits), ImageTooLargeError)
 
 
-def test_a_document_is_as_long_as_one_image_takes() -> None:
-    """Bytes behind it may be many images; it may not, for it is parsed while all else waits."""
+def test_the_json_is_as_long_as_one_image_takes() -> None:
+    """Bytes behind it may be many images; it may not, because parsing blocks the event loop."""
     large = encode_grey() + bytes(MAX_BYTES - len(encode_grey()))
     assert answer(send({"inputs": [make_input(large)]})).status_code == 200
     raw = Tensor("image", "BYTES", (8,), [large] * 8)
@@ -461,10 +444,10 @@ def test_a_document_is_as_long_as_one_image_takes() -> None:
     ],
     ids=["numbers", "lists", "deep lists"],
 )
-def test_a_document_of_many_values_is_refused_unparsed(data: bytes) -> None:
+def test_json_of_many_values_is_refused_unparsed(data: bytes) -> None:
     """It would hold up the event loop; bytes do not."""
-    document = b'{"inputs":[{"name":"image","datatype":"UINT8","shape":[1],"data":[%b]}]}' % data
-    request = httpx.Request("POST", f"{URL}{MODEL}/infer", content=document)
+    text = b'{"inputs":[{"name":"image","datatype":"UINT8","shape":[1],"data":[%b]}]}' % data
+    request = httpx.Request("POST", f"{URL}{MODEL}/infer", content=text)
     started = time.process_time()
     response = answer(request, limits=replace(LIMITS, max_bytes=10_000_000))
     assert str(MAX_VALUES) in read_problem(response, PayloadTooLargeError).detail
@@ -489,7 +472,7 @@ def test_a_body_that_ends_early_is_refused() -> None:
 
 
 @pytest.mark.parametrize("path", ["/v2", MODEL, f"{MODEL}/ready", "/v2/health/live/x"])
-def test_a_stranger_learns_nothing(path: str) -> None:
+def test_an_unauthenticated_client_learns_nothing(path: str) -> None:
     """But for what an orchestrator asks, a key is needed; the problem has the protocol's member."""
 
     async def ask() -> list[httpx.Response]:
@@ -517,8 +500,8 @@ def test_a_model_that_fails_is_not_ready() -> None:
 
 
 @pytest.mark.parametrize("limit", [LIMITS, replace(LIMITS, max_queue=2)])
-def test_a_request_of_many_images_takes_no_more_places_than_a_batch(limit: Any) -> None:  # noqa: ANN401 - Limits
-    """So it fits into a house that is smaller than it."""
+def test_a_request_of_many_images_takes_no_more_slots_than_a_batch(limit: Any) -> None:  # noqa: ANN401 - Limits
+    """So it fits where fewer are admitted than it has."""
     request = send({"inputs": [make_input(*[encode_grey()] * 12)]})
     assert answer(request, limits=limit).status_code == 200
 
@@ -540,23 +523,19 @@ def test_time_that_is_up_fails_the_request() -> None:
         read_problem(asyncio.run(ask(is_known=is_known)), DeadlineExceededError)
 
 
-def test_a_full_house_refuses() -> None:
+async def test_a_server_at_capacity_refuses() -> None:
     """And frees what the request held."""
-
-    async def ask() -> httpx.Response:
-        backend = FakeBackend()
-        async with open_client(backend, replace(LIMITS, max_queue=1)) as client:
-            await client.get("/labels")
-            backend.hang()
-            task = asyncio.create_task(client.send(make_upload(encode_grey(), url=URL)))
-            await backend.wait_for_groups(1)
-            refused = await client.send(send_input())
-            backend.resume()
-            assert (await task).status_code == 200
-            assert (await client.send(send_input())).status_code == 200
-            return refused
-
-    read_problem(asyncio.run(ask()), OverloadedError)
+    backend = FakeBackend()
+    async with open_client(backend, replace(LIMITS, max_queue=1)) as client:
+        await client.get("/labels")
+        backend.hang()
+        task = asyncio.create_task(client.send(make_upload(encode_grey(), url=URL)))
+        await backend.wait_for_groups(1)
+        refused = await client.send(send_input())
+        backend.resume()
+        assert (await task).status_code == 200
+        assert (await client.send(send_input())).status_code == 200
+    read_problem(refused, OverloadedError)
 
 
 class TurningBackend(FakeBackend):
@@ -579,19 +558,15 @@ def test_all_images_of_an_answer_are_of_one_revision() -> None:
     assert "number 0" in read_problem(answer(named, TurningBackend()), NotFoundError).detail
 
 
-def test_the_first_bad_image_ends_the_others() -> None:
-    """Nothing of the request goes on, and its places are free."""
-
-    async def ask() -> tuple[httpx.Response, int]:
-        backend = FakeBackend()
-        predictor = Predictor(backend, LIMITS)
-        async with open_predictor(predictor) as client:
-            await client.get("/labels")
-            backend.hang()
-            body = {"inputs": [make_input(encode_grey(), encode_grey(), b"no image")]}
-            return await client.send(send(body)), predictor.admission.images
-
-    response, images = asyncio.run(ask())
+async def test_the_first_bad_image_ends_the_others() -> None:
+    """Nothing of the request goes on, and its slots are free."""
+    backend = FakeBackend()
+    predictor = Predictor(backend, LIMITS)
+    async with open_predictor(predictor) as client:
+        await client.get("/labels")
+        backend.hang()
+        body = {"inputs": [make_input(encode_grey(), encode_grey(), b"no image")]}
+        response, images = await client.send(send(body)), predictor.admission.images
     assert read_problem(response, UnsupportedMediaTypeError).detail.startswith("image 2: ")
     assert images == 0
 

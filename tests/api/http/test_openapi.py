@@ -1,4 +1,4 @@
-"""GET /openapi.json: a document that client generators and people can rely on."""
+"""GET /openapi.json: an OpenAPI that client generators and people can rely on."""
 
 import json
 from functools import cache
@@ -60,30 +60,30 @@ _SCHEMAS: dict[str, type[BaseModel]] = {
 
 
 @cache
-def read_document() -> dict[str, Any]:
-    """Read the document that the app answers."""
-    document: dict[str, Any] = answer(get("/openapi.json")).json()
-    return document
+def read_openapi() -> dict[str, Any]:
+    """Read the OpenAPI that the app answers."""
+    openapi: dict[str, Any] = answer(get("/openapi.json")).json()
+    return openapi
 
 
 def list_operations() -> dict[tuple[str, str], dict[str, Any]]:
     """List operations by method and path."""
     return {
         (method, path): operation
-        for path, item in read_document()["paths"].items()
+        for path, item in read_openapi()["paths"].items()
         for method, operation in item.items()
     }
 
 
-def test_the_document_is_openapi_3_1() -> None:
-    """The document validates as OpenAPI 3.1."""
-    assert read_document()["openapi"].startswith("3.1")
-    assert list(OpenAPIV31SpecValidator(read_document()).iter_errors()) == []
+def test_it_is_openapi_3_1() -> None:
+    """It validates as OpenAPI 3.1."""
+    assert read_openapi()["openapi"].startswith("3.1")
+    assert list(OpenAPIV31SpecValidator(read_openapi()).iter_errors()) == []
 
 
-def test_the_document_that_is_checked_in_is_up_to_date() -> None:
+def test_the_openapi_that_is_checked_in_is_up_to_date() -> None:
     """openapi/openapi.json is what the app answers; `make openapi` rewrites it."""
-    assert json.loads((_ROOT / "openapi" / "openapi.json").read_text()) == read_document()
+    assert json.loads((_ROOT / "openapi" / "openapi.json").read_text()) == read_openapi()
 
 
 def test_operation_ids_are_short() -> None:
@@ -98,7 +98,7 @@ def test_an_upload_is_a_file() -> None:
     (media_type,) = content
     assert media_type == "multipart/form-data"
     name = content[media_type]["schema"]["$ref"].rsplit("/", 1)[-1]
-    body = read_document()["components"]["schemas"][name]
+    body = read_openapi()["components"]["schemas"][name]
     assert body["required"] == ["file"]
     assert body["properties"]["file"]["format"] == "binary"
     assert body["properties"]["file"]["contentMediaType"] == "application/octet-stream"
@@ -106,7 +106,7 @@ def test_an_upload_is_a_file() -> None:
 
 def test_many_uploads_are_files() -> None:
     """Each part `files` is binary, too."""
-    body = read_document()["components"]["schemas"]["Body_predict_batch"]
+    body = read_openapi()["components"]["schemas"]["Body_predict_batch"]
     assert body["required"] == ["files"]
     assert body["properties"]["files"]["items"]["format"] == "binary"
 
@@ -152,7 +152,7 @@ def test_an_error_is_documented_where_it_is_given(error: type[ProblemError]) -> 
 
 def test_a_key_is_documented_where_it_is_asked_for() -> None:
     """Closed routes name both ways to send a key, and that none may be needed; others name none."""
-    schemes = read_document()["components"]["securitySchemes"]
+    schemes = read_openapi()["components"]["securitySchemes"]
     assert (schemes["bearer"]["type"], schemes["bearer"]["scheme"]) == ("http", "bearer")
     assert (schemes["apiKey"]["in"], schemes["apiKey"]["name"]) == ("header", "X-API-Key")
     for route, operation in list_operations().items():
@@ -186,8 +186,8 @@ def test_a_schema_has_an_example_of_itself(name: str) -> None:
 
 
 def test_every_component_is_one_of_ours() -> None:
-    """The document has our schemas and the upload, none of FastAPI's own error shapes."""
-    components = read_document()["components"]["schemas"]
+    """It has our schemas and the upload, none of FastAPI's own error shapes."""
+    components = read_openapi()["components"]["schemas"]
     forms = set(components) - set(_SCHEMAS) - {Scores.__name__}
     assert forms == {"Body_predict", "Body_predict_batch"}
     assert all("example" in components[name] for name in set(components) & set(_SCHEMAS))

@@ -1,4 +1,4 @@
-"""Overload and deadlines at the door: what is refused, when, and that nothing is kept."""
+"""Overload and deadlines: what is refused, when, and that nothing is kept."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -36,70 +36,60 @@ def make_slow(pause_s: float) -> httpx.Request:
     )
 
 
-def test_a_full_house_refuses_before_it_reads_the_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A long body is not read when there is no place for its image."""
+async def test_at_capacity_the_body_is_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A long body is not read when there is no slot for its image."""
     monkeypatch.setattr(request_context, "MAX_DRAINED_BYTES", 64)
+    backend = FakeBackend()
+    predictor = Predictor(backend, replace(LIMITS, max_queue=1))
+    async with open_predictor(predictor) as client:
+        await predictor.describe()
+        backend.hang()
+        inside = asyncio.create_task(client.send(make_upload(_GOOD, url=URL)))
+        await backend.wait_for_groups(1)
+        read: list[bytes] = []
 
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = Predictor(backend, replace(LIMITS, max_queue=1))
-        async with open_predictor(predictor) as client:
-            await predictor.describe()
-            backend.hang()
-            inside = asyncio.create_task(client.send(make_upload(_GOOD, url=URL)))
-            await backend.wait_for_groups(1)
-            read: list[bytes] = []
+        async def tell() -> AsyncIterator[bytes]:
+            read.append(b"x")
+            yield b"x" * 10
 
-            async def tell() -> AsyncIterator[bytes]:
-                read.append(b"x")
-                yield b"x" * 10
-
-            headers = {
-                "content-type": "multipart/form-data; boundary=x",
-                "content-length": "65",
-            }
-            request = httpx.Request("POST", f"{URL}/predict", content=tell(), headers=headers)
-            refused = await client.send(request)
-            read_problem(refused, OverloadedError)
-            assert refused.headers["connection"] == "close"
-            assert not read
-            backend.resume()
-            assert (await inside).status_code == 200
-        assert (predictor.admission.images, predictor.admission.refused) == (0, 1)
-
-    asyncio.run(scenario())
+        headers = {
+            "content-type": "multipart/form-data; boundary=x",
+            "content-length": "65",
+        }
+        request = httpx.Request("POST", f"{URL}/predict", content=tell(), headers=headers)
+        refused = await client.send(request)
+        read_problem(refused, OverloadedError)
+        assert refused.headers["connection"] == "close"
+        assert not read
+        backend.resume()
+        assert (await inside).status_code == 200
+    assert (predictor.admission.images, predictor.admission.refused) == (0, 1)
 
 
-def test_what_needs_no_place_is_answered_in_a_full_house() -> None:
+async def test_what_needs_no_slot_is_answered_at_capacity() -> None:
     """Labels and liveness are told whatever waits."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = Predictor(backend, replace(LIMITS, max_queue=1))
-        async with open_predictor(predictor) as client:
-            await predictor.describe()
-            with predictor.admission.hold_images():
-                for path in ("/livez", "/labels", "/openapi.json"):
-                    assert (await client.get(path)).status_code == 200
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = Predictor(backend, replace(LIMITS, max_queue=1))
+    async with open_predictor(predictor) as client:
+        await predictor.describe()
+        with predictor.admission.hold_images():
+            for path in ("/livez", "/labels", "/openapi.json"):
+                assert (await client.get(path)).status_code == 200
 
 
-def test_bytes_are_bounded_and_given_back() -> None:
+async def test_bytes_are_bounded_and_given_back() -> None:
     """Bodies of unknown length are refused when together they are too much, and then forgotten."""
-
-    async def scenario() -> None:
-        predictor = Predictor(FakeBackend(), replace(LIMITS, max_queue_bytes=900))
-        async with open_predictor(predictor) as client:
-            responses = await asyncio.gather(*(client.send(make_slow(0.01)) for _ in range(6)))
-            refused = [response for response in responses if response.status_code != 200]
-            assert 0 < len(refused) < len(responses)
-            for response in refused:
-                read_problem(response, OverloadedError)
-            assert predictor.admission.bytes == 0
-            assert (await client.send(make_slow(0))).status_code == 200
-
-    asyncio.run(scenario())
+    predictor = Predictor(FakeBackend(), replace(LIMITS, max_queue_bytes=900))
+    async with open_predictor(predictor) as client:
+        responses = await asyncio.gather(*(client.send(make_slow(0.01)) for _ in range(6)))
+        refused = [response for response in responses if response.status_code != 200]
+        assert 0 < len(refused) < len(responses)
+        for response in refused:
+            read_problem(response, OverloadedError)
+        assert predictor.admission.bytes == 0
+        assert (await client.send(make_slow(0))).status_code == 200
 
 
 def test_a_body_that_does_not_come_in_time_is_refused() -> None:
@@ -138,20 +128,16 @@ def test_a_long_time_is_the_limit(value: str) -> None:
     assert answer(make_upload(_GOOD, headers={TIMEOUT: value}, url=URL)).status_code == 200
 
 
-def test_a_group_says_how_long_it_is_waited_for() -> None:
+async def test_a_group_says_how_long_it_is_waited_for() -> None:
     """What the classifier is told is the time that is left of the request's."""
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        async with open_client(backend) as client:
-            await client.send(make_upload(_GOOD, headers={TIMEOUT: "5"}, url=URL))
-        assert 4 < backend.groups[0].timeout_s <= 5
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    async with open_client(backend) as client:
+        await client.send(make_upload(_GOOD, headers={TIMEOUT: "5"}, url=URL))
+    assert 4 < backend.groups[0].timeout_s <= 5
 
 
 def test_headers_that_serve_obeys_are_out_of_its_way() -> None:
-    """The client's time is moved; what would keep a place for a client who is gone is dropped."""
+    """The timeout is renamed; what would turn cancellation off, or name a model, is dropped."""
     seen: list[tuple[bytes, bytes]] = []
 
     async def scenario() -> None:
@@ -184,38 +170,30 @@ def test_headers_that_serve_obeys_are_out_of_its_way() -> None:
     ],
     ids=["short", "long", "slow", "asked for first", "of unknown length"],
 )
-def test_a_connection_serves_on_when_a_short_body_was_refused(
+async def test_a_connection_serves_on_when_a_short_body_was_refused(
     headers: dict[str, str], pause_s: float, *, is_kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a full house a short body is read and dropped; else its connection is closed."""
+    """At capacity a short body is read and dropped; else its connection is closed."""
     monkeypatch.setattr(request_context, "DRAIN_TIMEOUT_S", 0.1)
     monkeypatch.setattr(request_context, "MAX_DRAINED_BYTES", 64)
-
-    async def scenario() -> None:
-        backend = FakeBackend()
-        predictor = Predictor(backend, replace(LIMITS, max_queue=1))
-        async with open_predictor(predictor) as client:
-            await predictor.describe()
-            backend.hang()
-            inside = asyncio.create_task(client.send(make_upload(_GOOD, url=URL)))
-            await backend.wait_for_groups(1)
-            refused = await client.post("/predict", content=stream(b"xx", pause_s), headers=headers)
-            read_problem(refused, OverloadedError)
-            assert ("connection" not in refused.headers) == is_kept
-            backend.resume()
-            await inside
-
-    asyncio.run(scenario())
+    backend = FakeBackend()
+    predictor = Predictor(backend, replace(LIMITS, max_queue=1))
+    async with open_predictor(predictor) as client:
+        await predictor.describe()
+        backend.hang()
+        inside = asyncio.create_task(client.send(make_upload(_GOOD, url=URL)))
+        await backend.wait_for_groups(1)
+        refused = await client.post("/predict", content=stream(b"xx", pause_s), headers=headers)
+        read_problem(refused, OverloadedError)
+        assert ("connection" not in refused.headers) == is_kept
+        backend.resume()
+        await inside
 
 
-def test_a_wrong_request_is_not_read() -> None:
+async def test_a_wrong_request_is_not_read() -> None:
     """What is refused for its headers closes its connection, whatever its length."""
-
-    async def scenario() -> None:
-        async with open_predictor(Predictor(FakeBackend(), LIMITS)) as client:
-            headers = {"X-Request-Timeout-Seconds": "never", "content-length": "1"}
-            response = await client.post("/predict", content=stream(b"x", 0), headers=headers)
-            read_problem(response, InvalidRequestError)
-            assert response.headers["connection"] == "close"
-
-    asyncio.run(scenario())
+    async with open_predictor(Predictor(FakeBackend(), LIMITS)) as client:
+        headers = {"X-Request-Timeout-Seconds": "never", "content-length": "1"}
+        response = await client.post("/predict", content=stream(b"x", 0), headers=headers)
+        read_problem(response, InvalidRequestError)
+        assert response.headers["connection"] == "close"

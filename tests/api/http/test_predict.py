@@ -1,6 +1,5 @@
 """POST /predict: what it answers when all is well."""
 
-import asyncio
 import re
 from dataclasses import replace
 
@@ -85,17 +84,13 @@ def test_server_timing_tells_where_the_time_went() -> None:
     assert float(entries["decode"]) > 0
 
 
-def test_an_answer_names_the_revision_that_scored_it() -> None:
+async def test_an_answer_names_the_revision_that_scored_it() -> None:
     """When the model changes under a running service, labels and revision change together."""
-
-    async def ask_twice() -> list[httpx.Response]:
-        backend = FakeBackend()
-        async with open_client(backend) as client:
-            first = await client.send(make_upload(encode_grey(), url=URL))
-            backend.switch_revision("second")
-            return [first, await client.send(make_upload(encode_grey(), url=URL))]
-
-    first, second = asyncio.run(ask_twice())
+    backend = FakeBackend()
+    async with open_client(backend) as client:
+        first = await client.send(make_upload(encode_grey(), url=URL))
+        backend.switch_revision("second")
+        first, second = [first, await client.send(make_upload(encode_grey(), url=URL))]
     assert (first.json()["model"]["revision"], read_labels(first)[0]) == ("first", "white")
     assert (second.json()["model"]["revision"], read_labels(second)[0]) == (
         "second",

@@ -32,7 +32,7 @@ from tests.support.uploads import BAD_OPTIONS, encode_grey, make_upload
 
 NDJSON = {"Accept": "application/x-ndjson"}
 SMALL = replace(LIMITS, max_queue=2)
-"""Limits of a house with fewer places than a bulk request has images."""
+"""Limits with fewer slots than a bulk request has images."""
 
 LEVELS = [0, 64, 128, 192, 255]
 
@@ -55,9 +55,9 @@ def send_json(
     return httpx.Request("POST", url, json=body, headers=headers)
 
 
-Door = Callable[..., httpx.Request]
-DOORS: Final[dict[str, Door]] = {"form": send_files, "json": send_json}
-ANY = pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+Send = Callable[..., httpx.Request]
+ROUTES: Final[dict[str, Send]] = {"form": send_files, "json": send_json}
+ANY = pytest.mark.parametrize("send", ROUTES.values(), ids=ROUTES)
 
 
 def read_results(response: httpx.Response) -> list[BulkItem]:
@@ -75,23 +75,23 @@ def read_lines(response: httpx.Response) -> list[BulkItem]:
 
 
 @ANY
-def test_each_image_gets_the_answer_that_it_gets_alone(door: Door) -> None:
+def test_each_image_gets_the_answer_that_it_gets_alone(send: Send) -> None:
     """More of them than a batch has, with the options of the query."""
     images = [encode_grey(level) for level in LEVELS * 3]
     query = "top_k=2&logits=true"
     alone = [answer(make_upload(data, query, url=URL)).json() for data in images]
-    body = answer(door(images, query)).json()
+    body = answer(send(images, query)).json()
     assert [item["result"] for item in body["results"]] == alone
     assert not any("problem" in item for item in body["results"])
 
 
 @ANY
 @pytest.mark.parametrize("headers", [{}, NDJSON], ids=["list", "stream"])
-def test_one_bad_image_fails_alone(door: Door, headers: dict[str, str]) -> None:
-    """31 predictions and 1 problem, which has its place and the request's id."""
+def test_one_bad_image_fails_alone(send: Send, headers: dict[str, str]) -> None:
+    """31 predictions and 1 problem, which has its index and the request's id."""
     images = [encode_grey(level) for level in range(0, 256, 8)]
     images[7] = images[7][:-30]
-    response = answer(door(images, "", {**headers, "X-Request-ID": "bulk"}), limits=SMALL)
+    response = answer(send(images, "", {**headers, "X-Request-ID": "bulk"}), limits=SMALL)
     items = read_lines(response) if headers else read_results(response)
     bad = [item for item in items if item.problem is not None]
     assert len(items) == 32
@@ -102,26 +102,22 @@ def test_one_bad_image_fails_alone(door: Door, headers: dict[str, str]) -> None:
     assert bad[0].problem.instance == "bulk"
 
 
-def test_items_stream_as_they_finish() -> None:
+async def test_items_stream_as_they_finish() -> None:
     """The bad image does not wait for the good ones; the connection stays open for them."""
-
-    async def scenario() -> tuple[BulkItem, list[BulkItem]]:
-        backend = FakeBackend()
-        async with open_client(backend) as client:
-            await client.get("/labels")
-            backend.hang()
-            app = client._transport.app  # type: ignore[attr-defined] # noqa: SLF001
-            lines: asyncio.Queue[bytes] = asyncio.Queue()
-            request = send_files([encode_grey(), b"", encode_grey(0)], "", NDJSON)
-            asked = asyncio.create_task(_ask(app, request, lines))
-            first = BulkItem.model_validate_json(await asyncio.wait_for(lines.get(), 10))
-            assert lines.empty()
-            backend.resume()
-            await asked
-            rest = [lines.get_nowait() for _ in range(lines.qsize())]
-        return first, [BulkItem.model_validate_json(line) for line in rest]
-
-    first, rest = asyncio.run(scenario())
+    backend = FakeBackend()
+    async with open_client(backend) as client:
+        await client.get("/labels")
+        backend.hang()
+        app = client._transport.app  # type: ignore[attr-defined] # noqa: SLF001
+        lines: asyncio.Queue[bytes] = asyncio.Queue()
+        request = send_files([encode_grey(), b"", encode_grey(0)], "", NDJSON)
+        asked = asyncio.create_task(_ask(app, request, lines))
+        first = BulkItem.model_validate_json(await asyncio.wait_for(lines.get(), 10))
+        assert lines.empty()
+        backend.resume()
+        await asked
+    items = [lines.get_nowait() for _ in range(lines.qsize())]
+    rest = [BulkItem.model_validate_json(line) for line in items]
     assert (first.index, first.result) == (1, None)
     assert sorted(item.index for item in rest) == [0, 2]
 
@@ -131,37 +127,33 @@ def test_items_stream_as_they_finish() -> None:
     [({}, 0), (NDJSON, 2), (NDJSON, 1)],
     ids=["list", "stream", "stream that is not read"],
 )
-def test_a_client_that_leaves_frees_all_its_places(
+async def test_a_client_that_leaves_frees_all_its_slots(
     headers: dict[str, str], lines_read: int
 ) -> None:
     """Nothing of its request goes on, whether a line is awaited or being sent."""
-
-    async def scenario() -> tuple[int, int, set[asyncio.Task[object]]]:
-        backend = FakeBackend()
-        predictor = Predictor(backend, LIMITS)
-        app = create_app(build_services(predictor))
-        await predictor.describe()
-        backend.hang()
-        before = asyncio.all_tasks()
-        request = send_files([b"", b"", *[encode_grey()] * 6], "", headers)
-        lines: asyncio.Queue[bytes] = asyncio.Queue(lines_read)
-        asked = asyncio.create_task(_ask(app, request, lines))
-        await backend.wait_for_groups(1)
-        await asyncio.sleep(0.1)
-        assert lines.qsize() == lines_read
-        asked.cancel()
-        await asyncio.wait([asked])
-        await asyncio.sleep(0.05)
-        admission = predictor.admission
-        found = admission.images, admission.bytes, asyncio.all_tasks() - before
-        backend.resume()
-        return found
-
-    assert asyncio.run(scenario()) == (0, 0, set())
+    backend = FakeBackend()
+    predictor = Predictor(backend, LIMITS)
+    app = create_app(build_services(predictor))
+    await predictor.describe()
+    backend.hang()
+    before = asyncio.all_tasks()
+    request = send_files([b"", b"", *[encode_grey()] * 6], "", headers)
+    lines: asyncio.Queue[bytes] = asyncio.Queue(lines_read)
+    asked = asyncio.create_task(_ask(app, request, lines))
+    await backend.wait_for_groups(1)
+    await asyncio.sleep(0.1)
+    assert lines.qsize() == lines_read
+    asked.cancel()
+    await asyncio.wait([asked])
+    await asyncio.sleep(0.05)
+    admission = predictor.admission
+    found = admission.images, admission.bytes, asyncio.all_tasks() - before
+    backend.resume()
+    assert found == (0, 0, set())
 
 
-def test_who_reads_slowly_is_read_slowly() -> None:
-    """Of a stream whose lines nobody takes, no more images are read than a batch has."""
+async def test_who_reads_slowly_is_read_slowly() -> None:
+    """Of a stream whose lines are not read, no more images are read than a batch has."""
     taken = 0
 
     async def read() -> bytes:
@@ -169,55 +161,46 @@ def test_who_reads_slowly_is_read_slowly() -> None:
         taken += 1
         return encode_grey()
 
-    async def ask() -> int:
-        predictor = Predictor(FakeBackend(), LIMITS)
-        deadline = asyncio.get_running_loop().time() + 20
-        lines = Bulk(predictor, PredictOptions(), deadline).stream([read] * 64)
-        async with aclosing(lines):
-            await anext(lines)
-            await asyncio.sleep(0.2)
-            held = taken
-            assert len([line async for line in lines]) == 63
-        return held
-
-    assert asyncio.run(ask()) <= LIMITS.batch_size
+    predictor = Predictor(FakeBackend(), LIMITS)
+    deadline = asyncio.get_running_loop().time() + 20
+    lines = Bulk(predictor, PredictOptions(), deadline).stream([read] * 64)
+    async with aclosing(lines):
+        await anext(lines)
+        await asyncio.sleep(0.2)
+        held = taken
+        assert len([line async for line in lines]) == 63
+    assert held <= LIMITS.batch_size
     assert taken == 64
 
 
-def test_what_is_not_scored_in_time_gets_that_problem() -> None:
+async def test_what_is_not_scored_in_time_gets_that_problem() -> None:
     """The others keep their answers."""
-
-    async def scenario() -> httpx.Response:
-        backend = FakeBackend()
-        async with open_client(backend) as client:
-            await client.get("/labels")
-            backend.hang()
-            headers = {"X-Request-Timeout-Seconds": "0.2"}
-            return await client.send(send_files([encode_grey(), b""], "", headers))
-
-    problems = [item.problem for item in read_results(asyncio.run(scenario()))]
+    backend = FakeBackend()
+    async with open_client(backend) as client:
+        await client.get("/labels")
+        backend.hang()
+        headers = {"X-Request-Timeout-Seconds": "0.2"}
+        result = await client.send(send_files([encode_grey(), b""], "", headers))
+    problems = [item.problem for item in read_results(result)]
     assert [problem and problem.status for problem in problems] == [
         DeadlineExceededError.status,
         UndecodableImageError.status,
     ]
 
 
-def test_a_stream_goes_on_to_its_end_when_time_is_up() -> None:
+async def test_a_stream_goes_on_to_its_end_when_time_is_up() -> None:
     """What is not scored by then gets that problem; the server meanwhile listens for a hang-up."""
-
-    async def scenario() -> list[bytes]:
-        backend = FakeBackend()
-        async with open_client(backend) as client:
-            await client.get("/labels")
-            backend.hang()
-            headers = {**NDJSON, "X-Request-Timeout-Seconds": "0.2"}
-            request = send_files([encode_grey(), b""], "", headers)
-            app = client._transport.app  # type: ignore[attr-defined] # noqa: SLF001
-            lines: asyncio.Queue[bytes] = asyncio.Queue()
-            await _ask(app, request, lines)
-            return [lines.get_nowait() for _ in range(lines.qsize())]
-
-    items = [BulkItem.model_validate_json(line) for line in asyncio.run(scenario())]
+    backend = FakeBackend()
+    async with open_client(backend) as client:
+        await client.get("/labels")
+        backend.hang()
+        headers = {**NDJSON, "X-Request-Timeout-Seconds": "0.2"}
+        request = send_files([encode_grey(), b""], "", headers)
+        app = client._transport.app  # type: ignore[attr-defined] # noqa: SLF001
+        lines: asyncio.Queue[bytes] = asyncio.Queue()
+        await _ask(app, request, lines)
+        result = [lines.get_nowait() for _ in range(lines.qsize())]
+    items = [BulkItem.model_validate_json(line) for line in result]
     statuses = {item.index: item.problem and item.problem.status for item in items}
     assert statuses == {0: DeadlineExceededError.status, 1: UndecodableImageError.status}
 
@@ -245,21 +228,21 @@ def test_many_errors_are_told_in_few_words(body: bytes) -> None:
 
 @ANY
 @pytest.mark.parametrize("count", [0, 65])
-def test_too_many_images_or_none_are_an_invalid_request(door: Door, count: int) -> None:
+def test_too_many_images_or_none_are_an_invalid_request(send: Send, count: int) -> None:
     """A list has at most `VITRINE_MAX_BULK`; a form without files has no boundary either."""
-    if door is send_files and not count:
+    if send is send_files and not count:
         request = httpx.Request("POST", f"{URL}/predict/batch", files={"file": b""})
         assert "files" in read_problem(answer(request), InvalidRequestError).detail
         return
-    problem = read_problem(answer(door([b""] * count)), InvalidRequestError)
+    problem = read_problem(answer(send([b""] * count)), InvalidRequestError)
     assert f"{count} images; send 1 to 64" in problem.detail
 
 
 @ANY
 @pytest.mark.parametrize("query", BAD_OPTIONS)
-def test_a_bad_option_is_no_well_formed_request(door: Door, query: str) -> None:
+def test_a_bad_option_is_no_well_formed_request(send: Send, query: str) -> None:
     """Those that the model knows alone are told of each image."""
-    response = answer(door([encode_grey()], query))
+    response = answer(send([encode_grey()], query))
     if response.status_code == 200:
         assert query == "top_k=99"
         (item,) = read_results(response)

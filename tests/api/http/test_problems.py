@@ -31,7 +31,7 @@ _PART = b'--cut\r\nContent-Disposition: form-data; name="file"; filename="a.png"
 
 
 class BrokenBackend(FakeBackend):
-    """A classifier with a defect that nobody foresaw."""
+    """A classifier with an unforeseen defect."""
 
     async def predict(self, group: Group) -> Scored:
         """Raise what is none of our errors."""
@@ -194,21 +194,17 @@ def test_a_wrong_method_is_told_the_right_one(method: str, path: str, allowed: s
     assert response.headers["allow"] == allowed
 
 
-def test_a_full_queue_is_overloaded() -> None:
+async def test_a_full_queue_is_overloaded() -> None:
     """One image more than the queue holds is refused at once; those inside are answered."""
-
-    async def ask() -> tuple[httpx.Response, list[httpx.Response]]:
-        backend = FakeBackend()
-        backend.hang()
-        async with open_client(backend, replace(LIMITS, max_queue=2)) as client:
-            request = [make_upload(_GOOD, url=URL) for _ in range(3)]
-            inside = [asyncio.create_task(client.send(one)) for one in request[:2]]
-            await asyncio.sleep(0.05)
-            refused = await client.send(request[2])
-            backend.resume()
-            return refused, await asyncio.gather(*inside)
-
-    refused, answered = asyncio.run(ask())
+    backend = FakeBackend()
+    backend.hang()
+    async with open_client(backend, replace(LIMITS, max_queue=2)) as client:
+        request = [make_upload(_GOOD, url=URL) for _ in range(3)]
+        inside = [asyncio.create_task(client.send(one)) for one in request[:2]]
+        await asyncio.sleep(0.05)
+        refused = await client.send(request[2])
+        backend.resume()
+        answered = await asyncio.gather(*inside)
     read_problem(refused, OverloadedError)
     assert [response.status_code for response in answered] == [200, 200]
 
@@ -240,13 +236,10 @@ def test_the_unforeseen_gives_nothing_away() -> None:
     assert "RuntimeError" not in response.text
 
 
-def test_a_defect_costs_one_answer() -> None:
+async def test_a_defect_costs_one_answer() -> None:
     """After an unforeseen error, and after every wrong form, the app answers on."""
-
-    async def ask() -> list[int]:
-        async with open_client(FakeBackend()) as client:
-            for request, _ in FORMS.values():
-                await client.send(request)
-            return [(await client.send(make_upload(_GOOD, url=URL))).status_code]
-
-    assert asyncio.run(ask()) == [200]
+    async with open_client(FakeBackend()) as client:
+        for request, _ in FORMS.values():
+            await client.send(request)
+        result = [(await client.send(make_upload(_GOOD, url=URL))).status_code]
+    assert result == [200]

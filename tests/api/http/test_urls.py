@@ -80,7 +80,7 @@ def test_what_a_url_names_is_refused_as_an_upload_is() -> None:
 
 
 @pytest.mark.parametrize(("room", "fits"), [(10_000, True), (len(encode_grey()), False)])
-def test_what_is_fetched_takes_room_in_the_house(room: int, *, fits: bool) -> None:
+def test_what_is_fetched_counts_as_buffered_bytes(room: int, *, fits: bool) -> None:
     """As uploads do, beside the request itself; it is given back."""
     response = ask("/predict/json", {"url": "http://cdn.example/image"}, room)
     if fits:
@@ -105,45 +105,36 @@ def test_each_url_of_a_list_has_its_own_answer() -> None:
     assert statuses == [200, 422, 415, 200]
 
 
-def test_slow_urls_of_a_list_keep_no_other_waiting() -> None:
-    """A request gets half of the places, however many images it names."""
-
-    async def scenario() -> tuple[int, float]:
-        async with open_service() as (client, _, internet):
-            await client.get("/labels")
-            slow = {"images": [{"url": "http://cdn.example/slow"}] * 64}
-            asked = asyncio.create_task(client.post("/predict/batch/json", json=slow))
-            await asyncio.sleep(0.2)
-            begun = len(internet.asked)
-            started = time.monotonic()
-            single = await client.post("/predict/json", json={"url": "http://cdn.example/image"})
-            took_s = time.monotonic() - started
-            assert single.status_code == 200, single.text
-            assert not asked.done()
-            asked.cancel()
-            await asyncio.wait([asked])
-            return begun, took_s
-
-    begun, took_s = asyncio.run(scenario())
+async def test_slow_urls_of_a_list_keep_no_other_waiting() -> None:
+    """A request gets half of the fetches, however many images it names."""
+    async with open_service() as (client, _, internet):
+        await client.get("/labels")
+        slow = {"images": [{"url": "http://cdn.example/slow"}] * 64}
+        asked = asyncio.create_task(client.post("/predict/batch/json", json=slow))
+        await asyncio.sleep(0.2)
+        begun = len(internet.asked)
+        started = time.monotonic()
+        single = await client.post("/predict/json", json={"url": "http://cdn.example/image"})
+        took_s = time.monotonic() - started
+        assert single.status_code == 200, single.text
+        assert not asked.done()
+        asked.cancel()
+        await asyncio.wait([asked])
     assert begun == FETCHES // 2
     assert took_s < 2
 
 
-def test_what_is_fetched_is_counted_while_it_comes() -> None:
+async def test_what_is_fetched_is_counted_while_it_comes() -> None:
     """Half an image that its host does not go on with has its room until its request is over."""
-
-    async def scenario() -> tuple[int, int]:
-        async with open_service() as (client, admission, internet):
-            await client.get("/labels")
-            body = {"url": "http://cdn.example/slow"}
-            asked = asyncio.create_task(client.post("/predict/json", json=body))
-            await asyncio.sleep(0.2)
-            assert len(internet.asked) == 1
-            during = admission.bytes
-            asked.cancel()
-            await asyncio.wait([asked])
-            return during, admission.bytes
-
-    during, after = asyncio.run(scenario())
+    async with open_service() as (client, admission, internet):
+        await client.get("/labels")
+        body = {"url": "http://cdn.example/slow"}
+        asked = asyncio.create_task(client.post("/predict/json", json=body))
+        await asyncio.sleep(0.2)
+        assert len(internet.asked) == 1
+        during = admission.bytes
+        asked.cancel()
+        await asyncio.wait([asked])
+        after = admission.bytes
     assert during == len(b'{"url":"http://cdn.example/slow"}half')
     assert after == 0

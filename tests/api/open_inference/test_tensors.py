@@ -44,7 +44,7 @@ HUGE: Final[dict[str, tuple[int, ...]]] = {
     ids=["BYTES", "a column of BYTES", "UINT8", "FP32"],
 )
 def test_what_is_written_is_read_again(tensor: Tensor) -> None:
-    """As raw bytes, from any place in a body."""
+    """As raw bytes, from any offset in a body."""
     raw = write_raw(tensor)
     for given in (raw, memoryview(b"." + raw)[1:]):
         read = read_raw(tensor.name, tensor.datatype, tensor.shape, given)
