@@ -37,13 +37,13 @@ def test_ingress_replicas_get_ports_that_nobody_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Serve binds shared ports: on another service's ones, requests would go to either."""
-    monkeypatch.setattr(isolation, "PORT_BLOCKS", range(19_000, 19_200, 100))
-    with socket.create_server(("127.0.0.1", 19_099), reuse_port=True):
+    monkeypatch.setattr(isolation, "PORT_BLOCKS", range(9_800, 10_000, 100))
+    with socket.create_server(("127.0.0.1", 9_899), reuse_port=True):
         variables = list_environment("haproxy", tmp_path)
-        assert variables["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"] == "19100"
-        assert variables["RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT"] == "19147"
+        assert variables["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"] == "9900"
+        assert variables["RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT"] == "9947"
         with (
-            socket.create_server(("127.0.0.1", 19_199), reuse_port=True),
+            socket.create_server(("127.0.0.1", 9_999), reuse_port=True),
             pytest.raises(StartupError, match="No ports"),
         ):
             list_environment("haproxy", tmp_path)
