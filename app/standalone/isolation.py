@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import random
 import secrets
 import shutil
@@ -50,7 +49,7 @@ def make_run_folder() -> Iterator[Path]:
 
     After an unexpected exception, and with VITRINE_LOG_LEVEL=debug, it is kept for Ray's log files.
     """
-    parent = os.environ.get("RAY_TMPDIR") or ("/tmp" if sys.platform == "darwin" else None)  # noqa: S108 - paths of sockets must be short
+    parent = "/tmp" if sys.platform == "darwin" else None  # noqa: S108 - paths of sockets must be short
     folder = Path(tempfile.mkdtemp(prefix="vitrine-", dir=parent))
     is_kept = True
     try:

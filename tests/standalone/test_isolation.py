@@ -4,6 +4,7 @@ import logging
 import re
 import socket
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_crash_keeps_the_folder_and_says_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Ray's log files are needed then, as they are with VITRINE_LOG_LEVEL=debug."""
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(ZeroDivisionError), make_run_folder() as crashed:
         raise ZeroDivisionError
     caplog.set_level(logging.DEBUG)
