@@ -32,7 +32,7 @@ LENGTHS = struct.Struct("!II")
 Head = tuple[Any, ...]
 """To the worker: `(number, geometry, is_image)`, with an image as body, or none to warm up.
 
-From the worker: its number, then size, format, shape and dtype of a reading, with pixels as body;
+From the worker: its number, then size, format and shape of a reading, with pixels as body;
 type and detail of a problem; or nothing where it is warm.
 """
 
@@ -46,17 +46,35 @@ def pack_message(head: Head, body: bytes = b"") -> tuple[bytes, bytes, bytes]:
 
 
 def unpack_head(packed: bytes) -> Head:
-    """Unpack the head of a message; raises ValueError."""
-    head: Head = msgpack.unpackb(packed, use_list=False)
+    """Unpack the head of a message; raises ConnectionError where it is not one."""
+    try:
+        head: Head = msgpack.unpackb(packed, use_list=False)
+    except ValueError as exc:
+        raise ConnectionError("The message is not MessagePack.") from exc
+    if not isinstance(head, tuple):
+        raise ConnectionError("The message has no head.")
     return head
 
 
-def unpack_reading(answer: Head, body: bytes) -> Reading:
-    """Unpack a reading; raises the ProblemError that came instead."""
-    if len(answer) == 2:  # noqa: PLR2004 - type and detail
-        raise _PROBLEMS[answer[0]](answer[1])
-    size, image_format, shape, dtype = answer
-    return Reading(size, image_format, np.ndarray(shape, dtype, body))
+def unpack_reading(answer: Head, body: bytes, geometry: Geometry) -> Reading:
+    """Unpack a reading for a geometry, whose dtype decides: no sender makes an array of objects.
+
+    Raises:
+        ProblemError: what came instead.
+        ConnectionError: the answer is not one that a worker gives.
+    """
+    try:
+        match answer:
+            case (str() as kind, str() as detail):
+                problem = _PROBLEMS[kind](detail)
+            case ((int() as width, int() as height), str() as image_format, (*shape,)):
+                pixels = np.frombuffer(body, geometry.dtype).reshape([abs(edge) for edge in shape])
+                return Reading((width, height), image_format, pixels)
+            case _:
+                raise ConnectionError("The answer is neither a reading nor a problem.")
+    except (KeyError, TypeError, ValueError) as exc:
+        raise ConnectionError("The answer does not fit its pixels, or names no problem.") from exc
+    raise problem
 
 
 def _read_image(images: ImageReader, image: bytes, geometry: Geometry) -> tuple[Head, bytes]:
@@ -66,7 +84,7 @@ def _read_image(images: ImageReader, image: bytes, geometry: Geometry) -> tuple[
     except ProblemError as problem:
         return (problem.type, str(problem)), b""
     pixels = reading.pixels
-    head = reading.size, reading.format, pixels.shape, pixels.dtype.str
+    head = reading.size, reading.format, pixels.shape
     return head, pixels.tobytes()
 
 

@@ -130,7 +130,7 @@ class _Worker:
             await self.warm_up(geometry)
             try:
                 async with asyncio.timeout(self._limits.decode_timeout_s):
-                    return unpack_reading(*await self._ask(geometry, data))
+                    return unpack_reading(*await self._ask(geometry, data), geometry)
             except TimeoutError as exc:
                 self.end()
                 took = f"The image took longer than {self._limits.decode_timeout_s:g} s to decode."
@@ -174,7 +174,7 @@ class _Worker:
         try:
             lengths = LENGTHS.unpack(await self._answers.readexactly(LENGTHS.size))
             packed, body = [await self._answers.readexactly(length) for length in lengths]
-            number, *answer = unpack_head(packed)
+            number, *answer = unpack_head(packed) or (None,)
             if number != self._number:
                 raise ConnectionError("The answer is to another message.")
             return tuple(answer), body
