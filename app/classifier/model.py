@@ -111,11 +111,7 @@ class Model:
 
         A batch that overflows half precision runs again in fp32.
         """
-        try:
-            logits = self.engine.run(pixels)
-        except MemoryError:
-            self.max_batch = min(self.max_batch, (len(pixels) + 1) // 2)
-            raise
+        logits = self.engine.run(pixels)
         if self.engine.precision in HALF_PRECISIONS and not np.isfinite(logits).all():
             self.overflows += 1
             _logger.warning(
@@ -155,12 +151,24 @@ class Model:
         """Run a batch under the hang detector, bisect it if it fails, and note a lost device."""
         with self._hang_detector.time(len(pixels)):
             try:
-                starts = range(0, len(pixels), self.max_batch)
-                parts = [pixels[start : start + self.max_batch] for start in starts]
-                return np.concatenate([bisect(self.forward, part) for part in parts])
+                return bisect(self._forward_in_parts, pixels)
             except ModelUnavailableError:
                 self._is_lost = True
                 raise
+
+    def _forward_in_parts(self, pixels: Pixels) -> Logits:
+        """Run a batch in parts that fit into memory, as far as known; raises what `forward` does."""
+        if len(pixels) > self.max_batch:
+            starts = range(0, len(pixels), self.max_batch)
+            parts = [pixels[start : start + self.max_batch] for start in starts]
+            return np.concatenate([self._forward_in_parts(part) for part in parts])
+        try:
+            return self.forward(pixels)
+        except MemoryError:
+            if len(pixels) == 1:
+                raise
+            self.max_batch = min(self.max_batch, (len(pixels) + 1) // 2)
+        return self._forward_in_parts(pixels)
 
     def _make_blank(self, size: int) -> Pixels:
         """Make blank pixels `[size, height, width, 3]`."""
