@@ -157,7 +157,7 @@ class Model:
                 raise
 
     def _forward_in_parts(self, pixels: Pixels) -> Logits:
-        """Run a batch in parts that fit into memory, as far as known; raises what `forward` does."""
+        """Run a batch in parts that fit into memory; raises what `forward` raises."""
         if len(pixels) > self.max_batch:
             starts = range(0, len(pixels), self.max_batch)
             parts = [pixels[start : start + self.max_batch] for start in starts]

@@ -36,7 +36,7 @@ class Reader(Protocol):
     """Reads many images at once, without blocking the event loop."""
 
     async def warm_up(self, geometry: Geometry) -> None:
-        """Prepare for images of this geometry, so that the first does not wait."""
+        """Build what this geometry needs, so that the first image does not wait for it."""
         ...
 
     async def read(self, data: bytes, geometry: Geometry) -> Reading:

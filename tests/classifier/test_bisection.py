@@ -1,4 +1,4 @@
-"""Bisection: of a batch that fails, only the guilty images are refused."""
+"""Bisection: of a batch that fails, only the images that cause it are refused."""
 
 from collections.abc import Callable
 
@@ -36,9 +36,9 @@ def make_pixels(count: int) -> Pixels:
     return np.arange(1, count + 1, dtype=np.uint8)[:, None]
 
 
-def fail_on(*guilty: int) -> Callable[[Pixels], Exception | None]:
+def fail_on(*faulty: int) -> Callable[[Pixels], Exception | None]:
     """Fail every batch with one of these images."""
-    return lambda pixels: RuntimeError("bad") if np.isin(pixels, guilty).any() else None
+    return lambda pixels: RuntimeError("bad") if np.isin(pixels, faulty).any() else None
 
 
 def fail_above(most: int) -> Callable[[Pixels], Exception | None]:
@@ -54,11 +54,11 @@ def test_a_good_batch_is_run_once() -> None:
     assert device.sizes == [8]
 
 
-@pytest.mark.parametrize("guilty", [(1,), (5,), (8,), (2, 7), tuple(range(1, 9))])
-def test_only_the_guilty_fail(guilty: tuple[int, ...]) -> None:
-    """The others get their own logits, in their order; the guilty get NaN."""
-    logits = bisect(Device(fail_on(*guilty)).run, make_pixels(8))
-    expected = [float("nan") if image in guilty else image for image in range(1, 9)]
+@pytest.mark.parametrize("faulty", [(1,), (5,), (8,), (2, 7), tuple(range(1, 9))])
+def test_only_the_faulty_fail(faulty: tuple[int, ...]) -> None:
+    """The others get their own logits, in their order; the faulty ones get NaN."""
+    logits = bisect(Device(fail_on(*faulty)).run, make_pixels(8))
+    expected = [float("nan") if image in faulty else image for image in range(1, 9)]
     for column in range(LABELS):
         np.testing.assert_array_equal(logits[:, column], expected)
 

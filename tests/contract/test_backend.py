@@ -85,7 +85,7 @@ def test_the_known_revision_is_not_described_again(
 
 
 def test_a_foreign_revision_is_introduced(backend: Backend, description: Description) -> None:
-    """A group prepared for another revision is scored, and told by whom."""
+    """A group read for another revision is scored, and told by whom."""
     group = replace(make_group(description, 1), revision="foreign")
     scored = asyncio.run(backend.predict(group))
     assert scored.description == description
@@ -94,7 +94,7 @@ def test_a_foreign_revision_is_introduced(backend: Backend, description: Descrip
 
 
 def test_a_foreign_geometry_is_refused(backend: Backend, description: Description) -> None:
-    """A group prepared with another geometry gets the description and no logits."""
+    """A group read with another geometry gets the description and no logits."""
     geometry = replace(description.geometry, size=(5, 7), resize=(5, 7))
     pixels = np.zeros((2, 5, 7, 3), np.uint8)
     scored = asyncio.run(backend.predict(Group(pixels, "foreign", geometry)))
