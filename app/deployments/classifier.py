@@ -47,6 +47,7 @@ class Classifier:
         self._load = partial(load_model, settings)
         self._model = self._load()
         self._reloading = asyncio.Lock()
+        self._next_reload: asyncio.Task[ReloadOutcome] | None = None
         slots = self._model.engine.slots
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="model")
         self._score = serve.batch(
@@ -58,9 +59,19 @@ class Classifier:
         )
 
     async def reload(self) -> ReloadOutcome:
-        """Load the checkpoint anew beside the model that serves, and swap when it is warm."""
+        """Load the checkpoint anew beside the model that serves, and swap when it is warm.
+
+        Calls share a load that has not begun, and a load goes on when its callers are cancelled.
+        """
+        if self._next_reload is None:
+            self._next_reload = asyncio.create_task(self._swap_model())
+        return await asyncio.shield(self._next_reload)
+
+    async def _swap_model(self) -> ReloadOutcome:
+        """Load the checkpoint after the load that runs, if any."""
         replica, error = serve.get_replica_context().replica_id.unique_id, None
         async with self._reloading:
+            self._next_reload = None  # a call that comes later may find other files
             try:
                 self._model = await asyncio.to_thread(self._load)
             except (StartupError, RuntimeError, MemoryError) as exc:

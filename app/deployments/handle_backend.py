@@ -13,7 +13,13 @@ from ray.serve.handle import DeploymentHandle
 
 from app.backend import Description, Group, Scored
 from app.deployments.reload import ReloadOutcome
-from app.errors import InternalError, ModelUnavailableError, OverloadedError, VitrineError
+from app.errors import (
+    DeadlineExceededError,
+    InternalError,
+    ModelUnavailableError,
+    OverloadedError,
+    VitrineError,
+)
 
 CALL_ERRORS = (RayError, RayServeException, grpc.RpcError)
 """What a call over a handle raises, whatever carries it."""
@@ -21,6 +27,9 @@ CALL_ERRORS = (RayError, RayServeException, grpc.RpcError)
 PAUSES_S = (0.1, 0.5)
 """Seconds before a group whose replica is gone is tried again: Serve takes a moment to notice. No
 more tries than these: it may be the group that ends replicas."""
+
+RELOAD_S = 300.0
+"""Seconds that all replicas get to load the checkpoint anew."""
 
 _logger = logging.getLogger("vitrine.handle")
 
@@ -77,26 +86,43 @@ class HandleBackend:
 
         Raises:
             ModelUnavailableError: none runs.
+            DeadlineExceededError: one has not answered in RELOAD_S.
         """
+        response = self._handle.broadcast("reload")
         try:
-            found = await self._handle.broadcast("reload").results_async(return_exceptions=True)
+            found = await response.results_async(timeout_s=RELOAD_S, return_exceptions=True)
+        except TimeoutError as exc:
+            message = (
+                f"A classifier has not answered in {RELOAD_S:.0f} s and may still be loading; "
+                "the others may serve the new model."
+            )
+            raise DeadlineExceededError(message) from exc
         except CALL_ERRORS as exc:
             raise _translate(exc) from exc
+        failed = "The load failed unexpectedly; the log has the traceback."
         return [
             one
             if isinstance(one, ReloadOutcome)
-            else ReloadOutcome(None, None, str(_translate(one)))
+            else ReloadOutcome(None, None, str(_translate(one, failed)))
             for one in found
         ]
 
 
-def _translate(exc: RayError | RayServeException | grpc.RpcError) -> VitrineError:
-    """Find our error for one of Ray's; its text holds a remote traceback, so it is never shown."""
+def _translate(
+    exc: RayError | RayServeException | grpc.RpcError,
+    failed: str = "The model failed on this image.",
+) -> VitrineError:
+    """Find our error for one of Ray's, whose text holds a remote traceback and is never shown.
+
+    Args:
+        exc: what the call raised.
+        failed: text for an error of the classifier that is none of ours.
+    """
     if isinstance(exc, RayTaskError):
         if isinstance(exc.cause, VitrineError):
             return exc.cause
         _logger.error("the classifier failed", exc_info=exc)
-        return InternalError("The model failed on this image.")
+        return InternalError(failed)
     if isinstance(exc, BackPressureError):
         return OverloadedError("The classifier's queue is full; try again in a moment.")
     if isinstance(exc, grpc.RpcError):

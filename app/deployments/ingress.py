@@ -91,6 +91,7 @@ class Ingress(GrpcServicer):
 
         Raises:
             ModelUnavailableError: no classifier runs.
+            DeadlineExceededError: one has not answered in time.
         """
         return await self._backend.reload()
 

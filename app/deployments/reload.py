@@ -9,8 +9,8 @@ class ReloadOutcome(NamedTuple):
     """What a reload came to on one classifier replica.
 
     Attributes:
-        replica: its id; None when it was gone before it answered.
-        revision: of the model that it serves now; None when it was gone.
+        replica: its id; None when it gave no answer.
+        revision: of the model that it serves now; None when it gave no answer.
         error: why it serves the model that it served before; None when it has loaded the new one.
     """
 
@@ -27,7 +27,7 @@ def describe_outcomes(outcomes: Sequence[ReloadOutcome]) -> str:
         for revision, count in loaded.items()
     ]
     parts += [
-        f"classifier {one.replica or '(gone)'} did not load it: {one.error}"
+        f"classifier {one.replica or '(no id)'} did not load it: {one.error}"
         for one in outcomes
         if one.error is not None
     ]

@@ -101,7 +101,7 @@ def reload_checkpoint() -> None:
         outcomes = asyncio.run_coroutine_threadsafe(_ask_ingress(), _start_loop()).result()
     except (ProblemError, *CALL_ERRORS) as exc:
         reason = exc.detail if isinstance(exc, ProblemError) else type(exc).__name__
-        _logger.error("no classifier was asked to reload: %s", reason)  # noqa: TRY400 - one line
+        _logger.error("the reload failed: %s", reason)  # noqa: TRY400 - one line
     else:
         _logger.info("%s", describe_outcomes(outcomes))
 

@@ -14,6 +14,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from app.backend import Geometry, Group
 from app.deployments import handle_backend
 from app.deployments.handle_backend import HandleBackend
+from app.deployments.reload import ReloadOutcome
 from app.errors import (
     DeadlineExceededError,
     ImageTooLargeError,
@@ -144,3 +145,40 @@ def test_what_ray_raises_becomes_one_of_our_errors(
             asyncio.run(call())
         assert type(caught.value) is expected
         assert "SECRET" not in str(caught.value)
+
+
+class Broadcast:
+    """A handle whose broadcast gives outcomes, or runs into its timeout."""
+
+    def __init__(self, *outcomes: object) -> None:
+        self.predict = self.describe = self.check = None
+        self._outcomes = outcomes
+
+    def broadcast(self, _name: str) -> "Broadcast":
+        """Call all replicas."""
+        return self
+
+    async def results_async(self, *, timeout_s: float, return_exceptions: bool) -> list[object]:
+        """Collect the outcomes."""
+        assert return_exceptions
+        await asyncio.wait_for(asyncio.sleep(0 if self._outcomes else 60), timeout_s)
+        return list(self._outcomes)
+
+
+def test_a_reload_tells_of_each_replica_why_it_did_not_load() -> None:
+    """No image was involved, so none is blamed."""
+    loaded = ReloadOutcome("a", "new", None)
+    backend = HandleBackend(Broadcast(loaded, DEFECT, GONE))
+    first, *failed = asyncio.run(backend.reload())
+    assert first == loaded
+    assert [outcome.error for outcome in failed] == [
+        "The load failed unexpectedly; the log has the traceback.",
+        "The classifier replica is gone; a new one is starting.",
+    ]
+
+
+def test_a_reload_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica that hangs must not keep the next reload from being asked for."""
+    monkeypatch.setattr(handle_backend, "RELOAD_S", 0.01)
+    with pytest.raises(DeadlineExceededError, match="has not answered in 0 s"):
+        asyncio.run(HandleBackend(Broadcast()).reload())

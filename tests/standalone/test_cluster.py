@@ -95,7 +95,7 @@ def test_a_reload_is_logged_in_one_line(
         reload_checkpoint()
     assert caplog.messages == [
         "1 of 2 classifiers loaded new; classifier b did not load it: no weights",
-        "classifier (gone) did not load it: The replica is gone.",
-        "no classifier was asked to reload: None runs.",
-        "no classifier was asked to reload: RayError",
+        "classifier (no id) did not load it: The replica is gone.",
+        "the reload failed: None runs.",
+        "the reload failed: RayError",
     ]

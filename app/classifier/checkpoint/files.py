@@ -57,8 +57,20 @@ def open_checkpoint(
         processor: folder or Hub id of the image processor, if the checkpoint has none.
 
     Raises:
-        CheckpointError: a file is missing or inconsistent.
+        CheckpointError: a file is missing, inconsistent or has gone meanwhile.
     """
+    try:
+        return _open(model, revision, processor)
+    except OSError as exc:
+        message = (
+            f"The files of {model} cannot be read: {exc}. If they were being replaced, try again; "
+            "write a checkpoint beside them and rename its folder."
+        )
+        raise CheckpointError(message) from exc
+
+
+def _open(model: str, revision: str | None, processor: str | None) -> Checkpoint:
+    """Find `model` and its processor, and check their small files."""
     name, folder, commit = _find_model(model, revision)
     config = _read_json(folder / CONFIG)
     labels = read_labels(config, folder / CONFIG)

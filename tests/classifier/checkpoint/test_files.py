@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from transformers import ViTForImageClassification
 
+from app.classifier.checkpoint import files
 from app.classifier.checkpoint.files import BUNDLED, open_checkpoint
 from app.errors import CheckpointError
 from tests.support.checkpoints import (
@@ -45,6 +46,17 @@ def test_a_folder_opens(folder: Path) -> None:
     checkpoint = open_checkpoint(str(folder))
     assert (checkpoint.id, checkpoint.folder) == ("mine", folder)
     assert checkpoint.labels == LABELS
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, CONFIG])
+def test_a_file_that_is_deleted_meanwhile_is_told(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a training run that replaces the files during a reload."""
+    monkeypatch.setattr(files, "check_head", lambda *_: (folder / name).unlink())
+    message = fail(folder)
+    assert f"{folder / name}" in message
+    assert "try again" in message
 
 
 def test_labels_are_in_the_order_of_their_ids(folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.classifier.checkpoint import training_run
 from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.checkpoint.training_run import SNAPSHOT, find_newest_checkpoint
 from app.errors import CheckpointError
@@ -180,6 +181,17 @@ def test_a_folder_without_checkpoint_is_told(tmp_path: Path) -> None:
     (tmp_path / OLD).mkdir(parents=True)
     with pytest.raises(CheckpointError, match=r"no Ray Train checkpoint below it\. Point"):
         find_newest_checkpoint(tmp_path)
+
+
+def test_a_checkpoint_that_is_deleted_meanwhile_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training run that keeps its best checkpoints deletes others."""
+    make(tmp_path, "checkpoint-5")
+    config = tmp_path / "checkpoint-5" / "config.json"
+    monkeypatch.setattr(training_run, "_read_newest", lambda _: config.unlink(missing_ok=True))
+    with pytest.raises(CheckpointError, match=r"checkpoint-5/config\.json'\. .* try again"):
+        open_checkpoint(str(tmp_path))
 
 
 def test_the_log_names_the_checkpoint_that_was_found(
