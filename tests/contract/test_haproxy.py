@@ -75,7 +75,7 @@ def test_serve_starts_and_reloads_haproxy_by_the_program(
     program.write_text(f"#!{sys.executable}\n{PROGRAM[-1]}\n")
     program.chmod(0o700)
     monkeypatch.setattr(haproxy, "RAY_SERVE_HAPROXY_BINARY_PATH", str(program))
-    monkeypatch.setenv("VITRINE_HAPROXY_HOST", host)
+    monkeypatch.setenv("HAPROXY_VITRINE_HOST", host)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     front, rpc, metrics, stats = ports = find_ports()
     expected = sorted([(host, front), (host, rpc), (LOOPBACK, metrics), (LOOPBACK, stats)])
@@ -106,7 +106,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
     ports = find_ports()
     path = write_serve_file(tmp_path_factory.mktemp("full"), ports, replicas=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VITRINE_HAPROXY_MAX_REQUESTS", "0")
+        patch.setenv("HAPROXY_VITRINE_MAX_REQUESTS", "0")
         write_configuration(path)
     after = "http-after-response set-header content-type application/grpc\n"
     health_rule = "http-request return status 200 hdr grpc-status 0 if { path_beg /grpc.health.v1 }"

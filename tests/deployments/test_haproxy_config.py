@@ -17,6 +17,7 @@ from app.deployments.haproxy_config import (
     write_configuration,
 )
 from app.errors import StartupError
+from app.settings import Settings
 from tests.support.serve_haproxy import write_serve_file
 
 PORTS = (8000, 9000, 9101, 8404)
@@ -45,6 +46,12 @@ def test_every_line_of_serves_file_is_taken_or_replaced(tmp_path: Path, replicas
             assert [line for line in rendered[name] if line in rules] == rules
 
 
+def test_a_file_that_is_rendered_twice_is_the_same(serve_file: Path) -> None:
+    """As when Serve starts HAProxy again with the file that it wrote before."""
+    once = render(serve_file.read_text(), serve_file.parent)
+    assert render(once, serve_file.parent) == once
+
+
 def test_backends_of_other_applications_stay_as_they_are(serve_file: Path) -> None:
     """They get none of this application's rules."""
     text = serve_file.read_text()
@@ -66,8 +73,8 @@ def test_backends_of_other_applications_stay_as_they_are(serve_file: Path) -> No
 def test_only_the_front_listens_where_it_is_told(
     monkeypatch: pytest.MonkeyPatch, serve_file: Path, host: str, address: str
 ) -> None:
-    """Without VITRINE_HAPROXY_HOST the front is where Serve has it."""
-    monkeypatch.setenv("VITRINE_HAPROXY_HOST", host)
+    """Without HAPROXY_VITRINE_HOST the front is where Serve has it."""
+    monkeypatch.setenv("HAPROXY_VITRINE_HOST", host)
     sections = parse_sections(render(serve_file.read_text(), serve_file.parent))
     assert [line for lines in sections.values() for line in lines if line.startswith("bind ")] == [
         "bind 127.0.0.1:9101",
@@ -82,7 +89,7 @@ def test_capacity_grows_with_the_replicas(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, replicas: int, limit: int
 ) -> None:
     """The limit is for each ingress replica; the fallback proxy is none."""
-    monkeypatch.setenv("VITRINE_HAPROXY_MAX_REQUESTS", "256")
+    monkeypatch.setenv("HAPROXY_VITRINE_MAX_REQUESTS", "256")
     sections = parse_sections(
         render(write_serve_file(tmp_path, PORTS, replicas).read_text(), tmp_path)
     )
@@ -105,6 +112,7 @@ def test_no_line_goes_to_serves_default_log(serve_file: Path) -> None:
         ("listen stats", "listen more", "'listen more'"),
         ("frontend http_frontend", "frontend http", "'frontend http'"),
         ("bind 127.0.0.1:8000", "", "'address'"),
+        ("bind 127.0.0.1:8000", "bind /run/front.sock", "'bind /run/front.sock'"),
         ("stats socket", "stats", "'admin_socket'"),
     ],
 )
@@ -134,7 +142,7 @@ def test_the_file_is_found_after_its_flag(
     monkeypatch: pytest.MonkeyPatch, serve_file: Path, start: list[str]
 ) -> None:
     """Wherever -f stands, the file is rendered and HAProxy gets the same arguments."""
-    monkeypatch.setenv("VITRINE_HAPROXY_BINARY", "/elsewhere/haproxy")
+    monkeypatch.setenv("HAPROXY_VITRINE_BINARY", "/elsewhere/haproxy")
     arguments = [*start, "-f", str(serve_file), "-q"]
     assert run_main(monkeypatch, *arguments) == ["/elsewhere/haproxy", *arguments]
     assert "timeout http-request 30s" in serve_file.read_text()
@@ -152,7 +160,7 @@ def test_haproxy_itself_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["-W", "-db"], "9", "-W"),
         (["-Ws", "-db"], "9", "-W"),
-        (["-db"], "many", "VITRINE_HAPROXY_MAX_REQUESTS=many"),
+        (["-db"], "many", "HAPROXY_VITRINE_MAX_REQUESTS=many"),
         (["-f", "/nowhere"], "9", "/nowhere"),
     ],
 )
@@ -164,7 +172,7 @@ def test_a_wrong_start_is_told_in_one_line(
     message: str,
 ) -> None:
     """Serve logs what its HAProxy says when it ends."""
-    monkeypatch.setenv("VITRINE_HAPROXY_MAX_REQUESTS", limit)
+    monkeypatch.setenv("HAPROXY_VITRINE_MAX_REQUESTS", limit)
     with pytest.raises(SystemExit) as caught:
         run_main(monkeypatch, *arguments, "-f", str(serve_file))
     line = str(caught.value.code)
@@ -182,19 +190,53 @@ def test_the_program_imports_little() -> None:
 
 def test_serve_is_told_of_the_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Another HAProxy that Serve was to start is the one that the program becomes."""
-    monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(tmp_path))
-    with pytest.raises(StartupError, match="is missing"):
-        list_program_variables("::", 256)
-    program = tmp_path / PROGRAM
-    program.touch(0o700)
+    program = put_program(monkeypatch, tmp_path, "scripts")
     expected = {
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(program),
-        "VITRINE_HAPROXY_HOST": "::",
-        "VITRINE_HAPROXY_MAX_REQUESTS": "256",
+        "HAPROXY_VITRINE_HOST": "::",
+        "HAPROXY_VITRINE_MAX_REQUESTS": "256",
     }
     for binary, more in (
         (str(program), {}),
-        ("/elsewhere/haproxy", {"VITRINE_HAPROXY_BINARY": "/elsewhere/haproxy"}),
+        ("/elsewhere/haproxy", {"HAPROXY_VITRINE_BINARY": "/elsewhere/haproxy"}),
     ):
         monkeypatch.setenv("RAY_SERVE_HAPROXY_BINARY_PATH", binary)
-        assert list_program_variables("::", 256) == expected | more
+        variables = list_program_variables("::", 256)
+        assert variables == expected | more
+        (tmp_path / ".env").write_text("".join(f"{key}={variables[key]}\n" for key in variables))
+        monkeypatch.chdir(tmp_path)
+        assert Settings().host == "127.0.0.1"  # a .env with them is no error
+
+
+PLACES = ("command", "python", "scripts", "path")
+
+
+def put_program(monkeypatch: pytest.MonkeyPatch, folder: Path, *names: str) -> Path:
+    """Put the program into some of four folders where it may be; gives the first."""
+    command, python, scripts, path = (folder / name for name in PLACES)
+    monkeypatch.setattr(sys, "argv", [str(command / "vitrine")])
+    monkeypatch.setattr(sys, "executable", str(python / "python"))
+    monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(scripts))
+    monkeypatch.setenv("PATH", str(path))
+    for name in names:
+        (folder / name).mkdir()
+        (folder / name / PROGRAM).touch(0o700)
+    return folder / names[0] / PROGRAM if names else folder
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_the_program_is_found_wherever_pip_puts_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, first: int
+) -> None:
+    """--user, --prefix and Debian's Python have folders of their own, which may lie on PATH."""
+    program = put_program(monkeypatch, tmp_path, *PLACES[first:])
+    assert list_program_variables("::", 256)["RAY_SERVE_HAPROXY_BINARY_PATH"] == str(program)
+
+
+def test_a_program_that_is_not_found_is_told_with_where(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The error names each folder once, and what to do."""
+    put_program(monkeypatch, tmp_path)
+    with pytest.raises(StartupError, match=r"command, .*python, .*scripts or on PATH\. Install"):
+        list_program_variables("::", 256)
