@@ -1,4 +1,4 @@
-"""What the replicas take of a Ray cluster."""
+"""How many GPUs each classifier replica asks Ray for."""
 
 import ray
 
@@ -7,21 +7,21 @@ from app.settings import Settings
 
 
 def count_gpus(settings: Settings) -> float:
-    """Count the GPUs of a classifier replica: none without a GPU in the cluster, or on the CPU.
+    """Count the GPUs of a classifier replica: 0 on the CPU, or if `auto` finds none in the cluster.
 
     Raises:
-        SettingsError: the cluster has fewer than the replicas would wait for, for ever.
+        SettingsError: the replicas need more GPUs than the cluster has, so some would never start.
     """
     if settings.device == "cpu":
         return 0
-    there = ray.cluster_resources().get("GPU", 0)
-    if settings.device == "auto" and there == 0:
+    available = ray.cluster_resources().get("GPU", 0)
+    if settings.device == "auto" and available == 0:
         return 0
     wanted = settings.classifier_replicas * settings.gpus_per_replica
-    if wanted > there:
+    if wanted > available:
         message = (
             f"VITRINE_CLASSIFIER_REPLICAS x VITRINE_GPUS_PER_REPLICA asks for {wanted:g} GPUs, "
-            f"but Ray sees {there:g}. Lower them, or set VITRINE_DEVICE=cpu."
+            f"but Ray sees {available:g}. Lower them, or set VITRINE_DEVICE=cpu."
         )
         raise SettingsError(message)
     return settings.gpus_per_replica

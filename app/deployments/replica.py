@@ -16,7 +16,7 @@ STOP_S = 20.0
 
 
 def configure_replica(settings: Settings, log_pipe: Path | None) -> None:
-    """Prepare this replica's process; call it in a deployment's constructor.
+    """Configure this replica's process; call it in a deployment's constructor.
 
     Raises:
         StartupError: the replica cannot be kept on this machine.

@@ -1,7 +1,7 @@
-"""What is put right in Serve's own processes, where it has no setting for it.
+"""Replacements for what Ray Serve (2.60) has no setting for: where it listens, what it buffers.
 
-Functions and classes are replaced by name in Serve's modules (Ray 2.60). A Serve that has no such
-name is refused: nothing is opened to the network, and nothing held without bound, in silence.
+Each replaces a function or class by its name in a module of Serve. A Serve without that name is
+refused with an error, so that no port is open and no body is buffered without bound unnoticed.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ def bind_replica() -> None:
 
 
 def bound_receive() -> None:
-    """Let HTTP requests wait for who reads them, instead of being received as fast as they come.
+    """Receive HTTP bodies only as fast as they are read, instead of as fast as they come.
 
-    Serve receives on a task of its own, to hear a client hang up, into a queue without end (Ray
+    Serve receives in a task of its own, to notice a disconnect, into a queue without bound (Ray
     2.60): 75 MB of a chunked body stood in it before the app had read 20 MB and refused the rest.
     When the queue is full that task waits, and uvicorn stops reading from the connection. What is
     never read waits until its request is answered: then Serve ends the task.

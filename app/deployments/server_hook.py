@@ -11,7 +11,7 @@ from app.deployments.serve_patches import bind_grpc
 
 
 def configure_server() -> list[Middleware]:
-    """Prepare a process that serves HTTP or gRPC; gives what stands before Serve's HTTP app.
+    """Configure a process that serves HTTP or gRPC; returns middlewares for Serve's HTTP app.
 
     Raises:
         StartupError: gRPC cannot be kept where HTTP is.

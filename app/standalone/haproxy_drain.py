@@ -20,7 +20,7 @@ QUIET_S = 0.5
 POLL_S = 0.05
 PROMPT = b"\n> "
 _ADMIN_ERRORS = (OSError, LookupError, ValueError)
-"""HAProxy does not run, hangs up, does not answer, or answers in another format."""
+"""HAProxy does not run, closes the connection, does not answer, or answers in another format."""
 
 
 def drain(folder: Path, timeout_s: float = DRAIN_S) -> int:
@@ -81,7 +81,7 @@ class _Admin:
         answer = b""
         while not answer.endswith(PROMPT):
             if not (data := self._socket.recv(1 << 16)):
-                raise ConnectionError("HAProxy hung up.")
+                raise ConnectionError("HAProxy closed the connection.")
             answer += data
         return answer.removesuffix(PROMPT).decode()
 

@@ -59,10 +59,15 @@ def make_run_folder() -> Iterator[Path]:
         is_kept = False
         raise
     finally:
-        if is_kept or _logger.isEnabledFor(logging.DEBUG):
-            _logger.warning("Ray's log files are kept in %s", folder)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        remove_run_folder(folder, keep=is_kept)
+
+
+def remove_run_folder(folder: Path, *, keep: bool = False) -> None:
+    """Remove the folder of a run, unless it is to be kept or VITRINE_LOG_LEVEL=debug is set."""
+    if keep or _logger.isEnabledFor(logging.DEBUG):
+        _logger.warning("Ray's log files are kept in %s", folder)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _find_free_block() -> range:

@@ -91,9 +91,9 @@ def _list_steps(
 
 def _list_environment(settings: Settings, proxy: Proxy, folder: Path) -> dict[str, str]:
     """List the variables that Ray, Serve and HAProxy are started with."""
+    check_folder(folder, proxy)
     variables = list_environment(proxy, folder, settings.max_bytes + ENVELOPE)
     if proxy == "haproxy":
-        check_folder(folder)
         variables |= list_program_variables(settings.host, derive_limits(settings).max_queue)
     return variables
 

@@ -1,12 +1,13 @@
-"""What is checked before a start and at its end: the proxy and its public address.
+"""Checks before a start (proxy, address, folder) and the wait for the first answer.
 
-The public address, of which clients know, is an IPv4 or IPv6 one or a name. Nothing here knows Ray.
+The address is the one that clients use: IPv4, IPv6 or a name. Nothing here imports Ray.
 """
 
 import contextlib
 import http.client
 import importlib.util
 import logging
+import os
 import socket
 import sys
 import time
@@ -23,8 +24,8 @@ Proxy = Literal["haproxy", "python"]
 READY_S = 60.0
 """Seconds from deployed to the first answer through the proxy."""
 
-MAX_FOLDER_LENGTH = 29
-"""Characters: HAProxy takes 97 for the path of a socket, and Serve adds 68 to the folder's."""
+MAX_FOLDER_BYTES: dict[Proxy, int] = {"haproxy": 29, "python": 39}
+"""The path of a socket may have 97 bytes for HAProxy and 107 for Ray; each adds up to 68."""
 
 _NAMES = ("VITRINE_PORT", "VITRINE_GRPC_PORT")
 
@@ -69,10 +70,12 @@ def check_address(settings: Settings) -> None:
         )
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder in which HAProxy could not make its sockets; raises StartupError."""
-    if len(str(folder)) > MAX_FOLDER_LENGTH or " " in str(folder):
-        raise StartupError(f"{folder} is too long for HAProxy, or has a space. Set TMPDIR to /tmp.")
+def check_folder(folder: Path, proxy: Proxy) -> None:
+    """Refuse a folder in which HAProxy or Ray could not make sockets; raises StartupError."""
+    if len(os.fsencode(folder)) > MAX_FOLDER_BYTES[proxy]:
+        raise StartupError(f"{folder} is too long for sockets. Set TMPDIR to /tmp.")
+    if proxy == "haproxy" and " " in str(folder):
+        raise StartupError(f"{folder} has a space, which HAProxy cannot take. Set TMPDIR to /tmp.")
 
 
 def _check_port(host: str, port: int, name: str) -> None:

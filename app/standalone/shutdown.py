@@ -4,7 +4,6 @@ import contextlib
 import io
 import logging
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -14,6 +13,7 @@ from typing import Never
 import psutil
 
 from app.standalone.haproxy_drain import DRAIN_S, drain
+from app.standalone.isolation import remove_run_folder
 
 SERVE_S = 6.0
 """Seconds that Serve and Ray get to stop; what is left then is ended."""
@@ -48,7 +48,7 @@ def end_now(folder: Path) -> Never:
     """End this process and all that came of it, from any thread, and remove its folder."""
     _logger.warning("stopping took too long; ending the processes that are left")
     end_processes(list_children())
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_run_folder(folder)
     os._exit(0)
 
 
@@ -60,7 +60,7 @@ def list_children() -> list[psutil.Process]:
 def list_strays(folder: Path) -> list[psutil.Process]:
     """List the HAProxy processes of a service's private folder, whosever children they are.
 
-    HAProxy reloads by starting another process, which is nobody's child when that comes in a stop.
+    HAProxy reloads by starting another process, whose parent has ended if that happens in a stop.
     """
     return [
         process

@@ -3,7 +3,9 @@
 import logging
 import socket
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -11,7 +13,7 @@ from app.auth.keys import hash_key
 from app.errors import SettingsError, StartupError
 from app.network import format_address
 from app.settings import Settings
-from app.standalone.preflight import check_address, check_folder, choose_proxy
+from app.standalone.preflight import Proxy, check_address, check_folder, choose_proxy
 
 
 def take_port(host: str) -> socket.socket:
@@ -81,9 +83,17 @@ def test_elsewhere_auto_takes_the_python_proxy(monkeypatch: pytest.MonkeyPatch) 
         choose_proxy("haproxy")
 
 
-@pytest.mark.parametrize("folder", ["/home/somebody/tmp/vitrine-12345678", "/a b/vitrine-12345678"])
-def test_a_folder_that_haproxy_cannot_take_is_refused(folder: str) -> None:
-    """HAProxy would say so after Ray has started, and in its own log."""
-    check_folder(Path("/var/vitrine-12345678"))
-    with pytest.raises(StartupError, match="TMPDIR"):
-        check_folder(Path(folder))
+@pytest.mark.parametrize(
+    ("folder", "refusing"),
+    [
+        ("/var/vitrine-12345678", []),
+        ("/a b/vitrine-12345678", ["haproxy"]),
+        ("/home/somebody/tmp/vitrine-12345678", ["haproxy"]),
+        ("/home/somebody-ø/tmp/a/vitrine-12345678", ["haproxy", "python"]),
+    ],
+)
+def test_a_folder_without_room_for_sockets_is_refused(folder: str, refusing: list[Proxy]) -> None:
+    """HAProxy would say so after Ray has started, and in its own log; Ray would be tried twice."""
+    for proxy in get_args(Proxy):
+        with pytest.raises(StartupError, match="TMPDIR") if proxy in refusing else nullcontext():
+            check_folder(Path(folder), proxy)

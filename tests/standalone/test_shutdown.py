@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from app.standalone.shutdown import end_processes, list_children, list_strays
+from tests.support.service import ROOT
 
 _SPAWN = """
 import subprocess, sys
@@ -42,6 +43,27 @@ def test_an_haproxy_that_is_nobodys_child_is_found_by_its_folder(tmp_path: Path)
         assert [one.is_running() for one in waiting if one != stray] == [True, True]
     finally:
         end_processes(waiting)
+
+
+_END = """
+import logging, sys
+from pathlib import Path
+from app.standalone.shutdown import end_now
+logging.getLogger("vitrine").setLevel(sys.argv[2])
+end_now(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_an_end_that_is_overdue_keeps_the_folder_for_debugging_alone(
+    level: str, tmp_path: Path
+) -> None:
+    """VITRINE_LOG_LEVEL=debug promises Ray's log files, however the service ends."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    command = [sys.executable, "-c", _END, str(folder), level]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    assert folder.exists() == (level == "DEBUG")
 
 
 def _join(process: psutil.Process) -> str:
