@@ -10,25 +10,31 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from bench.chaos.faults import kill_replica, stop_under_load
-from bench.chaos.floods import PICTURE, Row, leave_in_flight, overload
+from bench.chaos import floods
+from bench.chaos.faults import kill_replica, reload_under_load, stop_under_load
+from bench.chaos.floods import PICTURE, Row
 from bench.chaos.redeploy import redeploy_under_load
 from bench.compare.peers import make_litserve
 from bench.kit.images import make_picture
 from bench.kit.models import find_checkpoint
-from bench.kit.results import BenchError, save, start_document
+from bench.kit.results import BenchError, save, start_record
 from bench.kit.servers import Server, make_vitrine
 
 PEER = "LitServe"
+HIDDEN = {"target", "reached", "answers"}
+"""What of a row is not among its printed facts."""
+
 Scenario = Callable[[], Row]
 
-
-FLOODS: dict[str, tuple[str, Callable[[Server], Row]]] = {
-    "10x overload": ("tiny", lambda server: overload(server, PICTURE, 60)),
-    "clients leave beside others that stay": ("digits", lambda server: leave_in_flight(server, 15)),
+FLOODS: dict[str, Callable[[Server], Row]] = {
+    "10x overload": lambda server: floods.overload(server, PICTURE, 60),
+    "1,000 clients disconnect in flight": lambda server: floods.leave_in_flight(server, 1000),
+    "clients disconnect beside others that stay": lambda server: floods.leave_beside(server, 15),
+    "bodies of 1 GB": lambda server: floods.send_huge_bodies(server, 1 << 30),
+    "bad images": floods.send_bad_images,
 }
-"""What any server can be put through, and with which model: the clients, on the same cores, can
-send ten times too much to a larger one alone."""
+MODELS = {"10x overload": "tiny"}
+"""The clients, on the same cores, can send ten times too much to a model larger than the digits."""
 
 FAULTS: dict[str, Scenario] = {
     "one of two classifiers killed": lambda: kill_replica("Classifier", 20),
@@ -39,6 +45,7 @@ FAULTS: dict[str, Scenario] = {
     "the only classifier killed": lambda: kill_replica("Classifier", 40, of=1),
     "the only ingress killed": lambda: kill_replica("Ingress", 40, of=1),
     "rolling redeploy": lambda: redeploy_under_load(60),
+    "reload of the weights": lambda: reload_under_load(15),
     "stop under load, HAProxy": lambda: stop_under_load("haproxy"),
     "stop under load, Python proxy": lambda: stop_under_load("python"),
 }
@@ -46,9 +53,8 @@ FAULTS: dict[str, Scenario] = {
 
 def run_flood(name: str, *, is_peer: bool) -> Row:
     """Put a server through a flood; LitServe's venv is made only when it is its turn."""
-    model, flood = FLOODS[name]
-    checkpoint = find_checkpoint(model)
-    return flood(make_litserve(checkpoint) if is_peer else make_vitrine(checkpoint.folder))
+    checkpoint = find_checkpoint(MODELS.get(name, "digits"))
+    return FLOODS[name](make_litserve(checkpoint) if is_peer else make_vitrine(checkpoint.folder))
 
 
 def list_scenarios() -> dict[str, Scenario]:
@@ -69,7 +75,7 @@ def run() -> int:
     if not scenarios:
         parser.error(f"no scenario has {only!r} in its name: {', '.join(list_scenarios())}")
     rows: dict[str, Row] = {}
-    document = start_document("chaos") | {"scenarios": rows}
+    record = start_record("chaos") | {"scenarios": rows}
     for name, scenario in scenarios.items():
         print(f"{name} ...", file=sys.stderr, flush=True)
         begun = time.monotonic()
@@ -77,12 +83,12 @@ def run() -> int:
             row = scenario()
         except BenchError as exc:
             row = {"target": "it runs", "error": str(exc), "reached": False}
-        seen = {key: value for key, value in row.items() if key not in {"target", "reached"}}
+        seen = {key: value for key, value in row.items() if key not in HIDDEN}
         facts = ", ".join(f"{key} {value}" for key, value in seen.items())
         reached = {True: "yes", False: "no", None: "-"}[row["reached"]]
         print(f"| {name} | {row['target']} | {facts} | {reached} |", flush=True)
         rows[name] = {**row, "took_s": round(time.monotonic() - begun, 1)}
-    save(document, "chaos-part" if only else "chaos")
+    save(record, "chaos-part" if only else "chaos")
     return int(any(row["reached"] is False for name, row in rows.items() if PEER not in name))
 
 

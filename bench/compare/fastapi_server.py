@@ -1,20 +1,17 @@
-"""The peer: the same checkpoint behind plain FastAPI and uvicorn.
+"""The peer: the same checkpoint behind plain FastAPI and uvicorn, without batches.
 
-Owns what a careful user would write without a serving framework: decode in the thread pool, one
-thread that runs the model, one worker. No batches. Run by ``peers.py``.
+Images are decoded in the thread pool, and one thread runs the model. Run by ``peers.py``.
 """
 
-import argparse
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, UploadFile
 from fastapi.concurrency import run_in_threadpool
 
-from bench.compare.peer_model import PeerModel
+from bench.compare.peer_model import PeerModel, parse_options
 
 
 def create_app(model: PeerModel) -> FastAPI:
@@ -36,20 +33,10 @@ def create_app(model: PeerModel) -> FastAPI:
 
 def serve() -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=1, help="torch's")
-    arguments = parser.parse_args()
-    uvicorn.run(
-        create_app(PeerModel(arguments.checkpoint, arguments.threads)),
-        host="127.0.0.1",
-        port=arguments.port,
-        loop="uvloop",
-        http="httptools",
-        log_level="warning",
-        access_log=False,
-    )
+    options = parse_options()
+    app = create_app(PeerModel(options.checkpoint, options.threads))
+    fast = {"loop": "uvloop", "http": "httptools", "log_level": "warning", "access_log": False}
+    uvicorn.run(app, host="127.0.0.1", port=options.port, **fast)
 
 
 if __name__ == "__main__":

@@ -1,28 +1,20 @@
-"""The peer: LitServe 0.2.19 serving the same checkpoint, run by bench/.venv-litserve.
+"""The peer: LitServe 0.2.19, as a careful user would write it: decode in the worker, and batch.
 
-Owns what a careful LitServe user would write: decode in the worker, batch, top five. Run by
-``peers.py``.
+Run by ``peers.py`` in bench/.venv-litserve.
 """
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request
 from litserve import LitAPI, LitServer
 
-from bench.compare.peer_model import Decoded, PeerModel
+from bench.compare.peer_model import Decoded, PeerModel, parse_options
 
 BATCH = 16
 BATCH_WAIT_S = 0.005
-# One thread for a small model: on 2 cores, requests/s for the PNG at 1 / 16 / 64 connections were
-# 87 / 326 / 467 with one and 38 / 57 / 1 with two. peers.py gives a large one all cores.
-# Workers decode, so a small model gets one for each core: for the 640x480 JPEG 75 / 257 / 387 with
-# two and 74 / 198 / 193 with one, for the PNG 107 / 459 / 673 and 99 / 456 / 568. ViT-Ti/16 gave
-# 22 / 36 / 30 with one worker on two threads and 13 / 28 / 33 with two workers on one.
 # fast_queue is what LitServe documents; release 0.2.19 drops the flag
 # (https://github.com/Lightning-AI/LitServe/issues/751).
-THREADS = 1
 
 
 class Classifier(LitAPI):
@@ -60,23 +52,11 @@ class Classifier(LitAPI):
 
 def serve() -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=THREADS)
-    parser.add_argument("--workers", type=int, default=1)
-    arguments = parser.parse_args()
-    api = Classifier(arguments.checkpoint, arguments.threads)
-    server = LitServer(
-        api, accelerator="cpu", fast_queue=True, workers_per_device=arguments.workers
-    )
-    server.run(
-        host="127.0.0.1",
-        port=arguments.port,
-        num_api_servers=1,
-        log_level="warning",
-        generate_client_file=False,
-    )
+    options = parse_options()
+    api = Classifier(options.checkpoint, options.threads)
+    server = LitServer(api, accelerator="cpu", fast_queue=True, workers_per_device=options.workers)
+    quiet = {"log_level": "warning", "generate_client_file": False}
+    server.run(host="127.0.0.1", port=options.port, num_api_servers=1, **quiet)
 
 
 if __name__ == "__main__":

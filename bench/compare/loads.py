@@ -1,4 +1,4 @@
-"""The loads of the comparison and what was seen of each. Knows an address, not a server."""
+"""The loads of the comparison and what was seen of each."""
 
 import asyncio
 from dataclasses import dataclass
@@ -39,11 +39,7 @@ class Result:
 
 
 def drive_wrk(url: str, picture: Picture, connections: int, seconds: int) -> Result:
-    """Let wrk keep connections busy, after a warm-up.
-
-    wrk leaves when its time is up and servers still work on what it left, first come first
-    served; one request of our own is answered after that.
-    """
+    """Let wrk, which leaves requests in flight, keep connections busy; ask once after each run."""
     run_wrk(url, picture, connections, WARM_UP_S)
     ask(f"{url}/predict", picture)
     seen = run_wrk(url, picture, connections, seconds)
@@ -54,11 +50,7 @@ def drive_wrk(url: str, picture: Picture, connections: int, seconds: int) -> Res
 def drive_counted(
     url: str, picture: Picture, connections: int, seconds: float, fewest: int = FEWEST
 ) -> Result:
-    """Keep connections busy and count to the last answer, for what goes at some images a second.
-
-    A batch of that takes seconds, so a window that ends at a fixed time loses up to one batch, and
-    the larger a server's batches the more it loses.
-    """
+    """Keep connections busy and count to the last answer: a fixed window loses a large batch."""
     numbers = count_until(seconds, fewest, LONGEST_S)
     tally = asyncio.run(keep_busy(make_target(url, picture), connections, numbers))
     p50, p99 = summarize(tally, picture)

@@ -17,7 +17,7 @@ import psutil
 from bench.compare.loads import WARM_UP, Result, drive_counted, drive_open, drive_wrk
 from bench.compare.options import Options, parse_options
 from bench.compare.peers import LITSERVE_PINS, make_fastapi, make_litserve
-from bench.compare.report import draw_document, print_document
+from bench.compare.report import draw_record, print_record
 from bench.compare.summary import (
     Turn,
     check_answers,
@@ -28,7 +28,7 @@ from bench.compare.summary import (
 )
 from bench.kit.images import Picture, make_picture
 from bench.kit.models import Checkpoint, find_checkpoint, find_folder
-from bench.kit.results import BenchError, Document, compute_steal, save, start_document
+from bench.kit.results import BenchError, Record, compute_steal, save, start_record
 from bench.kit.servers import Server, classify, make_vitrine, measure_memory, run_server
 from bench.kit.tools import check_tool
 from tests.support.service import ROOT, make_environment
@@ -70,7 +70,7 @@ def list_closed(
             yield partial(drive_wrk if is_fast else drive_counted, **load)
 
 
-def list_open(cells: list[Document], names: list[str], options: Options) -> Iterator[Drive]:
+def list_open(cells: list[Record], names: list[str], options: Options) -> Iterator[Drive]:
     """Yield the open loops: shares of what the slower of the servers can."""
     mine = [cell for cell in cells if cell["model"] == OPEN_MODEL]
     for picture in (make_picture(name) for name in OPEN_IMAGES if name in options.images):
@@ -106,7 +106,7 @@ def take_turns(
     return sorted(turns, key=lambda turn: order.index(turn.name))
 
 
-def measure_limits(checkpoint: Checkpoint, options: Options) -> Document:
+def measure_limits(checkpoint: Checkpoint, options: Options) -> Record:
     """Return what ``bench.compare.limits`` measures, in a process of its own."""
     print(f"{checkpoint.name}: limits", file=sys.stderr)
     module = (sys.executable, "-m", "bench.compare.limits")
@@ -117,9 +117,7 @@ def measure_limits(checkpoint: Checkpoint, options: Options) -> Document:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def measure_open(
-    cells: list[Document], pictures: list[Picture], options: Options
-) -> list[Document]:
+def measure_open(cells: list[Record], pictures: list[Picture], options: Options) -> list[Record]:
     """Return the open loop: the first two servers, with the small model."""
     if not options.open_seconds or OPEN_MODEL not in options.models:
         return []
@@ -129,42 +127,37 @@ def measure_open(
     return summarize_open(take_turns(servers, OPEN_MODEL, pictures, drives, rounds))
 
 
-def measure(options: Options) -> Document:
-    """Run everything and return the document."""
+def measure(options: Options) -> Record:
+    """Run everything and return the record."""
     begun, cpu_times = time.monotonic(), psutil.cpu_times()
-    document = start_document("matrix") | {"litserve": LITSERVE_PINS.read_text().split()}
+    record = start_record("matrix") | {"litserve": LITSERVE_PINS.read_text().split()}
     pictures = [make_picture(name) for name in options.images]
     keys = ("rounds", "seconds", "open_seconds")
-    document |= {key: getattr(options, key) for key in keys}
-    document |= {"image_bytes": {picture.name: len(picture.content) for picture in pictures}}
-    document |= {"cells": [], "limits": {}, "servers": {}}
+    record |= {key: getattr(options, key) for key in keys}
+    record |= {"image_bytes": {picture.name: len(picture.content) for picture in pictures}}
+    record |= {"cells": [], "limits": {}, "servers": {}}
     named = [find_checkpoint(name) for name in options.models]
     for checkpoint in [*named, *map(find_folder, options.model)]:
         name, limits = checkpoint.name, measure_limits(checkpoint, options)
         servers = make_servers(options, checkpoint)
         drives = list(list_closed(checkpoint, pictures, options))
         turns = take_turns(servers, name, pictures, drives, options.rounds)
-        document["cells"] += compare_cells(turns, limits)
-        document["limits"][name], document["servers"][name] = limits, summarize_servers(turns)
-    document["open"] = measure_open(document["cells"], pictures, options)
-    document["machine"]["steal_percent"] = compute_steal(cpu_times)
-    document["minutes"] = round((time.monotonic() - begun) / 60, 1)
-    return document
+        record["cells"] += compare_cells(turns, limits)
+        record["limits"][name], record["servers"][name] = limits, summarize_servers(turns)
+    record["open"] = measure_open(record["cells"], pictures, options)
+    record["machine"]["steal_percent"] = compute_steal(cpu_times)
+    record["minutes"] = round((time.monotonic() - begun) / 60, 1)
+    return record
 
 
-def is_clean(document: Document) -> bool:
+def is_clean(record: Record) -> bool:
     """Say whether Vitrine gave no error and left no process, with any settings."""
-    rows = [*document["cells"], *document["open"]]
-    sides = [side for row in rows for side in row["servers"].items()]
-    servers = [side for servers in document["servers"].values() for side in servers.items()]
-    counts = [side["errors"] for name, side in sides if name.startswith("vitrine")]
-    counts += [
-        start["left"]
-        for name, facts in servers
-        if name.startswith("vitrine")
-        for start in facts["starts"]
-    ]
-    return not any(counts)
+    groups = [row["servers"] for row in (*record["cells"], *record["open"])]
+    groups += record["servers"].values()
+    named = [pair for group in groups for pair in group.items()]
+    ours = [side for name, side in named if name.startswith("vitrine")]
+    left = [start["left"] for side in ours for start in side.get("starts", ())]
+    return not any(side.get("errors") for side in ours) and not any(left)
 
 
 def run() -> int:
@@ -173,11 +166,11 @@ def run() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
     try:
         check_tool("wrk")
-        document = measure(options)
+        record = measure(options)
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
-    print_document(document)
-    draw_document(document, options.name)
-    save(document, options.name)
-    return 0 if is_clean(document) else 1
+    print_record(record)
+    draw_record(record, options.name)
+    save(record, options.name)
+    return 0 if is_clean(record) else 1

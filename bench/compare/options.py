@@ -31,6 +31,11 @@ def split_names(allowed: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
     return split
 
 
+def split_numbers(text: str) -> tuple[int, ...]:
+    """Read ``1,16,64``."""
+    return tuple(map(int, text.split(",")))
+
+
 def split_settings(text: str) -> dict[str, str]:
     """Read ``VITRINE_A=x,VITRINE_B=y``."""
     pairs = [word.partition("=") for word in text.split(",")]
@@ -50,12 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
     setting = "VITRINE_X=Y[,...]"
     more = "one more Vitrine, with these settings; again for another one"
     add("--setting", type=split_settings, action="append", default=[], metavar=setting, help=more)
-    add(
-        "--concurrency",
-        type=lambda text: tuple(map(int, text.split(","))),
-        default=(1, 16, 64),
-        help="1,16,64",
-    )
+    add("--concurrency", type=split_numbers, default=(1, 16, 64), help="1,16,64")
     add("--rounds", type=int, default=3)
     add("--seconds", type=int, default=4, help="of each closed-loop cell")
     add("--open-seconds", type=int, default=10, help="of each open-loop cell; 0 for none")

@@ -1,8 +1,6 @@
-"""The checkpoint as both peers serve it: decode, resize, normalize, one forward pass, top five.
+"""The checkpoint as both peers serve it, without Vitrine: LitServe's venv runs it too."""
 
-Knows nothing of Vitrine and imports none of it; LitServe's own venv runs it too.
-"""
-
+import argparse
 import io
 import json
 from pathlib import Path
@@ -17,6 +15,15 @@ from transformers import ViTForImageClassification
 TOP = 5
 Decoded = tuple[NDArray[np.uint8], dict[str, int]]
 """Pixels ``[height, width, 3]`` and the size of the image that they are of."""
+
+
+def parse_options() -> argparse.Namespace:
+    """Read what ``peers.py`` asks of a peer; FastAPI has one worker."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    for name in ("--port", "--threads", "--workers"):
+        parser.add_argument(name, type=int, default=1)
+    return parser.parse_args()
 
 
 class PeerModel:

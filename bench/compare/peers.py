@@ -1,7 +1,4 @@
-"""The peers: LitServe from its own venv, FastAPI with uvicorn from ours.
-
-Owns their settings, which docs/performance-method.md gives reasons for. Knows no load.
-"""
+"""The peers, with the settings that docs/performance-method.md gives reasons for."""
 
 import signal
 import subprocess
@@ -20,8 +17,7 @@ LITSERVE_PINS = ROOT / "bench" / "compare" / "requirements-litserve.txt"
 def make_peer(name: str, python: str, checkpoint: Checkpoint, *more: str) -> Server:
     """Return a peer run by that Python, with the threads that its model is fastest on.
 
-    A small model is slower on several threads than on one, a large one not. Ctrl+C is the end that
-    both document; how long it takes is no part of the comparison.
+    Ctrl+C is the documented end of both; how long it takes is no part of the comparison.
     """
     port, threads = find_port(), 1 if checkpoint.is_small else count_cores()
     flags = ("--checkpoint", str(checkpoint.folder), "--port", str(port))
@@ -31,10 +27,7 @@ def make_peer(name: str, python: str, checkpoint: Checkpoint, *more: str) -> Ser
 
 
 def make_litserve(checkpoint: Checkpoint) -> Server:
-    """Return LitServe, its venv made where it is missing.
-
-    It has several workers for a small model, each with one thread, else one.
-    """
+    """Return LitServe, its venv made where it is missing; a small model gets several workers."""
     install_litserve()
     workers = str(count_cores() if checkpoint.is_small else 1)
     python = str(LITSERVE_VENV / "bin" / "python")

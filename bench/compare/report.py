@@ -4,12 +4,12 @@ from pathlib import Path
 
 from bench.compare.summary import P99, RATE
 from bench.kit.plots import Bar, draw_panels, make_bars
-from bench.kit.results import DOCS, RESULTS, Document, format_table
+from bench.kit.results import DOCS, RESULTS, Record, format_table
 
 SIDE = "{requests_per_s:.1f} [{low:.1f}-{high:.1f}] ({p50_ms:.1f} / {p99_ms:.1f}) {of_limit:.0%}"
 
 
-def format_cells(cells: list[Document]) -> str:
+def format_cells(cells: list[Record]) -> str:
     """Return the closed loop: a row for each cell, with the ratio of the first server to others."""
     names = list(cells[0]["servers"])
     columns = [f"{name}: requests/s [spread] (p50 / p99 ms) of limit" for name in names]
@@ -25,7 +25,7 @@ def format_cells(cells: list[Document]) -> str:
     return format_table(["model", "image", "connections", "limit", *columns], rows)
 
 
-def format_open(rows: list[Document]) -> str:
+def format_open(rows: list[Record]) -> str:
     """Return the open loop: a row for each image and share of the capacity."""
     names = list(rows[0]["servers"])
     columns = [f"{name}: p50 / p99 ms (p99 spread), client late by" for name in names]
@@ -40,10 +40,10 @@ def format_open(rows: list[Document]) -> str:
     )
 
 
-def format_servers(document: Document) -> str:
+def format_servers(record: Record) -> str:
     """Return the starts, the ends and the memory of each server with each model."""
     rows = []
-    for model, servers in document["servers"].items():
+    for model, servers in record["servers"].items():
         for name, facts in servers.items():
             keys = ("first_answer_s", "stop_s")
             times = [", ".join(f"{one[key]:.1f}" for one in facts["starts"]) for key in keys]
@@ -51,17 +51,17 @@ def format_servers(document: Document) -> str:
     return format_table(["model", "server", "first 200 after s", "ended in s", "memory MB"], rows)
 
 
-def print_document(document: Document) -> None:
+def print_record(record: Record) -> None:
     """Print all tables."""
-    for model, limits in document["limits"].items():
+    for model, limits in record["limits"].items():
         print(f"\n{model}, without a server: {limits}")
-    print(f"\n{format_servers(document)}")
-    print(f"\n{format_cells(document['cells'])}")
-    if document["open"]:
-        print(f"\n{format_open(document['open'])}")
+    print(f"\n{format_servers(record)}")
+    print(f"\n{format_cells(record['cells'])}")
+    if record["open"]:
+        print(f"\n{format_open(record['open'])}")
 
 
-def draw_closed(cells: list[Document], path: Path) -> None:
+def draw_closed(cells: list[Record], path: Path) -> None:
     """Draw requests/s by server and connections, a panel for each model and image."""
     keys = dict.fromkeys((cell["model"], cell["image"], cell["limit_per_s"]) for cell in cells)
     panels = []
@@ -78,7 +78,7 @@ def draw_closed(cells: list[Document], path: Path) -> None:
     draw_panels(title, panels, columns, path)
 
 
-def draw_open(rows: list[Document], path: Path) -> None:
+def draw_open(rows: list[Record], path: Path) -> None:
     """Draw p50 and p99 by share of the capacity, a panel for each image."""
     panels = []
     for image in dict.fromkeys(row["image"] for row in rows):
@@ -94,9 +94,9 @@ def draw_open(rows: list[Document], path: Path) -> None:
     draw_panels(title, panels, len(panels), path)
 
 
-def draw_document(document: Document, run: str) -> None:
+def draw_record(record: Record, run: str) -> None:
     """Draw both loops; the whole matrix into docs/, any other beside its results."""
     start = DOCS / "bench" if run == "matrix" else RESULTS / run
-    draw_closed(document["cells"], start.with_name(f"{start.name}-closed.png"))
-    if document["open"]:
-        draw_open(document["open"], start.with_name(f"{start.name}-open.png"))
+    draw_closed(record["cells"], start.with_name(f"{start.name}-closed.png"))
+    if record["open"]:
+        draw_open(record["open"], start.with_name(f"{start.name}-open.png"))

@@ -1,14 +1,11 @@
-"""From rounds to medians, spreads and ratios. Knows no process, no connection and no table.
-
-The first server of a run is the subject; a ratio is its requests/s over those of another.
-"""
+"""From rounds to medians, spreads, and ratios of requests/s: the first server's over another's."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
 from bench.compare.loads import Result
-from bench.kit.results import BenchError, Document
+from bench.kit.results import BenchError, Record
 from bench.kit.servers import Running, Scores
 
 RATE, P99 = "requests_per_s", "p99_ms"
@@ -36,11 +33,8 @@ class Turn:
 def check_answers(turns: list[Turn]) -> dict[str, float]:
     """Return the largest difference of a score of each server from the first, over all pictures.
 
-    Compared are the labels that either names first; one that is not named is 1 apart. Random
-    weights give near ties, so a leader must only be among the first of the other.
-
-    Raises:
-        BenchError: it is larger than the tolerance, where the scores must be the same.
+    Compared are the labels that either names first; one that is not named is 1 apart. More than the
+    tolerance is an error where the scores must be the same.
     """
     first, *others = turns
     worst: dict[str, float] = {}
@@ -61,7 +55,7 @@ def check_answers(turns: list[Turn]) -> dict[str, float]:
 
 def summarize(
     turns: list[Turn], measures: tuple[str, ...], spread: str
-) -> dict[tuple[str, float], dict[str, Document]]:
+) -> dict[tuple[str, float], dict[str, Record]]:
     """Return each server by image and load: medians, the spread of one measure, all errors."""
     groups: dict[tuple[str, float], dict[str, list[Result]]] = {}
     for turn in turns:
@@ -69,7 +63,7 @@ def summarize(
             sides = groups.setdefault((result.image, result.load), {})
             sides.setdefault(turn.name, []).append(result)
 
-    def merge(rounds: list[Result]) -> Document:
+    def merge(rounds: list[Result]) -> Record:
         values = [getattr(result, spread) for result in rounds]
         found = {name: round(median(getattr(r, name) for r in rounds), 2) for name in measures}
         found |= {"spread": [min(values), max(values)], "rounds": values}
@@ -81,7 +75,7 @@ def summarize(
     }
 
 
-def compare_sides(subject: Document, other: Document) -> Document:
+def compare_sides(subject: Record, other: Record) -> Record:
     """Return the ratio of the medians and the spread of the ratios; 0 when the other did none."""
 
     def divide(one: float, by: float) -> float:
@@ -92,12 +86,8 @@ def compare_sides(subject: Document, other: Document) -> Document:
     return {"ratio": ratio, "spread": [min(ratios), max(ratios)]}
 
 
-def compare_cells(turns: list[Turn], limits: Document) -> list[Document]:
-    """Return the cells of one model: every server, and the ratio of the first over each other.
-
-    The limit is the lower of the decoder on all cores and the model alone. With one connection a
-    lone request is compared with one call of both: how many milliseconds the server adds.
-    """
+def compare_cells(turns: list[Turn], limits: Record) -> list[Record]:
+    """Return the cells of one model: every server, and the ratio of the first over each other."""
     cells = []
     for (image, connections), sides in summarize(turns, MEASURES, RATE).items():
         found = limits["images"][image]
@@ -114,14 +104,14 @@ def compare_cells(turns: list[Turn], limits: Document) -> list[Document]:
     return cells
 
 
-def find_capacity(cells: list[Document], image: str, names: Iterable[str]) -> float:
+def find_capacity(cells: list[Record], image: str, names: Iterable[str]) -> float:
     """Return the requests/s of the slower of the servers at the most connections measured."""
     mine = [cell for cell in cells if cell["image"] == image]
     busiest = max(mine, key=lambda cell: int(cell["concurrency"]))
     return min(float(busiest["servers"][name][RATE]) for name in names)
 
 
-def summarize_open(turns: list[Turn]) -> list[Document]:
+def summarize_open(turns: list[Turn]) -> list[Record]:
     """Return one row for each image and share: the medians of each server over the rounds."""
     offered = {(one.image, one.load): one.requests_per_s for t in turns for one in t.results}
     return [
@@ -130,9 +120,9 @@ def summarize_open(turns: list[Turn]) -> list[Document]:
     ]
 
 
-def summarize_servers(turns: list[Turn]) -> Document:
+def summarize_servers(turns: list[Turn]) -> Record:
     """Return the starts, the ends and the memory of each server with one model."""
-    servers: dict[str, Document] = {}
+    servers: dict[str, Record] = {}
     for turn in turns:
         one = turn.running
         facts = servers.setdefault(turn.name, {"starts": [], "answers": turn.answers})

@@ -63,11 +63,7 @@ class Pool:
             return CUT_OFF
 
     async def send(self, request: bytes) -> Answer:
-        """Send the request and return its answer.
-
-        Raises:
-            OSError: there is no connection, it is lost, or no answer comes in time.
-        """
+        """Send the request and return its answer; a lost connection or a timeout is an OSError."""
         async with self._slots, asyncio.timeout(ANSWER_LIMIT_S):
             while self._free:
                 if (connection := self._free.pop()).is_open:

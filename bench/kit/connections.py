@@ -1,7 +1,4 @@
-"""A keep-alive HTTP/1.1 connection with as few instructions as asyncio allows.
-
-Knows of an answer its status, its length and its body, nothing else.
-"""
+"""A keep-alive HTTP/1.1 connection with as few instructions as asyncio allows."""
 
 import asyncio
 from collections.abc import Iterable

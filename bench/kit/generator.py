@@ -1,9 +1,8 @@
 """The load generator: closed and open loops over HTTP, or over whatever is sent.
 
 A closed loop waits for a slow server and so hides its worst moments; in an open loop requests leave
-by a schedule, and a latency begins when its request was due
-(https://www.scylladb.com/2021/04/22/on-coordinated-omission/). Arrivals are Poisson, from a fixed
-seed, so that every server meets the same ones. Knows no server.
+by a Poisson schedule from a fixed seed, and a latency begins when its request was due
+(https://www.scylladb.com/2021/04/22/on-coordinated-omission/).
 """
 
 import asyncio

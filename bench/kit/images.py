@@ -1,7 +1,6 @@
 """The images of the benchmark and the multipart body that carries each.
 
-Knows no server. The PNG is a bundled sample; the JPEGs are drawn here from a fixed seed, smooth
-where a photograph is smooth and noisy where it is noisy, so that decoding costs what it costs.
+The PNG is a bundled sample; the JPEGs are drawn from a fixed seed and have a photograph's details.
 """
 
 import io

@@ -28,14 +28,10 @@ HEAD_SPREAD = 0.2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One checkpoint and how it is measured.
+    """One checkpoint: a name for the tables, and the folder that ``save_pretrained`` wrote.
 
-    Attributes:
-        name: for the tables.
-        folder: what ``save_pretrained`` wrote.
-        is_small: its batches take some milliseconds. wrk drives it, and the peers run it on one
-            torch thread; a large one is counted to the last answer, and the peers give torch all
-            cores.
+    wrk drives a small one, and peers run it on one torch thread; a large one is counted to the last
+    answer, on all cores.
     """
 
     name: str
@@ -68,19 +64,15 @@ def find_folder(path: Path) -> Checkpoint:
 def write_checkpoint(name: str, folder: str) -> None:
     """Write the model of that shape, with seeded random weights, and its processor."""
     import torch  # noqa: PLC0415 - in the process of its own alone
-    from transformers import (  # noqa: PLC0415
-        ViTConfig,
-        ViTForImageClassification,
-        ViTImageProcessor,
-    )
+    import transformers as hf  # noqa: PLC0415
 
     torch.manual_seed(SEED)
-    config = ViTConfig(image_size=EDGE, patch_size=16, num_labels=LABELS, **SHAPES[name])
-    model = ViTForImageClassification(config)
+    config = hf.ViTConfig(image_size=EDGE, patch_size=16, num_labels=LABELS, **SHAPES[name])
+    model = hf.ViTForImageClassification(config)
     torch.nn.init.normal_(model.classifier.weight, std=HEAD_SPREAD)
     model.save_pretrained(folder)
     size, half = {"height": EDGE, "width": EDGE}, [0.5] * 3
-    ViTImageProcessor(size=size, image_mean=half, image_std=half).save_pretrained(folder)
+    hf.ViTImageProcessor(size=size, image_mean=half, image_std=half).save_pretrained(folder)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def describe_machine(packages: Sequence[str] = PACKAGES) -> dict[str, object]:
 RESULTS = ROOT / "bench" / "results"
 DOCS = ROOT / "docs"
 
-Document = dict[str, Any]
+Record = dict[str, Any]
 """What one run found, as it is saved."""
 
 
@@ -53,19 +53,19 @@ class BenchError(Exception):
     """The benchmark cannot go on; the message says why."""
 
 
-def start_document(benchmark: str) -> Document:
-    """Return the head of a run's document: when it started, and on what machine."""
+def start_record(benchmark: str) -> Record:
+    """Return the head of a run's record: when it started, and on what machine."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
     return {"benchmark": benchmark, "started": started, "machine": describe_machine()}
 
 
-def save(document: Document, run: str) -> None:
-    """Keep the document in bench/results and print it as the last line."""
+def save(record: Record, run: str) -> None:
+    """Keep the record in bench/results and print it as the last line."""
     RESULTS.mkdir(exist_ok=True)
     name = f"{datetime.now(UTC):%Y-%m-%d}-{run}.json"
-    (RESULTS / name).write_text(json.dumps(document, indent=1) + "\n")
+    (RESULTS / name).write_text(json.dumps(record, indent=1) + "\n")
     print(f"\nkept in bench/results/{name}")
-    print(json.dumps(document))
+    print(json.dumps(record))
 
 
 def run_rounds(measures: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

@@ -1,7 +1,4 @@
-"""A server of a benchmark: started, asked, and stopped with all its processes.
-
-All have the same shape, so any can be compared. Knows no load and no table.
-"""
+"""A server of a benchmark: started, asked, and stopped with all its processes."""
 
 import contextlib
 import json
@@ -122,10 +119,7 @@ def wait_for(running: Running, path: str, picture: Picture | None = None) -> Non
 
 
 def stop(running: Running) -> tuple[float, int]:
-    """Ask the server to end; return the seconds it took and how many processes outlived the limit.
-
-    Those are killed when the server's context ends.
-    """
+    """End the server; return the seconds it took and how many processes outlived the limit."""
     server, service, started = running.server, running.service, time.monotonic()
     service.process.send_signal(server.stop_signal)
     limit = started + server.stop_limit_s
@@ -146,10 +140,7 @@ def read_title(process: psutil.Process) -> str:
 
 
 def measure_memory(service: Service) -> list[dict[str, str | float]]:
-    """Return the resident memory of every process of a server, the largest first.
-
-    Pss shares common pages fairly, so only pss adds up.
-    """
+    """Return the memory of every process of a server, the largest first; only pss adds up."""
     found: list[tuple[float, float, str]] = []
     for process in service.list_processes():
         with contextlib.suppress(psutil.Error):

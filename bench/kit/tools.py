@@ -1,8 +1,7 @@
 """Closed loops by wrk and h2load, for what is answered hundreds of times a second.
 
-Both send one prebuilt request again and again, and know an address, not a server. wrk corrects its
-latencies for coordinated omission. h2load speaks gRPC; a call's status is in trailers that it does
-not read, so answers are counted by their bytes.
+wrk corrects its latencies for coordinated omission. h2load speaks gRPC; it does not read a call's
+status, which is in trailers, so answers are counted by their bytes.
 """
 
 import json
@@ -76,11 +75,7 @@ def frame(message: bytes) -> bytes:
 
 
 def run_h2load(traffic: Traffic, connections: int, seconds: int) -> float:
-    """Keep so many connections busy; return good answers a second.
-
-    Raises:
-        BenchError: an answer was not good.
-    """
+    """Keep so many connections busy; return good answers a second, all others are an error."""
     headers = [word for header in traffic.headers for word in ("-H", header)]
     times = (f"-D{seconds}", f"--warm-up-time={WARM_UP_S}")
     flags = (*["--h1"] * traffic.is_http1, "-m1", f"-c{connections}", *times, "-d", "BODY")

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from bench.kit.images import make_picture
 from bench.kit.models import BUNDLED
-from bench.kit.results import DOCS, RESULTS, BenchError, Document, save, start_document
+from bench.kit.results import DOCS, RESULTS, BenchError, Record, save, start_record
 from bench.kit.servers import make_vitrine, run_server
 from bench.soak.load import Tally, send_all
-from bench.soak.report import describe_processes, draw_memory, list_growing, print_document
+from bench.soak.report import describe_processes, draw_memory, list_growing, print_record
 from bench.soak.requests import draw_large, list_pictures
 from bench.soak.watch import Series, compare_rests, list_temp, take_rest, take_samples
 from tests.support.raw_requests import read_queue
@@ -46,7 +46,7 @@ def send_watched(service: Service, series: Series, numbers: range) -> Tally:
     return asyncio.run(send_all(service.port, numbers, max(1, len(numbers) // SAMPLES), observe))
 
 
-def soak(service: Service, folder: Path, options: argparse.Namespace) -> Document:
+def soak(service: Service, folder: Path, options: argparse.Namespace) -> Record:
     """Warm up, rest, send everything, rest again, and return what was found."""
     series: Series = defaultdict(list)
     numbers = range(options.warm_up + options.requests)
@@ -54,41 +54,41 @@ def soak(service: Service, folder: Path, options: argparse.Namespace) -> Documen
     time.sleep(options.rest)
     before, started = take_rest(service, folder), time.monotonic()
     tally = send_watched(service, series, numbers[options.warm_up :])
-    document: Document = {"seconds": round(time.monotonic() - started, 1)}
+    record: Record = {"seconds": round(time.monotonic() - started, 1)}
     time.sleep(options.rest)
     after = take_rest(service, folder)
-    document |= tally.as_dict() | {"processes": describe_processes(series)}
-    document |= {"rest_before": before, "rest_after": after}
-    document["queue"] = read_queue(service).model_dump()
+    record |= tally.as_dict() | {"processes": describe_processes(series)}
+    record |= {"rest_before": before, "rest_after": after}
+    record["queue"] = read_queue(service).model_dump()
     log = service.read_log()
-    document |= {"readers_ended": log.count(ENDED), "tracebacks": log.count("Traceback")}
-    document["failures"] = [
+    record |= {"readers_ended": log.count(ENDED), "tracebacks": log.count("Traceback")}
+    record["failures"] = [
         *warm.wrong,
         *tally.wrong,
-        *list_growing(document["processes"]),
-        *compare_rests(before, after, document["queue"]),
-        *["tracebacks in the log"] * bool(document["tracebacks"]),
+        *list_growing(record["processes"]),
+        *compare_rests(before, after, record["queue"]),
+        *["tracebacks in the log"] * bool(record["tracebacks"]),
     ]
-    print_document(document)
-    return document
+    print_record(record)
+    return record
 
 
-def run_soak(options: argparse.Namespace) -> Document:
-    """Start a service, soak it, stop it, and return the document."""
-    document = start_document("soak") | vars(options)
+def run_soak(options: argparse.Namespace) -> Record:
+    """Start a service, soak it, stop it, and return the record."""
+    record = start_record("soak") | vars(options)
     draw_large(), list_pictures()  # once, before any client would wait for them
     folder = Path(tempfile.gettempdir(), f"s{secrets.token_hex(3)}")  # short for HAProxy's sockets
     folder.mkdir(mode=0o700)
     try:
         server = make_vitrine(BUNDLED, {"TMPDIR": str(folder)})
         with run_server(server, make_picture("png")) as running:
-            document |= soak(running.service, folder, options)
+            record |= soak(running.service, folder, options)
         left = list_temp(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    document["failures"] += [f"{running.left} processes left"] * bool(running.left)
-    document["failures"] += [f"left among temporary files: {name}" for name in left]
-    return document
+    record["failures"] += [f"{running.left} processes left"] * bool(running.left)
+    record["failures"] += [f"left among temporary files: {name}" for name in left]
+    return record
 
 
 def main() -> int:
@@ -100,15 +100,15 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the service is stopped too
     try:
-        document = run_soak(options)
+        record = run_soak(options)
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
     name = "soak" if options.requests >= REQUESTS else "soak-part"
-    draw_memory(document, (DOCS if name == "soak" else RESULTS) / f"{name}.png")
-    print("\nfailures:", *(document["failures"] or ["none"]), sep="\n  ")
-    save(document, name)
-    return 1 if document["failures"] else 0
+    draw_memory(record, (DOCS if name == "soak" else RESULTS) / f"{name}.png")
+    print("\nfailures:", *(record["failures"] or ["none"]), sep="\n  ")
+    save(record, name)
+    return 1 if record["failures"] else 0
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bench.kit.client import ANSWER_LIMIT_S, Pool
 from bench.kit.connections import Answer, connect
 from bench.kit.generator import run_closed
-from bench.kit.results import Document
+from bench.kit.results import Record
 from bench.soak.requests import Manner, Request, make_request
 
 CLIENTS = 16
@@ -34,7 +34,7 @@ class Tally:
     longest_s: float = 0.0
     longest: str = ""
 
-    def as_dict(self) -> Document:
+    def as_dict(self) -> Record:
         """Return the fields as JSON has them."""
         return vars(self) | {"answers": dict(sorted(self.answers.items()))}
 

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from scipy.stats import theilslopes
 
 from bench.kit.plots import draw_panels
-from bench.kit.results import Document, format_table
-from bench.soak.watch import COUNTED, HAPROXY, READER, Series
+from bench.kit.results import Record, format_table
+from bench.soak.watch import HAPROXY, READER, Series
 
 REPLACEABLE = {READER, HAPROXY}
 """Roles whose processes the service replaces itself: that is listed, and no failure."""
@@ -31,7 +31,7 @@ The interval alone would not do: neighbouring samples are alike, so it comes out
 """
 
 
-def measure_growth(requests: Sequence[int], memory_mb: Sequence[float]) -> Document | None:
+def measure_growth(requests: Sequence[int], memory_mb: Sequence[float]) -> Record | None:
     """Return the growth over the second half of the samples; None where they are too few.
 
     The slope and its 95% interval are MB for each 10,000 requests; it is noise where it is not
@@ -49,20 +49,20 @@ def measure_growth(requests: Sequence[int], memory_mb: Sequence[float]) -> Docum
     return {"slope": slope, "low": low, "high": high, "grown_mb": grown_mb, "is_noise": is_noise}
 
 
-def describe_processes(series: Series) -> list[Document]:
+def describe_processes(series: Series) -> list[Record]:
     """Return every process, by role, with its series and how it grew."""
     last = max(point[0] for points in series.values() for point in points)
-    found: list[Document] = []
+    found: list[Record] = []
     for (role, _), points in series.items():  # two samples may be taken at once, out of order
         requests, memory, pss = map(list, zip(*sorted(points), strict=True))
-        document = {"role": role, "requests": requests, "memory_mb": memory, "pss_mb": pss}
-        document["growth"] = measure_growth(requests, memory)
-        document |= {"began_later": requests[0] > 0, "ended_early": requests[-1] < last}
-        found.append(document)
+        record = {"role": role, "requests": requests, "memory_mb": memory, "pss_mb": pss}
+        record["growth"] = measure_growth(requests, memory)
+        record |= {"began_later": requests[0] > 0, "ended_early": requests[-1] < last}
+        found.append(record)
     return sorted(found, key=lambda process: (process["role"], process["requests"][0]))
 
 
-def list_growing(processes: list[Document]) -> list[str]:
+def list_growing(processes: list[Record]) -> list[str]:
     """List the processes that grow, and those that should not have been replaced."""
     grown = [
         f"{one['role']} grows by {one['growth']['slope']} MB in 10,000 requests"
@@ -77,41 +77,31 @@ def list_growing(processes: list[Document]) -> list[str]:
     return grown + replaced
 
 
-def print_document(document: Document) -> None:
+def print_record(record: Record) -> None:
     """Print the answers of each kind, a line for each process, and what is held at rest."""
     answers = [
         [kind, ", ".join(f"{count} x {name}" for name, count in found.items())]
-        for kind, found in document["answers"].items()
+        for kind, found in record["answers"].items()
     ]
     print(f"\n{format_table(['kind', 'answers'], answers)}")
-    print(f"\nlongest {document['longest_s']} s: {document['longest']}")
-    print(f"sent again on a new connection: {document['sent_again']}\n")
+    print(f"\nlongest {record['longest_s']} s: {record['longest']}")
+    print(f"sent again on a new connection: {record['sent_again']}\n")
     rows = []
-    for one in document["processes"]:
+    for one in record["processes"]:
         rows.append([one["role"], f"{one['memory_mb'][0]:.1f}", f"{one['memory_mb'][-1]:.1f}"])
         if growth := one["growth"]:
             rows[-1].append("{slope:.2f} ({low:.2f} to {high:.2f})".format(**growth))
             rows[-1] += [f"{growth['grown_mb']:.2f}", "yes" if growth["is_noise"] else "NO"]
     head = ["process", "first MB", "last MB", "MB/10,000 (95% interval)", "grown MB", "noise"]
     print(format_table(head, rows))
-    print("\nAt rest, before / after:\n")
-    rows, rests = [], (document["rest_before"], document["rest_after"])
-    for role in sorted(rests[0]["counts"].keys() | rests[1]["counts"].keys()):
-        one, other = (
-            [
-                rest["memory_mb"].get(role, 0),
-                *(rest["counts"].get(role, {}).get(w, 0) for w in COUNTED),
-            ]
-            for rest in rests
-        )
-        rows.append([role, *map("{:.4g} / {:.4g}".format, one, other)])
-    print(format_table(["process", "MB", *COUNTED], rows))
-    print("\ntemporary files {} / {}".format(*(rest["temp_files"] for rest in rests)))
+    rests = (record["rest_before"], record["rest_after"])
+    for when, rest in zip(("before", "after"), rests, strict=True):
+        print(f"\nat rest {when}: {rest}")
 
 
-def draw_memory(document: Document, path: Path) -> None:
+def draw_memory(record: Record, path: Path) -> None:
     """Draw a panel for each role, a line for each process."""
-    processes = document["processes"]
+    processes = record["processes"]
 
     def draw_role(role: str, axes: Axes) -> None:
         for process in (one for one in processes if one["role"] == role):

@@ -1,7 +1,6 @@
-"""What the soak sends: every kind of request, how often, by which client, and what may be answered.
+"""What the soak sends: every kind of request, how often, by which client, and the allowed answers.
 
 The same number always gives the same request, so that a wrong answer is named by its number.
-Knows no connection.
 """
 
 from collections.abc import Callable
@@ -117,21 +116,13 @@ def send_picture(rng: Rng, _: int) -> Message:
     return post_picture(rng, choose(rng, OPTIONS))
 
 
-def send_wrong_options(rng: Rng, _: int) -> Message:
-    """Send a good picture with an option or a timeout that is out of bounds."""
-    return post_picture(rng, *choose(rng, WRONG_OPTIONS))
-
-
 def send_hurried(rng: Rng, _: int) -> Message:
     """Send a good picture and ask for the answer at once."""
     return post_picture(rng, "", f"{TIMEOUT}: {rng.uniform(0.001, 0.03):.4f}")
 
 
 def send_late(rng: Rng, _: int) -> Message:
-    """Send a good picture which will come too late for the timeout that it asks for.
-
-    It is one that HAProxy does not wait for: the time of a smaller one begins when all has come.
-    """
+    """Send a picture that comes too late; time counts from its head, as HAProxy does not wait."""
     return post_picture(rng, "", f"{TIMEOUT}: 0.2", bytes(LARGE_BODY_BYTES))
 
 
@@ -175,7 +166,7 @@ KINDS = (
     Kind("no picture", 3, NO_PICTURE, lambda rng, _: post(make_form(choose(rng, OTHER_FILES)))),
     Kind("no form", 3, {422}, send_no_form),
     Kind("bad form", 3, {422}, send_bad_form),
-    Kind("bad options", 3, {422}, send_wrong_options),
+    Kind("bad options", 3, {422}, lambda r, _: post_picture(r, *choose(r, WRONG_OPTIONS))),
     Kind("announced too large", 1, {413}, lambda *_: ANNOUNCED, Manner.CLOSES),
     Kind("hardly HTTP", 0.5, {400}, lambda rng, _: (choose(rng, NOISE), b""), Manner.CLOSES),
     Kind("short of time", 3, {200, 504}, send_hurried),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.kit.results import Document
+from bench.kit.results import Record
 from bench.kit.servers import MB, read_title
 from tests.support.service import Service
 
@@ -51,7 +51,7 @@ def take_samples(service: Service, series: Series, requests: int) -> None:
             series[name_role(process), process].append(point)
 
 
-def take_rest(service: Service, folder: Path) -> Document:
+def take_rest(service: Service, folder: Path) -> Record:
     """Return counts and MB by role; `folder` has the service's temporary files."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     memory: Counter[str] = Counter()
@@ -82,7 +82,7 @@ def list_more(before: Counts, after: Counts) -> list[str]:
     ]
 
 
-def compare_rests(before: Document, after: Document, queue: dict[str, int]) -> list[str]:
+def compare_rests(before: Record, after: Record, queue: dict[str, int]) -> list[str]:
     """List what more is held than before; of `queue`, /health's, slots that were not given back."""
     more = list_more(before["counts"], after["counts"])
     files = [rest["temp_files"] for rest in (before, after)]

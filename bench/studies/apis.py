@@ -17,7 +17,7 @@ from bench.kit.client import Target, make_post
 from bench.kit.generator import count_until, keep_busy
 from bench.kit.images import BOUNDARY, FORM, Picture, make_picture
 from bench.kit.models import BUNDLED
-from bench.kit.results import BenchError, Document, run_rounds, save, start_document
+from bench.kit.results import BenchError, Record, run_rounds, save, start_record
 from bench.kit.servers import Server, make_vitrine, run_server
 from bench.kit.tools import Traffic, check_tool, frame, run_h2load
 from schemas.rpc.classifier_pb2 import PredictRequest
@@ -102,9 +102,9 @@ def list_measures(
     return measures
 
 
-def summarize(rates: dict[str, list[float]]) -> dict[str, Document]:
+def summarize(rates: dict[str, list[float]]) -> dict[str, Record]:
     """Return medians, and ratios to the form over as many connections: medians over the rounds."""
-    rows: dict[str, Document] = {}
+    rows: dict[str, Record] = {}
     for name, each in rates.items():
         form = "form by h2load" if name.startswith(("gRPC", "form by")) else "form"
         base = rates[f"{form}, {name.split(', ')[1]}"]
@@ -125,18 +125,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=3, help="of each API in a round")
     options = parser.parse_args()
     check_tool("h2load")
-    document, port = start_document("apis") | {"images": {}}, find_port()
+    record, port = start_record("apis") | {"images": {}}, find_port()
     server = make_vitrine(BUNDLED, {"VITRINE_GRPC_PORT": str(port)})
     with run_server(server, make_picture("png")):
         for image in ("png", "jpeg"):
             measures = list_measures(server, port, make_picture(image), options.seconds)
             rows = summarize(run_rounds(measures, options.rounds))
-            document["images"][image] = rows
+            record["images"][image] = rows
             for name, row in rows.items():
                 spread = "{} to {}".format(*row["spread"])
                 figures = f"{row['images_per_s']:8.1f} images/s, {row['over_form']:5.2f} x the form"
                 print(f"{image:<5} {name:<31} {figures} ({spread})", flush=True)
-    save(document, "apis" if options.rounds >= ROUNDS else "apis-part")
+    save(record, "apis" if options.rounds >= ROUNDS else "apis-part")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from app.backend import Pixels
 from app.classifier.model import Model
 from app.images.decoder import ImageDecoder
 from app.images.geometry import build_processor
-from bench.kit.results import Document, save, start_document
+from bench.kit.results import Record, save, start_record
 from bench.studies.photographs import SIZES, SOURCES, load_models, make_photographs
 
 PHOTOGRAPHS = 360
@@ -66,7 +66,7 @@ def find_margin(scores: NDArray[np.float64]) -> float:
     return float(np.diff(np.sort(scores)[-2:])[0])
 
 
-def summarize_gap(studied: list[dict[float | None, Outcome]], gap: float) -> Document:
+def summarize_gap(studied: list[dict[float | None, Outcome]], gap: float) -> Record:
     """Return the figures of one model under one gap."""
     pairs = [(each[None], each[gap]) for each in studied if each[gap].is_scaled]
     changes = [float(np.abs(exact.scores - scaled.scores).max()) for exact, scaled in pairs]
@@ -92,7 +92,7 @@ def summarize_gap(studied: list[dict[float | None, Outcome]], gap: float) -> Doc
     }
 
 
-def print_table(name: str, rows: list[Document], margins: list[float]) -> None:
+def print_table(name: str, rows: list[Record], margins: list[float]) -> None:
     """Print the figures of one model."""
     print(f"\n{name}: half of all photographs have a margin below {np.median(margins):.4f}\n{HEAD}")
     for row in rows:
@@ -104,11 +104,11 @@ def print_table(name: str, rows: list[Document], margins: list[float]) -> None:
         )
 
 
-def run_study(count: int) -> Document:
-    """Study every model and return the document."""
+def run_study(count: int) -> Record:
+    """Study every model and return the record."""
     torch.set_num_threads(1)
-    document = start_document("decode") | {"photographs": count, "models": {}}
-    document["sources"] = [path.name for path in SOURCES]
+    record = start_record("decode") | {"photographs": count, "models": {}}
+    record["sources"] = [path.name for path in SOURCES]
     with tempfile.TemporaryDirectory() as folder:
         models = load_models(Path(folder))
     studied: dict[str, list[dict[float | None, Outcome]]] = {name: [] for name in models}
@@ -119,8 +119,8 @@ def run_study(count: int) -> Document:
         used = [gap for gap in GAPS if any(outcomes[gap].is_scaled for outcomes in each)]
         rows = [summarize_gap(each, gap) for gap in used]
         print_table(name, rows, [find_margin(outcomes[None].scores) for outcomes in each])
-        document["models"][name] = rows
-    return document
+        record["models"][name] = rows
+    return record
 
 
 def main() -> None:

@@ -25,17 +25,11 @@ from app.classifier.engines.network import load_network
 from app.classifier.engines.selection import EngineOptions, build_engine
 from app.errors import StartupError
 from bench.kit.models import MODELS, find_checkpoint
-from bench.kit.results import Document, format_table, run_rounds, save, start_document
+from bench.kit.results import Record, format_table, run_rounds, save, start_record
 
 WANTED = {
-    "cpu": (
-        ("torch", "fp32"),
-        ("torch", "bf16"),
-        ("compile", "fp32"),
-        ("openvino", "fp32"),
-        ("openvino", "bf16"),
-    ),
-    "cuda": (("torch", "bf16"), ("compile", "bf16"), ("compile", "fp16"), ("torch", "fp32")),
+    "cpu": ("torch fp32", "torch bf16", "compile fp32", "openvino fp32", "openvino bf16"),
+    "cuda": ("torch bf16", "compile bf16", "compile fp16", "torch fp32"),
 }
 RAW = "raw loop"
 FEWEST = 2
@@ -53,12 +47,12 @@ def make_pixels(source: EngineInput, batch: int) -> Pixels:
 def build_engines(source: EngineInput, options: argparse.Namespace) -> dict[str, Engine]:
     """Return every engine that this machine has, by name; what it lacks is printed."""
     engines: dict[str, Engine] = {}
-    for engine, precision in WANTED[options.device]:
-        asked = EngineOptions(options.device, engine, precision, tuple(sorted(options.batches)))
+    for name in WANTED[options.device]:
+        asked = EngineOptions(options.device, *name.split(), tuple(sorted(options.batches)))
         try:
-            engines[f"{engine} {precision}"] = build_engine(source, asked)
+            engines[name] = build_engine(source, asked)
         except StartupError as error:
-            print(f"{engine} {precision}: {error}", file=sys.stderr)
+            print(f"{name}: {error}", file=sys.stderr)
     for built in engines.values():
         built.set_threads(options.threads)
     return engines
@@ -111,14 +105,14 @@ def time_calls(run: Callable[[], int], seconds: float) -> float:
     return images / (time.perf_counter() - started)
 
 
-def measure_model(model: str, options: argparse.Namespace) -> list[Document]:
+def measure_model(model: str, options: argparse.Namespace) -> list[Record]:
     """Return a row for each batch size and engine of one model."""
     checkpoint, device = open_checkpoint(str(find_checkpoint(model).folder)), options.device
     source = EngineInput(checkpoint, *load_processor(checkpoint.processor_folder))
     engines = build_engines(source, options)
     differences = compare_scores(source, engines, make_pixels(source, min(options.batches)))
     torch.set_num_threads(options.threads)
-    rows: list[Document] = []
+    rows: list[Record] = []
     for batch in options.batches:
         pixels = make_pixels(source, batch)
         runs = {RAW: make_raw(source, device, pixels)}
@@ -147,10 +141,10 @@ def run() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # of torch's compiler; what counts is the table
     print(format_table(HEAD, []))
-    document = start_document("engine") | {
+    record = start_record("engine") | {
         "device": torch.cuda.get_device_name() if options.device == "cuda" else "cpu",
         "threads": options.threads,
         "rows": [row for model in options.models for row in measure_model(model, options)],
     }
     is_part = options.models != list(MODELS)
-    save(document, f"engine-{options.device}{'-part' * is_part}")
+    save(record, f"engine-{options.device}{'-part' * is_part}")

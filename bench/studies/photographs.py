@@ -73,11 +73,7 @@ def draw_view(index: int, size: tuple[int, int], rng: np.random.Generator) -> Im
 
 
 def make_photographs(count: int, seed: int) -> Iterator[tuple[bytes, int]]:
-    """Yield photographs and their longest edge, the same for the same seed.
-
-    Sizes are some pixels below SIZES, so that odd edges come too, one in three upright; some are
-    progressive, some turned by EXIF.
-    """
+    """Yield photographs, of sizes just below SIZES, and their longest edge, by the seed."""
     rng = np.random.default_rng(seed)
     for number in range(count):
         width, height = (SIZES[rng.choice(len(SIZES), p=SHARES)] - rng.integers(0, 9, 2)).tolist()

@@ -43,14 +43,9 @@ FAST, SLOW = Gpu(fixed_ms=8, image_ms=0.6), Gpu(fixed_ms=20, image_ms=4)
 
 @dataclass(frozen=True)
 class Policy:
-    """How images become batches.
+    """How images become batches: `slots` partial groups in flight for each replica.
 
-    Attributes:
-        classifier: which of the deployments gets them.
-        slots: partial groups in flight for each replica; 0 sends every image alone.
-        batch_size: most images in a batch, and in a group.
-        wait_ms: what `@serve.batch` waits for a batch to fill.
-        replicas: how many classifiers share the images.
+    0 slots send every image alone; `@serve.batch` waits `wait_ms` for a batch to fill.
     """
 
     name: str

@@ -25,7 +25,7 @@ from app.limits import derive_limits
 from app.settings import Settings
 from app.standalone.isolation import list_environment
 from app.standalone.shutdown import list_children, stop_service
-from bench.kit.results import Document, save, start_document
+from bench.kit.results import Record, save, start_record
 from bench.studies.policies import FAST, SLOW, Load, list_cells
 from bench.studies.policy_report import draw_plot, print_tables
 
@@ -41,17 +41,12 @@ def run_cluster() -> Iterator[None]:
         from ray import serve  # noqa: PLC0415
 
         try:
-            ray.init(
-                address="local",
-                num_cpus=os.cpu_count(),
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=200 * 1024 * 1024,
-            )
+            quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+            small = {"include_dashboard": False, "object_store_memory": 200 << 20}
+            ray.init(address="local", num_cpus=os.cpu_count(), **quiet, **small)
             logging.getLogger("ray.serve").setLevel(logging.ERROR)
-            quiet = {"enable_access_log": False, "log_level": "WARNING"}
-            serve.start(proxy_location="Disabled", logging_config=quiet)
+            logs = {"enable_access_log": False, "log_level": "WARNING"}
+            serve.start(proxy_location="Disabled", logging_config=logs)
             yield
         finally:
             logging.getLogger("ray.serve").disabled = True  # it would tell that our loop rests
@@ -78,7 +73,7 @@ Driver = Any
 """A handle of `simulated.Driver`; Ray is imported when its cluster runs."""
 
 
-async def measure_rounds(driver: Driver, rounds: int, seconds: float, queue: int) -> list[Document]:
+async def measure_rounds(driver: Driver, rounds: int, seconds: float, queue: int) -> list[Record]:
     """Return each cell's medians over the rounds, and its rounds; every other round runs back."""
     cells = list_cells()
     seen: list[list[dict[str, float]]] = [[] for _ in cells]
@@ -99,9 +94,9 @@ async def measure_rounds(driver: Driver, rounds: int, seconds: float, queue: int
     ]
 
 
-def compare(options: argparse.Namespace) -> Document:
-    """Run everything on a cluster of its own and return the document."""
-    document, begun = start_document("policy") | vars(options), time.monotonic()
+def compare(options: argparse.Namespace) -> Record:
+    """Run everything on a cluster of its own and return the record."""
+    record, begun = start_record("policy") | vars(options), time.monotonic()
     queue = derive_limits(Settings()).max_queue
     with asyncio.Runner() as runner, run_cluster():  # Serve stops while the loop still is
         from bench.studies.simulated import start_driver  # noqa: PLC0415 - imports Ray
@@ -112,7 +107,7 @@ def compare(options: argparse.Namespace) -> Document:
         cells = runner.run(measuring)
     scaling = [cell for cell in cells if cell["classifier"].startswith("slow")]
     gpus = {"fast": FAST, "slow": SLOW}
-    return document | {
+    return record | {
         "minutes": round((time.monotonic() - begun) / 60, 1),
         "queue": queue,
         "gpus": {
@@ -135,11 +130,11 @@ def run() -> None:
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds = 1, 1.5
-    document = compare(options)
-    print_tables(document)
+    record = compare(options)
+    print_tables(record)
     if not options.quick:
-        draw_plot(document)
-    save(document, "policy-quick" if options.quick else "policy")
+        draw_plot(record)
+    save(record, "policy-quick" if options.quick else "policy")
 
 
 if __name__ == "__main__":

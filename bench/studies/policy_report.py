@@ -1,7 +1,7 @@
 """The tables and the plot of the policy study. Knows its saved results alone."""
 
 from bench.kit.plots import draw_panels, make_bars
-from bench.kit.results import DOCS, Document, format_table
+from bench.kit.results import DOCS, Record, format_table
 
 DRAWN = ("groups, W =", "plain, wait")
 """How the names of the policies begin that are drawn: the group rule, and `@serve.batch`."""
@@ -13,15 +13,15 @@ SCALING = (
 )
 
 
-def print_tables(document: Document) -> None:
+def print_tables(record: Record) -> None:
     """Print what each policy gave, the CPU that it took, and the scaling."""
-    cells = document["policies"]
+    cells = record["policies"]
     print(f"Goodput/s; p50 / p99 ms; images a batch:\n\n{format_rates(cells, CELL)}")
     print(f"\nCores busy, driver + classifier:\n\n{format_rates(cells, CPU)}")
-    print(f"\nMore replicas:\n\n{format_scaling(document['scaling'])}")
+    print(f"\nMore replicas:\n\n{format_scaling(record['scaling'])}")
 
 
-def format_rates(cells: list[Document], form: str) -> str:
+def format_rates(cells: list[Record], form: str) -> str:
     """Return a table with a row for each policy and a column for each offered rate."""
     rates = list(dict.fromkeys(cell["offered"] for cell in cells))
     rows: dict[str, list[str]] = {}
@@ -31,7 +31,7 @@ def format_rates(cells: list[Document], form: str) -> str:
     return format_table(head, [[name, *row] for name, row in rows.items()])
 
 
-def format_scaling(cells: list[Document]) -> str:
+def format_scaling(cells: list[Record]) -> str:
     """Return a row for each number of replicas, with its goodput divided by that of one."""
     head = ["replicas", "offered/s", "goodput/s", "beside one", "p50 / p99 ms", "images a batch"]
     one = max(1, cells[0]["goodput"])
@@ -39,9 +39,9 @@ def format_scaling(cells: list[Document]) -> str:
     return format_table(head, rows)
 
 
-def draw_plot(document: Document) -> None:
+def draw_plot(record: Record) -> None:
     """Draw latencies, goodput and scaling into docs/policy.png."""
-    cells, gpu = document["policies"], document["gpus"]["fast"]
+    cells, gpu = record["policies"], record["gpus"]["fast"]
     rates = [f"{rate:.0f}/s" for rate in dict.fromkeys(cell["offered"] for cell in cells)]
     names = [name for name in dict.fromkeys(c["name"] for c in cells) if name.startswith(DRAWN)]
     measures = {"p50_ms": "Median latency, ms", "p99_ms": "p99, ms", "goodput": "Goodput/s"}
@@ -56,7 +56,7 @@ def draw_plot(document: Document) -> None:
             for name in names
         }
         panels.append(make_bars(title, rates, bars, is_log=measure != "goodput"))
-    scaling = document["scaling"]
+    scaling = record["scaling"]
     bars = {"goodput": [(one["goodput"], [r["goodput"] for r in one["rounds"]]) for one in scaling]}
     replicas = [f"{one['replicas']} replicas" for one in scaling]
     panels.append(make_bars("Goodput/s of more replicas, slow GPU", replicas, bars))

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from bench.kit.connections import Answer
-from bench.kit.results import Document
+from bench.kit.results import Record
 from bench.soak.load import Tally, send_alone
 from bench.soak.report import describe_processes, list_growing, measure_growth
 from bench.soak.requests import KINDS, Manner, Request, make_request
@@ -34,7 +34,7 @@ def grow(mb_per_request: float, start: int = 0, seed: int = 0) -> list[float]:
     return [step + float(extra) for step, extra in zip(steps, noise, strict=True)]
 
 
-def measure(memory_mb: list[float]) -> Document:
+def measure(memory_mb: list[float]) -> Record:
     """Measure the growth of a process that lived all along."""
     growth = measure_growth(REQUESTS, memory_mb)
     assert growth is not None
