@@ -16,6 +16,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from app.limits import derive_limits
+from app.settings import Settings
 from bench.kit.images import make_picture
 from bench.kit.models import BUNDLED
 from bench.kit.results import DOCS, RESULTS, BenchError, Record, save, start_record
@@ -23,6 +25,7 @@ from bench.kit.servers import make_vitrine, run_server
 from bench.soak.load import Tally, send_all
 from bench.soak.report import describe_processes, draw_memory, list_growing, print_record
 from bench.soak.requests import draw_large, list_pictures
+from bench.soak.slots import fill_slots, list_lost
 from bench.soak.watch import Series, compare_rests, list_temp, take_rest, take_samples
 from tests.support.raw_requests import read_queue
 from tests.support.service import Service
@@ -50,7 +53,9 @@ def soak(service: Service, folder: Path, options: argparse.Namespace) -> Record:
     """Warm up, rest, send everything, rest again, and return what was found."""
     series: Series = defaultdict(list)
     numbers = range(options.warm_up + options.requests)
+    limits = derive_limits(Settings(_env_file=None))
     warm = send_watched(service, defaultdict(list), numbers[: options.warm_up])
+    fill_slots(service.port, limits)
     time.sleep(options.rest)
     before, started = take_rest(service, folder), time.monotonic()
     tally = send_watched(service, series, numbers[options.warm_up :])
@@ -60,6 +65,7 @@ def soak(service: Service, folder: Path, options: argparse.Namespace) -> Record:
     record |= tally.as_dict() | {"processes": describe_processes(series)}
     record |= {"rest_before": before, "rest_after": after}
     record["queue"] = read_queue(service).model_dump()
+    record["slots"] = fill_slots(service.port, limits)
     log = service.read_log()
     record |= {"readers_ended": log.count(ENDED), "tracebacks": log.count("Traceback")}
     record["failures"] = [
@@ -67,6 +73,7 @@ def soak(service: Service, folder: Path, options: argparse.Namespace) -> Record:
         *tally.wrong,
         *list_growing(record["processes"]),
         *compare_rests(before, after, record["queue"]),
+        *list_lost(record["slots"]),
         *["tracebacks in the log"] * bool(record["tracebacks"]),
     ]
     print_record(record)

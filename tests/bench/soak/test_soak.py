@@ -13,6 +13,7 @@ from bench.kit.results import Record
 from bench.soak.load import Tally, send_alone
 from bench.soak.report import describe_processes, list_growing, measure_growth
 from bench.soak.requests import KINDS, Manner, Request, make_request
+from bench.soak.slots import list_lost
 from bench.soak.watch import (
     HAPROXY,
     RAY_TITLE,
@@ -195,3 +196,12 @@ def test_clients_behave_badly_as_told(manner: Manner, sent: bytes) -> None:
 
     assert (asyncio.run(run()) is None) == (manner in {Manner.LEAVES, Manner.STOPS})
     assert received == request.head + sent
+
+
+def test_slots_that_cannot_be_filled_again_are_told() -> None:
+    """Images are read up to the last slot and refused beyond it; uploads fill what is for bytes."""
+    images = {"slots": 256, "sent": 260, "read": 256, "refused": 4}
+    held = {"slots": 1 << 28, "uploads": 13, "refused_uploads": 0, "was_full": True}
+    assert list_lost({"images": images, "bytes": held}) == []
+    lost = {"images": images | {"read": 255, "refused": 5}, "bytes": held | {"refused_uploads": 1}}
+    assert [one.split(":")[0] for one in list_lost(lost)] == ["slots for images", "slots for bytes"]
