@@ -8,7 +8,7 @@ from schemas.model import ModelInfo
 
 
 class Queue(BaseModel):
-    """What waits or is being classified in this ingress replica, and what was not."""
+    """Images and bytes in flight in this ingress replica, and requests not answered."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -18,7 +18,7 @@ class Queue(BaseModel):
     images: int = Field(description="Images that wait or are being classified now.")
     bytes: int = Field(description="Bytes of request bodies held now.")
     refused: int = Field(description="Requests refused as `overloaded` since the start.")
-    cancelled: int = Field(description="Images whose client had gone, since the start.")
+    cancelled: int = Field(description="Images whose client disconnected, since the start.")
 
 
 class Health(BaseModel):

@@ -17,14 +17,14 @@ SOURCE: JsonDict = {"image": f"data:image/png;base64,{WHITE}"}
 
 
 FIELDS = 8
-"""Fields of a document that are looked at: each that is unknown would be an error of its own."""
+"""Fields of a JSON body that are looked at: each that is unknown would be an error of its own."""
 
 MOST = 1024
 """Images of a list, whatever `VITRINE_MAX_BULK` says."""
 
 
 class Document(BaseModel):
-    """A JSON document of a few fields, and of no others."""
+    """A JSON body of a few fields, and of no others."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

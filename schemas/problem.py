@@ -9,13 +9,13 @@ PROBLEM: JsonDict = {
     "type": "urn:vitrine:problem:invalid-request",
     "title": "Invalid request",
     "status": 422,
-    "detail": "top_k: Input should be greater than or equal to 1",
+    "detail": "query top_k: Input should be greater than or equal to 1",
     "instance": "0b7c2f2e9a5c4a53b2a1f3f0a8d1c9ee",
 }
 
 
 class Problem(BaseModel):
-    """What went wrong, in words that say how to mend it."""
+    """What went wrong, in words that say how to fix it."""
 
     model_config = ConfigDict(
         frozen=True,

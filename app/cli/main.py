@@ -118,7 +118,7 @@ def quantize_model(settings: Settings, images: Path, out: Path, min_agreement: f
 
 
 def print_openapi(settings: Settings) -> int:
-    """Print the OpenAPI document, without loading a model."""
+    """Print the OpenAPI description, without loading a model."""
     from app.api.http.factory import create_app  # noqa: PLC0415
     from app.api.services import build_services  # noqa: PLC0415
     from app.offline.predict import build_predictor  # noqa: PLC0415

@@ -30,7 +30,7 @@ class OutputParameters(BaseModel):
         description="Answer so many of the best labels, as text; 0 for the tensor itself.",
     )
     binary_data: OmitIfNone[bool] = Field(
-        default=None, description="Answer it as bytes behind the document."
+        default=None, description="Answer it as bytes after the JSON body."
     )
 
 

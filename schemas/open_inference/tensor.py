@@ -16,7 +16,7 @@ MAX_DIMENSIONS = 4
 INPUT: JsonDict = {"name": "image", "datatype": "BYTES", "shape": [1], "data": [WHITE]}
 SCORES: JsonDict = {"name": "scores", "datatype": "FP32", "shape": [1, 2], "data": [0.25, 0.75]}
 _SIZE: JsonDict = {"binary_data_size": 84}
-_BINARY = "Bytes of the tensor behind the document (the protocol's binary data extension)."
+_BINARY = "Bytes of the tensor after the JSON body (the protocol's binary data extension)."
 
 
 class BinaryParameters(BaseModel):

@@ -149,7 +149,7 @@ def test_help_imports_neither_ray_nor_torch(option: list[str]) -> None:
     assert "slow" not in done.stderr
 
 
-def test_openapi_prints_the_document_and_loads_no_model() -> None:
+def test_openapi_prints_the_description_and_loads_no_model() -> None:
     """`vitrine openapi` prints JSON; a GPU that is not there is no matter."""
     done = run("openapi", VITRINE_DEVICE="cuda")
     assert done.returncode == 0

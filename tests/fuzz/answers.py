@@ -1,4 +1,4 @@
-"""What an answer may be: one that the service's own OpenAPI document lists, and never a 5xx.
+"""What an answer may be: one that the service's own OpenAPI description lists, and never a 5xx.
 
 Knows no requests: only what comes back.
 """
@@ -21,7 +21,7 @@ KEPT = 20
 
 
 def read_documented(document: Mapping[str, Any], path: str, method: str) -> Documented:
-    """Read which problems a route's entry in the OpenAPI document lists."""
+    """Read which problems a route's entry in the OpenAPI description lists."""
     listed: dict[int, frozenset[str]] = {}
     for status, response in document["paths"][path][method]["responses"].items():
         problems = response.get("content", {}).get("application/problem+json", {})

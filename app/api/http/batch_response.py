@@ -11,7 +11,6 @@ from starlette.types import Send
 
 from app.api.http.problems import describe_problem
 from app.api.http.request_context import get_context
-from app.api.validation import read_options
 from app.errors import InvalidRequestError, ProblemError
 from app.prediction.bulk import BulkClassifier, Job, Read, count_slots, finish_each
 from app.prediction.predictor import Predictor
@@ -20,15 +19,15 @@ from schemas import BulkItem, BulkResponse, PredictOptions
 NDJSON = "application/x-ndjson"
 
 
-async def answer_bulk(request: Request, reads: Sequence[Read]) -> Response:
+async def answer_bulk(request: Request, reads: Sequence[Read], options: PredictOptions) -> Response:
     """Classify the images of one request.
 
     Answers a `BulkResponse`, or `BulkItem`s as they finish where the client accepts NDJSON.
 
     Raises:
-        InvalidRequestError: there are too many of them, or none, or an option is wrong.
+        InvalidRequestError: there are too many of them, or none.
     """
-    options, context = read_options(request.query_params), get_context(request)
+    context = get_context(request)
     predictor = context.services.predictor
     most = predictor.limits.max_bulk
     if not 1 <= len(reads) <= most:

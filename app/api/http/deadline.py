@@ -1,4 +1,4 @@
-"""Until when a request is answered: the service's limit, or less where the client says so."""
+"""The deadline of a request: the service's time limit, or the client's where it is shorter."""
 
 import asyncio
 import math
@@ -12,7 +12,7 @@ MOVED_TIMEOUT = "X-Vitrine-Timeout-Seconds"
 
 
 def choose_deadline(headers: Mapping[str, str], limit_s: float) -> float:
-    """Choose the time of the event loop until which a request is answered.
+    """Choose a request's deadline, a time of the event loop.
 
     Raises:
         InvalidRequestError: the client's own limit is no number above 0.

@@ -51,7 +51,7 @@ class RequestMiddleware:
         token = request_id.set(context.id)
         try:
             await self._answer(scope, context)
-        except Exception:  # the one place: whatever it is, the client gets a problem and an id
+        except Exception:  # HTTP's last handler: the client gets a problem with an id
             _logger.exception("unforeseen error")
             await context.refuse(build_internal_error())
         finally:

@@ -1,11 +1,8 @@
-"""The OpenAPI description: FastAPI's own, with what client generators need put right.
+"""The OpenAPI description: FastAPI's own, with what client generators need put right."""
 
-Options and deadline are added here, because routes read them without FastAPI.
-"""
+from typing import Any
 
-from typing import Annotated, Any
-
-from fastapi import APIRouter, FastAPI, Header, Query
+from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
@@ -14,7 +11,7 @@ from app.api.http.deadline import TIMEOUT
 from app.api.http.open_paths import is_open
 from app.api.http.problems import MEDIA_TYPE
 from app.auth.authenticator import API_KEY
-from schemas import InferRequest, PredictOptions, TaskRequest
+from schemas import InferRequest, TaskRequest
 
 SCHEMES: dict[str, dict[str, str]] = {
     "bearer": {
@@ -33,23 +30,20 @@ SCHEMES: dict[str, dict[str, str]] = {
 
 _METHODS = ("get", "post")
 
-_described = APIRouter()
-
-
-@_described.get("/")
-async def describe_parameters(
-    options: Annotated[PredictOptions, Query()],
-    timeout_s: Annotated[
-        float | None,
-        Header(
-            alias=TIMEOUT,
-            gt=0,
-            examples=[2.5],
-            description="Answer within so many seconds or with 504; at most the service's limit.",
-        ),
-    ] = None,
-) -> None:
-    """Let FastAPI describe the parameters that it does not read; this is never served."""
+_TIMEOUT_HINT = "Answer within so many seconds or with 504; at most the service's limit."
+_TIMEOUT_HEADER: dict[str, object] = {
+    "name": TIMEOUT,
+    "in": "header",
+    "required": False,
+    "schema": {
+        "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "null"}],
+        "description": _TIMEOUT_HINT,
+        "examples": [2.5],
+        "title": TIMEOUT,
+    },
+    "description": _TIMEOUT_HINT,
+}
+"""The deadline's header, which `app.api.http.middleware` reads."""
 
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:
@@ -59,13 +53,11 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
             title=app.title,
             version=app.version,
             description=app.description,
-            routes=[*app.routes, *_described.routes],
+            routes=app.routes,
         )
-        described = openapi["paths"].pop("/")["get"]["parameters"]
         for path, item in openapi["paths"].items():
-            if "post" in item:  # the deadline is the last; /predict and its like take options too
-                added = described if path.startswith("/predict") else described[-1:]
-                item["post"].setdefault("parameters", []).extend(added)
+            if "post" in item:
+                item["post"].setdefault("parameters", []).append(_TIMEOUT_HEADER)
             for operation in [item[method] for method in _METHODS if method in item]:
                 _mark_problems(operation["responses"])
                 if not is_open(path):

@@ -1,6 +1,8 @@
 """What the routes that classify one image share: an image and options in, a typed answer out."""
 
-from fastapi import Request, Response
+from typing import Annotated
+
+from fastapi import Query, Request, Response
 
 from app.api.http.problems import describe_errors
 from app.api.http.request_context import get_context
@@ -17,6 +19,9 @@ from app.errors import (
 )
 from app.prediction.result import Timing
 from schemas import PredictOptions
+
+Options = Annotated[PredictOptions, Query()]
+"""FastAPI reads them, so that one error names wrong options and a wrong body."""
 
 ERRORS = describe_errors(
     UnauthorizedError,

@@ -26,6 +26,9 @@ REQUEST_ID = "X-Request-ID"
 MAX_LOGGED_PATH = 1000
 """Characters of a path that are logged."""
 
+MAX_LENGTH_DIGITS = 20
+"""Digits of a Content-Length that are read, more than any limit has; `int` refuses 5000."""
+
 MAX_DRAINED_BYTES = 1 << 20
 """Bytes of a refused body that are read and dropped, so that its connection stays open."""
 
@@ -43,7 +46,7 @@ class RequestContext:
         length: bytes of the body that are announced; 0 when none are.
         has_body: whether a body comes.
         key_name: name of the key that it brought; None where none is needed.
-        deadline: time of the event loop until which it is answered.
+        deadline: time of the event loop by which it is answered.
         max_body: most bytes of its body, and of what is fetched for it.
     """
 
@@ -65,7 +68,7 @@ class RequestContext:
         self._started = time.perf_counter()
         self._held = 0
         self._is_whole = False
-        self._is_gone = False
+        self._is_disconnected = False
         self._status: int | None = None
 
     async def receive(self) -> Message:
@@ -130,13 +133,15 @@ class RequestContext:
         """Give back what the request held, and write its line in the log."""
         self.services.predictor.admission.free_bytes(self._held)
         method, path = self._scope["method"], quote(self._scope["path"])[:MAX_LOGGED_PATH]
-        status = CLIENT_DISCONNECTED if self._is_gone or self._status is None else self._status
+        status = (
+            CLIENT_DISCONNECTED if self._is_disconnected or self._status is None else self._status
+        )
         log_access(method, path, status, self._started, self.key_name)
 
     async def _receive_any(self) -> Message:
         """Receive any message, and notice when the client disconnects."""
         message = await self._receive()
-        self._is_gone |= message["type"] == "http.disconnect"
+        self._is_disconnected |= message["type"] == "http.disconnect"
         return message
 
 
@@ -163,4 +168,6 @@ def _choose_id(headers: Headers, *, is_echoed: bool) -> str:
 def _read_length(headers: Headers) -> int:
     """Read how many bytes of a body are announced; 0 when none are."""
     announced = headers.get("content-length", "")
-    return int(announced) if announced.isdecimal() else 0
+    if not announced.isdecimal():
+        return 0
+    return int(announced.lstrip("0")[:MAX_LENGTH_DIGITS] or "0")

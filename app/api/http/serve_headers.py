@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.http.deadline import MOVED_TIMEOUT, TIMEOUT
 
-_RENAMED = {TIMEOUT.lower().encode(): MOVED_TIMEOUT.lower().encode()}
-_DROPPED = {
+_RENAMED_HEADERS = {TIMEOUT.lower().encode(): MOVED_TIMEOUT.lower().encode()}
+_REMOVED_HEADERS = {
     b"x-request-disconnect-disabled",
     b"serve_multiplexed_model_id",
     b"serve-multiplexed-model-id",
@@ -27,9 +27,9 @@ class HeaderMiddleware:
         """Pass a request on."""
         if scope["type"] == "http":
             scope["headers"] = [
-                (_RENAMED.get(name, name), value)
+                (_RENAMED_HEADERS.get(name, name), value)
                 for name, value in scope["headers"]
-                if name not in _DROPPED
+                if name not in _REMOVED_HEADERS
             ]
         await self._app(scope, receive, send)
 

@@ -110,11 +110,11 @@ def test_top_k_says_how_many_labels_there_are() -> None:
     assert "1 to 5" in problem.detail
 
 
-def test_all_wrong_options_are_told_at_once() -> None:
-    """Two wrong options make one problem that names both."""
-    request = make_upload(_GOOD, "top_k=0&threshold=2", url=URL)
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    """Two wrong options and a missing part make one problem that names all three."""
+    request = httpx.Request("POST", f"{URL}/predict?top_k=0&threshold=2")
     detail = read_problem(answer(request), InvalidRequestError).detail
-    assert all(word in detail for word in ("top_k", "threshold"))
+    assert all(word in detail for word in ("top_k", "threshold", "file"))
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -151,6 +151,15 @@ def test_a_body_announced_too_large_is_not_read() -> None:
     request = httpx.Request("POST", f"{URL}/predict", content=stream(), headers=headers)
     assert "30000000" in read_problem(answer(request), PayloadTooLargeError).detail
     assert read == 0
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "0" * 30 + "30000000"])
+def test_a_length_of_many_digits_is_too_large(length: str) -> None:
+    """Python's `int` refuses 5,000 digits; the client still gets the problem of a large body."""
+    request = httpx.Request(
+        "POST", f"{URL}/predict", headers={"Content-Length": length, "Content-Type": _BOUNDARY}
+    )
+    read_problem(answer(request), PayloadTooLargeError)
 
 
 def test_a_body_without_length_is_counted() -> None:

@@ -1,4 +1,4 @@
-"""GET /health, /readyz and /livez: does inference work, may traffic come, is the process up."""
+"""GET /health (inference works), /readyz (ready for traffic) and /livez (the process is up)."""
 
 from fastapi import APIRouter, Request
 

@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, File, Request, Response, UploadFile
 
 from app.api.http.content_type import FormRoute
-from app.api.http.predict_response import ERRORS, classify_image
-from app.api.validation import read_options
+from app.api.http.predict_response import ERRORS, Options, classify_image
 from app.errors import InvalidRequestError
 from schemas import PredictResponse
 
@@ -25,9 +24,8 @@ Upload = Annotated[
     responses=ERRORS,
     form_limits={"max_files": 2, "max_fields": 16, "max_part_size": 16 * 1024},
 )
-async def predict(request: Request, file: Upload) -> Response:
+async def predict(request: Request, file: Upload, options: Options) -> Response:
     """Classify one image. `Server-Timing` tells milliseconds of decode, queue and inference."""
-    options = read_options(request.query_params)
     return await classify_image(request, await _read_upload(request, file), options)
 
 

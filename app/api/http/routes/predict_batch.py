@@ -8,7 +8,7 @@ from fastapi import APIRouter, File, Request, Response, UploadFile
 from app.api.http.batch_response import NDJSON, answer_bulk
 from app.api.http.content_type import FormRoute, JsonRoute
 from app.api.http.image_sources import SourceReader
-from app.api.http.predict_response import BULK_ERRORS
+from app.api.http.predict_response import BULK_ERRORS, Options
 from schemas import BulkResponse, ImageSources
 
 form_router = APIRouter(tags=["prediction"], route_class=FormRoute)
@@ -35,15 +35,16 @@ Uploads = Annotated[list[UploadFile], File(description="The images, each a part 
     responses=_RESPONSES,
     form_limits={"max_files": MAX_PARTS, "max_fields": 16, "max_part_size": 16 * 1024},
 )
-async def predict_batch(request: Request, files: Uploads) -> Response:
+async def predict_batch(request: Request, files: Uploads, options: Options) -> Response:
     """Classify many images. `Accept: application/x-ndjson` streams the items as they finish."""
-    return await answer_bulk(request, [file.read for file in files])
+    return await answer_bulk(request, [file.read for file in files], options)
 
 
 @json_router.post(
     JSON_PATH, operation_id="predict_batch_json", response_model=BulkResponse, responses=_RESPONSES
 )
-async def predict_batch_json(request: Request, body: ImageSources) -> Response:
+async def predict_batch_json(request: Request, body: ImageSources, options: Options) -> Response:
     """Classify many images that are sent as base64, alone or in data URIs, or that URLs name."""
     reader = SourceReader(request)
-    return await answer_bulk(request, [partial(reader.read, source) for source in body.images])
+    reads = [partial(reader.read, source) for source in body.images]
+    return await answer_bulk(request, reads, options)

@@ -4,8 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.api.http.content_type import JsonRoute
 from app.api.http.image_sources import SourceReader
-from app.api.http.predict_response import ERRORS, classify_image
-from app.api.validation import read_options
+from app.api.http.predict_response import ERRORS, Options, classify_image
 from schemas import ImageSource, PredictResponse
 
 router = APIRouter(tags=["prediction"], route_class=JsonRoute)
@@ -14,7 +13,6 @@ PATH = "/predict/json"
 
 
 @router.post(PATH, operation_id="predict_json", response_model=PredictResponse, responses=ERRORS)
-async def predict_json(request: Request, body: ImageSource) -> Response:
+async def predict_json(request: Request, body: ImageSource, options: Options) -> Response:
     """Classify an image that is sent as base64, alone or in a data URI, or that a URL names."""
-    options = read_options(request.query_params)
     return await classify_image(request, await SourceReader(request).read(body), options)

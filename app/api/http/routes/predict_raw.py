@@ -3,9 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from app.api.http.content_type import RawRoute
-from app.api.http.predict_response import ERRORS, classify_image
+from app.api.http.predict_response import ERRORS, Options, classify_image
 from app.api.http.request_context import read_body
-from app.api.validation import read_options
 from schemas import PredictResponse
 
 router = APIRouter(tags=["prediction"], route_class=RawRoute)
@@ -27,7 +26,6 @@ _BODY = {
     responses=ERRORS,
     openapi_extra=_BODY,
 )
-async def predict_raw(request: Request) -> Response:
+async def predict_raw(request: Request, options: Options) -> Response:
     """Classify an image that is sent as the body itself, as `curl --data-binary @x.jpg` does."""
-    options = read_options(request.query_params)
     return await classify_image(request, await read_body(request), options)
