@@ -9,14 +9,6 @@ from tests.support.ports import find_port
 from tests.support.service import ANN, BOB, EVERYWHERE, ORIGIN, Service, start_service
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a service in one process; `make test` has two."""
-    for item in items:
-        is_shared = not {"service", "closed"}.isdisjoint(getattr(item, "fixturenames", ()))
-        if is_shared or item.path.parent.name == "serve":
-            item.add_marker(pytest.mark.xdist_group("service" if is_shared else item.path.stem))
-
-
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Run async tests on asyncio, each on an event loop of its own."""
