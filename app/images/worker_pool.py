@@ -28,9 +28,13 @@ MAX_ATTEMPTS = 2
 
 _list_fields = lru_cache(maxsize=2)(astuple)  # it copies deeply, in more time than all the rest
 
-MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
-"""glibc adapts both to what was freed before, up to these values. Fixed, a hostile image costs the
-same whatever was read before it: one TIFF took 0.1 or 13 s, most of it in the kernel."""
+MALLOC = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+    "MALLOC_TOP_PAD_": str(16 << 20),
+}
+"""glibc's heap in a worker, which else grows and shrinks all the time while a hostile image is read:
+a TIFF of many fractions took 15 s, most of it in the kernel, and takes 6 s with these."""
 
 _logger = logging.getLogger("vitrine.prediction")
 
