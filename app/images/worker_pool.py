@@ -33,7 +33,7 @@ MALLOC = {
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
     "MALLOC_TOP_PAD_": str(16 << 20),
 }
-"""glibc's heap in a worker, which else grows and shrinks all the time while a hostile image is read:
+"""glibc's heap in a worker, which else grows and shrinks while a hostile image is read:
 a TIFF of many fractions took 15 s, most of it in the kernel, and takes 6 s with these."""
 
 _logger = logging.getLogger("vitrine.prediction")

@@ -17,7 +17,7 @@ _TITLES = (
     (r".*/raylet ", "raylet"),
     (r".*/gcs_server ", "gcs_server"),
     (r".*/(dashboard|monitor)\.py ", r"\1.py"),
-    (r".*app\.cli serve", "vitrine serve"),
+    (r".*app\.cli\.main serve", "vitrine serve"),
 )
 
 
