@@ -76,8 +76,13 @@ def list_open(cells: list[Record], names: list[str], options: Options) -> Iterat
     for picture in (make_picture(name) for name in OPEN_IMAGES if name in options.images):
         capacity = find_capacity(mine, picture.name, names)
         for share in SHARES:
-            load = {"picture": picture, "share": share, "rate": share * capacity}
-            yield partial(drive_open, **load, seconds=options.open_seconds)
+            yield partial(
+                drive_open,
+                picture=picture,
+                share=share,
+                rate=share * capacity,
+                seconds=options.open_seconds,
+            )
 
 
 def take_turn(server: Server, model: str, pictures: list[Picture], drives: list[Drive]) -> Turn:

@@ -20,10 +20,9 @@ def make_peer(name: str, python: str, checkpoint: Checkpoint, *more: str) -> Ser
     Ctrl+C is the documented end of both; how long it takes is no part of the comparison.
     """
     port, threads = find_port(), 1 if checkpoint.is_small else count_cores()
-    flags = ("--checkpoint", str(checkpoint.folder), "--port", str(port))
-    command = (python, "-m", f"bench.compare.{name}_server", *flags, "--threads", str(threads))
-    stop = {"stop_signal": signal.SIGINT, "stop_limit_s": 3.0}
-    return Server(name, (*command, *more), port, **stop)
+    flags = ("--checkpoint", str(checkpoint.folder), "--port", str(port), "--threads", str(threads))
+    command = (python, "-m", f"bench.compare.{name}_server", *flags, *more)
+    return Server(name, command, port, stop_signal=signal.SIGINT, stop_limit_s=3.0)
 
 
 def make_litserve(checkpoint: Checkpoint) -> Server:

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from http import HTTPStatus
 
 import numpy as np
@@ -57,7 +57,7 @@ async def run_closed(
 
 
 async def run_open(
-    send: Callable[[float], Awaitable[None]],
+    send: Callable[[float], Coroutine[None, None, None]],
     schedule: Sequence[float],
     patience_s: float = math.inf,
 ) -> int:
@@ -65,7 +65,8 @@ async def run_open(
 
     The others are waited for, at most ``patience_s`` after the last request.
     """
-    started, requests = time.perf_counter(), []
+    started = time.perf_counter()
+    requests: list[asyncio.Task[None]] = []
     for due in schedule:
         await asyncio.sleep(started + due - time.perf_counter())
         requests.append(asyncio.create_task(send(started + due)))

@@ -55,7 +55,7 @@ def describe_processes(series: Series) -> list[Record]:
     found: list[Record] = []
     for (role, _), points in series.items():  # two samples may be taken at once, out of order
         requests, memory, pss = map(list, zip(*sorted(points), strict=True))
-        record = {"role": role, "requests": requests, "memory_mb": memory, "pss_mb": pss}
+        record: Record = {"role": role, "requests": requests, "memory_mb": memory, "pss_mb": pss}
         record["growth"] = measure_growth(requests, memory)
         record |= {"began_later": requests[0] > 0, "ended_early": requests[-1] < last}
         found.append(record)

@@ -128,7 +128,7 @@ def send_late(rng: Rng, _: int) -> Message:
 
 def send_chunks(rng: Rng, _: int) -> Message:
     """Send a good picture whose length is not announced."""
-    _, body = post_picture(rng)
+    body = post_picture(rng)[1]
     pieces = [body[start : start + CHUNK] for start in range(0, len(body), CHUNK)]
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""])
     headers = (f"Content-Type: {FORM}", "Transfer-Encoding: chunked")
@@ -142,7 +142,7 @@ def send_no_form(rng: Rng, _: int) -> Message:
 
 def send_bad_form(rng: Rng, _: int) -> Message:
     """Send a form without the file, with two, with too many fields, or of an odd type."""
-    _, file = post_picture(rng)
+    file = post_picture(rng)[1]
     end = f"--{BOUNDARY}--\r\n".encode()
     field = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n'.encode()
     bodies = (field + end, file.removesuffix(end) + file, 40 * field + file, b"--nothing\r\n", b"")

@@ -54,7 +54,7 @@ def take_samples(service: Service, series: Series, requests: int) -> None:
 def take_rest(service: Service, folder: Path) -> Record:
     """Return counts and MB by role; `folder` has the service's temporary files."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    memory: Counter[str] = Counter()
+    memory: dict[str, float] = defaultdict(float)
     for process in service.list_processes():
         with contextlib.suppress(psutil.Error):
             role, sockets = name_role(process), process.net_connections("all")
