@@ -5,7 +5,7 @@ Fields and parameters that are not named here are ignored: clients of other serv
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field, NonNegativeInt
 from pydantic.config import JsonDict
 
 from schemas.omit import OmitIfNone
@@ -24,9 +24,8 @@ class OutputParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, json_schema_extra={"example": _BEST})
 
-    classification: OmitIfNone[int] = Field(
+    classification: OmitIfNone[NonNegativeInt] = Field(
         default=None,
-        ge=0,
         description="Answer so many of the best labels, as text; 0 for the tensor itself.",
     )
     binary_data: OmitIfNone[bool] = Field(
@@ -63,8 +62,8 @@ class InferRequest(BaseModel):
         json_schema_extra={"example": {"id": "7", "inputs": [INPUT], "outputs": [_WANTED]}},
     )
 
-    id: OmitIfNone[str] = Field(
-        default=None, max_length=1000, description="Comes back with the answer."
+    id: OmitIfNone[Annotated[str, Field(max_length=1000)]] = Field(
+        default=None, description="Comes back with the answer."
     )
     parameters: OmitIfNone[InferParameters] = Field(default=None, description="Of all outputs.")
     inputs: Annotated[list[InputTensor], FailFast()] = Field(

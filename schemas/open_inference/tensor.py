@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 from pydantic.config import JsonDict
 
 from schemas.image_source import WHITE
@@ -24,7 +24,7 @@ class BinaryParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, json_schema_extra={"example": _SIZE})
 
-    binary_data_size: OmitIfNone[int] = Field(default=None, ge=0, description=_BINARY)
+    binary_data_size: OmitIfNone[NonNegativeInt] = Field(default=None, description=_BINARY)
 
 
 class InputTensor(BaseModel):

@@ -195,6 +195,14 @@ def test_classification_names_the_best(name: str, count: int) -> None:
     assert [text.split(":")[1] for text in second] == ["0", "1", "2", "3", "4"][:count]
 
 
+def test_null_is_as_good_as_leaving_out() -> None:
+    """Some JSON libraries write every field; nulls of limited fields once were a 500."""
+    one = make_input(encode_grey(), parameters={"binary_data_size": None})
+    outputs = [{"name": "scores", "parameters": {"classification": None, "binary_data": None}}]
+    body = {"id": None, "parameters": None, "inputs": [one], "outputs": outputs}
+    assert read_outputs(answer(send(body)))["scores"] == [expect_rows(255)[0][0]]
+
+
 def test_what_is_known_of_the_service_and_the_model() -> None:
     """As other servers of the protocol tell it."""
     assert answer(get("/v2")).json()["extensions"] == ["classification", "binary_tensor_data"]
