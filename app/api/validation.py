@@ -1,4 +1,4 @@
-"""Validates what requests send, for every API: one reader of options, one wording of errors."""
+"""Validates JSON bodies, and options of gRPC and Python; words the errors of every API."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
