@@ -1,5 +1,6 @@
 """Requests that schemathesis makes from openapi.json, sent to a service that runs."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,17 +20,25 @@ CHECKS = (
 
 SEED = 7
 EXAMPLES = 150
+HERE = Path(__file__).parent
 
 
 def run_schemathesis(url: str) -> dict[str, object]:
     """Run it with a seed; gives its exit code, 0 where nothing was found, and its summary."""
     command = [str(Path(sys.executable).with_name("schemathesis")), "--no-color"]
-    command += ["--config-file", str(Path(__file__).with_name("schemathesis.toml")), "run"]
+    command += ["--config-file", str(HERE / "schemathesis.toml"), "run"]
     command += [f"{url}/openapi.json", "--seed", str(SEED), "--max-examples", str(EXAMPLES)]
     command += ["--checks", ",".join(CHECKS), "--request-timeout", "40", "--warnings", "off"]
+    environment = os.environ | {"SCHEMATHESIS_HOOKS": str(HERE / "nulls.py")}
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, check=False, timeout=400
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=400,
         )
     if done.returncode:
         print(done.stdout)
