@@ -39,6 +39,11 @@ class Geometry:
         """The data type of the pixels."""
         return np.uint8 if self.fallback is None else np.float32
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of the pixels: height, width, and 3 colours."""
+        return (*self.size, 3)
+
 
 @dataclass(frozen=True, slots=True)
 class Description:

@@ -173,7 +173,7 @@ class Model:
     def _make_blank(self, size: int) -> Pixels:
         """Make blank pixels `[size, height, width, 3]`."""
         geometry = self.description.geometry
-        return cast("Pixels", np.zeros((size, *geometry.size, 3), geometry.dtype))
+        return cast("Pixels", np.zeros((size, *geometry.shape), geometry.dtype))
 
     def _check_fit(self, checkpoint: Checkpoint) -> None:
         """Refuse a processor whose pixels the model cannot run on."""

@@ -14,6 +14,7 @@ from typing import Protocol
 from PIL import Image
 
 from app.backend import Geometry, Pixels
+from app.errors import UndecodableImageError
 from app.images.decoder import ImageDecoder
 from app.images.formats import load_heif
 from app.images.geometry import Processor, build_processor
@@ -68,7 +69,14 @@ class ImageReader:
         """Read one image, encoded or opened; raises ProblemError."""
         processor = self._find_processor(geometry)
         image = self._decoder.decode(data, processor.find_target)
-        return Reading(image.size, image.format, processor(image))
+        pixels = processor(image)
+        if pixels.shape != geometry.shape:  # else it would fail the images in its group
+            given, wanted = (
+                " x ".join(map(str, shape)) for shape in (pixels.shape, geometry.shape)
+            )
+            message = f"The model's image processor makes {given} of this image, not {wanted}."
+            raise UndecodableImageError(f"{message} Send one of another width or height.")
+        return Reading(image.size, image.format, pixels)
 
     def _build_processor(self, geometry: Geometry) -> Processor:
         """Build a processor."""

@@ -8,6 +8,7 @@ sender names, and a hostile image may control the worker that sends the answer.
 """
 
 import json
+import math
 import signal
 import socket
 import struct
@@ -19,7 +20,7 @@ import msgpack
 import numpy as np
 from PIL import AvifImagePlugin
 
-from app.backend import Geometry
+from app.backend import Geometry, Pixels
 from app.errors import ProblemError
 from app.images.formats import load_plugins
 from app.images.memory_limit import make_bound
@@ -29,14 +30,22 @@ from app.limits import Limits
 LENGTHS = struct.Struct("!II")
 """A message begins with the lengths of its head and of its body, which is never copied."""
 
+MAX_HEAD_BYTES = 1 << 16
+"""Bytes of an answer's head that are received."""
+
 Head = tuple[Any, ...]
 """To the worker: `(number, geometry, is_image)`, with an image as body, or none to warm up.
 
-From the worker: its number, then size, format and shape of a reading, with pixels as body;
-type and detail of a problem; or nothing where it is warm.
+From the worker: its number; then `"reading"`, size and format, with pixels as body; or `"problem"`,
+type and detail; or nothing where it is warm.
 """
 
 _PROBLEMS = {problem.type: problem for problem in ProblemError.__subclasses__()}
+
+
+def count_bytes(geometry: Geometry) -> int:
+    """Count the bytes of a reading's pixels."""
+    return math.prod(geometry.shape) * np.dtype(geometry.dtype).itemsize
 
 
 def pack_message(head: Head, body: bytes = b"") -> tuple[bytes, bytes, bytes]:
@@ -56,25 +65,29 @@ def unpack_head(packed: bytes) -> Head:
     return head
 
 
+def unpack_lengths(packed: bytes, geometry: Geometry) -> tuple[int, int]:
+    """Unpack the lengths of an answer; raises ConnectionError where a worker's are shorter."""
+    head, body = LENGTHS.unpack(packed)
+    if head > MAX_HEAD_BYTES or body > count_bytes(geometry):
+        raise ConnectionError("The answer is too long.")
+    return head, body
+
+
 def unpack_reading(answer: Head, body: bytes, geometry: Geometry) -> Reading:
-    """Unpack a reading for a geometry, whose dtype decides: no sender makes an array of objects.
+    """Unpack a reading. The geometry, and not the sender, says what its pixels are.
 
     Raises:
         ProblemError: what came instead.
         ConnectionError: the answer is not one that a worker gives.
     """
-    try:
-        match answer:
-            case (str() as kind, str() as detail):
-                problem = _PROBLEMS[kind](detail)
-            case ((int() as width, int() as height), str() as image_format, (*shape,)):
-                pixels = np.frombuffer(body, geometry.dtype).reshape([abs(edge) for edge in shape])
+    match answer:
+        case ("problem", str() as kind, str() as detail) if kind in _PROBLEMS:
+            raise _PROBLEMS[kind](detail)
+        case ("reading", (int() as width, int() as height), str() as image_format):
+            if len(body) == count_bytes(geometry):
+                pixels: Pixels = np.ndarray(geometry.shape, geometry.dtype, body)
                 return Reading((width, height), image_format, pixels)
-            case _:
-                raise ConnectionError("The answer is neither a reading nor a problem.")
-    except (KeyError, TypeError, ValueError) as exc:
-        raise ConnectionError("The answer does not fit its pixels, or names no problem.") from exc
-    raise problem
+    raise ConnectionError("The answer is neither a reading of this geometry nor a problem.")
 
 
 def _read_image(images: ImageReader, image: bytes, geometry: Geometry) -> tuple[Head, bytes]:
@@ -82,10 +95,8 @@ def _read_image(images: ImageReader, image: bytes, geometry: Geometry) -> tuple[
     try:
         reading = images.read(image, geometry)
     except ProblemError as problem:
-        return (problem.type, str(problem)), b""
-    pixels = reading.pixels
-    head = reading.size, reading.format, pixels.shape
-    return head, pixels.tobytes()
+        return ("problem", problem.type, str(problem)), b""
+    return ("reading", reading.size, reading.format), reading.pixels.tobytes()
 
 
 def serve(requests: BinaryIO, answers: BinaryIO, images: ImageReader) -> None:
@@ -110,7 +121,7 @@ def main() -> None:
     images = ImageReader(Limits(**json.loads(sys.argv[1])), make_bound())
     connection = socket.socket(fileno=sys.stdin.fileno())
     with (
-        suppress(ConnectionError),  # the parent has gone
+        suppress(ConnectionError),  # the parent has ended
         connection.makefile("rb") as requests,
         connection.makefile("wb") as answers,
     ):

@@ -16,8 +16,16 @@ from functools import lru_cache
 
 from app.backend import Geometry
 from app.errors import ModelUnavailableError, UndecodableImageError
+from app.images.memory_limit import MALLOC
 from app.images.reader import ImageReader, Reading
-from app.images.worker import LENGTHS, Head, pack_message, unpack_head, unpack_reading
+from app.images.worker import (
+    LENGTHS,
+    Head,
+    pack_message,
+    unpack_head,
+    unpack_lengths,
+    unpack_reading,
+)
 from app.limits import Limits
 
 START_TIMEOUT_S = 60.0
@@ -27,14 +35,6 @@ MAX_ATTEMPTS = 2
 """Workers that an image is given to: another cause than the image may have ended the first."""
 
 _list_fields = lru_cache(maxsize=2)(astuple)  # it copies deeply, in more time than all the rest
-
-MALLOC = {
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
-    "MALLOC_TOP_PAD_": str(16 << 20),
-}
-"""glibc's heap in a worker, which else grows and shrinks while a hostile image is read:
-a TIFF of many fractions took 15 s, most of it in the kernel, and takes 6 s with these."""
 
 _logger = logging.getLogger("vitrine.prediction")
 
@@ -162,12 +162,16 @@ class _Worker:
         """Start a process and connect to it."""
         ours, theirs = socket.socketpair()
         self._answers, self._requests = await asyncio.open_connection(sock=ours)
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own, and not waited for
-                [sys.executable, "-m", "app.images.worker", json.dumps(asdict(self._limits))],
-                stdin=theirs.fileno(),
-                env={**os.environ, **MALLOC, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
+        command = [sys.executable, "-m", "app.images.worker", json.dumps(asdict(self._limits))]
+        path = os.pathsep.join(filter(None, sys.path))
+        environment = {**os.environ, **MALLOC, "PYTHONPATH": path}
+        try:
+            self._process = subprocess.Popen(command, stdin=theirs.fileno(), env=environment)  # noqa: S603, ASYNC220 - our own, and not waited for
+        except OSError:
+            self._requests.close()
+            raise
+        finally:
+            theirs.close()
 
     async def _ask(self, geometry: Geometry, image: bytes | None = None) -> tuple[Head, bytes]:
         """Send one message and wait for its answer; ends the process if cancelled.
@@ -180,7 +184,8 @@ class _Worker:
         head = self._number, _list_fields(geometry), image is not None
         self._requests.writelines(pack_message(head, image or b""))
         try:
-            lengths = LENGTHS.unpack(await self._answers.readexactly(LENGTHS.size))
+            start = await self._answers.readexactly(LENGTHS.size)
+            lengths = unpack_lengths(start, geometry)
             packed, body = [await self._answers.readexactly(length) for length in lengths]
             number, *answer = unpack_head(packed) or (None,)
             if number != self._number:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,6 +26,9 @@ FALLBACK = Geometry(
     fallback='{"image_processor_type": "ViTImageProcessor", "size": {"height": 18, "width": 18}}',
 )
 LARGE = samples.save(samples.draw(size=(400, 300)), "JPEG")
+
+
+KINDS = ("threads", "processes")
 
 
 @asynccontextmanager
@@ -81,14 +85,22 @@ def test_readers_agree_on_what_is_refused() -> None:
     ]
     images = [make() for make in bad]
     told = []
-    for kind in ("threads", "processes"):
+    for kind in KINDS:
         problems = asyncio.run(read_all(kind, images))
         assert all(isinstance(problem, ProblemError) for problem in problems)
         told.append([(type(problem), str(problem)) for problem in problems])
     assert told[0] == told[1]
 
 
-@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_readers_agree_on_a_processor_that_gives_another_size() -> None:
+    """Scored in a group, such pixels would fail the images beside them."""
+    geometry = replace(FALLBACK, size=(18, 20))
+    told = [str(asyncio.run(read_all(kind, [LARGE], geometry))[0]) for kind in KINDS]
+    assert told[0] == told[1]
+    assert "makes 18 x 18 x 3 of this image, not 18 x 20 x 3. Send" in told[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_bad_image_does_not_disturb_others(kind: str) -> None:
     """Among many at once, each good image gets its own pixels and each bad one its own error."""
 

@@ -164,18 +164,18 @@ def test_an_image_whose_caller_goes_takes_its_place_to_nobody() -> None:
     asyncio.run(scenario())
 
 
-def test_a_preparation_that_is_cancelled_leaves_no_answer_behind() -> None:
-    """Whoever prepares may go: afterwards each image still gets its own answer, not another's."""
+def test_a_warm_up_that_is_cancelled_leaves_no_answer_behind() -> None:
+    """Afterwards each image still gets its own answer, not the one to the warm-up."""
 
     async def scenario() -> None:
         reader = ProcessReader(LIMITS)
         try:
-            preparing = asyncio.create_task(reader.warm_up(GEOMETRY))
+            warming = asyncio.create_task(reader.warm_up(GEOMETRY))
             while not find_workers():  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0.001)
             await asyncio.sleep(0.01)  # the message is sent, and answered when it has started
-            preparing.cancel()
-            await asyncio.gather(preparing, return_exceptions=True)
+            warming.cancel()
+            await asyncio.gather(warming, return_exceptions=True)
             await reader.warm_up(GEOMETRY)
             for size in ((400, 300), (300, 200), (200, 300)):
                 data = samples.save(samples.draw(size=size), "JPEG")
@@ -260,7 +260,7 @@ def test_an_answer_to_another_message_is_taken_for_none() -> None:
 def test_one_process_that_does_not_start_leaves_the_others_sound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Preparing fails, and works when it is tried again; each image gets its own answer."""
+    """A warm-up fails, and works when it is tried again; each image gets its own answer."""
     start, failures = _Worker._start, [OSError(24, "Too many open files")]  # noqa: SLF001
 
     async def start_or_fail(worker: _Worker) -> None:

@@ -27,7 +27,7 @@ def load_network(
 
 def make_example(engine_input: EngineInput, size: int) -> torch.Tensor:
     """Make a batch `[size, height, width, 3]` of random pixels."""
-    shape = (size, *engine_input.geometry.size, 3)
+    shape = (size, *engine_input.geometry.shape)
     if engine_input.geometry.fallback is not None:
         return torch.randn(shape)
     return torch.randint(0, 256, shape, dtype=torch.uint8)
