@@ -71,7 +71,8 @@ def find_newest_checkpoint(folder: Path) -> Path:
         raise CheckpointError(message)
     newest = ranked[-1][1]
     count = len(named.union(recorded.values()))
-    rule = SNAPSHOT if newest in recorded.values() else _find_rule([rank for rank, _ in ranked])
+    is_recorded = len(ranked) == 1 and newest in recorded.values()
+    rule = SNAPSHOT if is_recorded else _find_rule([rank for rank, _ in ranked])
     _logger.info("newest checkpoint of %s, 1 of %d by %s: %s", folder, count, rule, newest)
     return newest
 

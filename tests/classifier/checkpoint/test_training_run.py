@@ -163,6 +163,21 @@ def test_the_log_says_by_which_rule(
     assert f"1 of {len(names)} by {rule}: " in caplog.text
 
 
+def test_the_log_says_what_chose_between_runs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each run has a snapshot, which says nothing of the other run."""
+    for run in ("run_2026-11-20_10-00-00", "run_2026-11-21_10-00-00"):
+        make(tmp_path / run, "epoch_1", "epoch_2")
+        write_snapshot(tmp_path / run, "epoch_2", "epoch_1")
+    with caplog.at_level(logging.INFO, logger="vitrine.checkpoint"):
+        assert find(tmp_path) == "run_2026-11-21_10-00-00/epoch_2"
+    assert "by time stamp: " in caplog.text
+    with caplog.at_level(logging.INFO, logger="vitrine.checkpoint"):
+        assert find(tmp_path / "run_2026-11-20_10-00-00") == "epoch_2"
+    assert f"by {SNAPSHOT}: " in caplog.text
+
+
 def test_without_dates_and_numbers_the_newest_file_decides(tmp_path: Path) -> None:
     """Names that say nothing leave it to the time of config.json."""
     make(tmp_path, "b/checkpoint_best", "a/checkpoint_best", "c/checkpoint_best")
