@@ -82,7 +82,7 @@ class HandleBackend:
     async def reload(self) -> list[ReloadOutcome]:
         """Have every classifier replica that runs load the checkpoint anew.
 
-        A replica that is still starting is not asked: it reads the files by itself.
+        A replica that is still starting is not asked; it may have read the old files already.
 
         Raises:
             ModelUnavailableError: none runs.

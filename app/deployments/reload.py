@@ -1,4 +1,4 @@
-"""What a reload of the checkpoint came to. It knows no Ray, so that any caller can read it."""
+"""The outcome of a reload of the checkpoint. It knows no Ray, so that any caller can read it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class ReloadOutcome(NamedTuple):
-    """What a reload came to on one classifier replica.
+    """The outcome of a reload on one classifier replica.
 
     Attributes:
         replica: its id; None when it gave no answer.
@@ -19,16 +19,17 @@ class ReloadOutcome(NamedTuple):
     error: str | None
 
 
-def describe_outcomes(outcomes: Sequence[ReloadOutcome]) -> str:
-    """Describe a reload in one line: how many replicas loaded what, and why others did not."""
+def describe_outcomes(outcomes: Sequence[ReloadOutcome], replicas: int) -> str:
+    """Describe a reload of the replicas in one line: who loaded what, and why others did not."""
     loaded = Counter(one.revision for one in outcomes if one.error is None)
     parts = [
-        f"{count} of {len(outcomes)} classifiers loaded {revision}"
-        for revision, count in loaded.items()
+        f"{count} of {replicas} classifiers loaded {revision}" for revision, count in loaded.items()
     ]
     parts += [
         f"classifier {one.replica or '(no id)'} did not load it: {one.error}"
         for one in outcomes
         if one.error is not None
     ]
+    if (missing := replicas - len(outcomes)) > 0:
+        parts.append(f"{missing} did not run and may load the old files: reload again")
     return "; ".join(parts)

@@ -93,8 +93,8 @@ def deploy(settings: Settings, log_pipe: Path) -> None:
         raise StartupError("The service did not start; the line above says why.") from exc
 
 
-def reload_checkpoint() -> None:
-    """Have every classifier load the checkpoint anew, and log what came of it."""
+def reload_checkpoint(replicas: int) -> None:
+    """Have every one of the classifier replicas load the checkpoint anew; log what came of it."""
     from app.deployments.handle_backend import CALL_ERRORS  # noqa: PLC0415
 
     try:
@@ -103,7 +103,7 @@ def reload_checkpoint() -> None:
         reason = exc.detail if isinstance(exc, ProblemError) else type(exc).__name__
         _logger.error("the reload failed: %s", reason)  # noqa: TRY400 - one line
     else:
-        _logger.info("%s", describe_outcomes(outcomes))
+        _logger.info("%s", describe_outcomes(outcomes, replicas))
 
 
 async def _ask_ingress() -> list[ReloadOutcome]:

@@ -46,13 +46,13 @@ def run_service(settings: Settings) -> None:
     with make_run_folder() as folder, forward_lines(folder / "log") as pipe:
         interrupt = Interrupt(OVERDUE_S, partial(end_now, folder))
         interrupt.start()
-        os.environ.update(_list_environment(settings, proxy, folder))
         try:
+            os.environ.update(_list_environment(settings, proxy, folder))
             _start(settings, proxy, pipe, interrupt)
             while True:
                 interrupt.wait()
                 _logger.info("loading %s beside the model that serves", settings.model)
-                cluster.reload_checkpoint()
+                cluster.reload_checkpoint(settings.classifier_replicas)
         except (KeyboardInterrupt, StartupError):
             if not interrupt.came:
                 raise

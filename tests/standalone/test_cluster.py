@@ -82,20 +82,23 @@ class Call:
         return told
 
 
+ABSENT = "1 did not run and may load the old files: reload again"
+
+
 def test_a_reload_is_logged_in_one_line(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """How many loaded what, which did not and why, or why none was asked; the service goes on."""
+    """How many loaded what, which did not and why, or was not asked; the service goes on."""
     outcomes = [ReloadOutcome("a", "new", None), ReloadOutcome("b", "old", "no weights")]
     gone = [ReloadOutcome(None, None, "The replica is gone.")]
     call = Call(outcomes, gone, ModelUnavailableError("None runs."), RayError())
     monkeypatch.setattr(serve, "get_app_handle", lambda _name: call)
     caplog.set_level(logging.INFO)
     for _ in range(4):
-        reload_checkpoint()
+        reload_checkpoint(2)
     assert caplog.messages == [
         "1 of 2 classifiers loaded new; classifier b did not load it: no weights",
-        "classifier (no id) did not load it: The replica is gone.",
+        f"classifier (no id) did not load it: The replica is gone.; {ABSENT}",
         "the reload failed: None runs.",
         "the reload failed: RayError",
     ]
