@@ -36,12 +36,19 @@ def load_model(settings: Settings) -> Model:
     try:
         checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
         model = Model(checkpoint, read_engine_options(settings))
+        cores = count_cores() // settings.classifier_replicas
+        threads = choose_threads(model, min(TRIAL_BATCH, settings.batch_size), max(1, cores))
+        model.warm_up(settings.batch_size)
     except StartupError as exc:
         _logger.error("%s", exc)  # noqa: TRY400 - one line for a user, not a traceback
         raise
-    cores = count_cores() // settings.classifier_replicas
-    threads = choose_threads(model, min(TRIAL_BATCH, settings.batch_size), max(1, cores))
-    model.warm_up(settings.batch_size)
+    except MemoryError as exc:
+        message = (
+            f"{settings.model} does not fit into the memory of VITRINE_DEVICE={settings.device}. "
+            "Free some, or choose another device or model."
+        )
+        _logger.error(message)  # noqa: TRY400 - the same
+        raise StartupError(message) from exc
     description = model.description
     _logger.info(
         "model %s at %s, %d labels, %s on %s with %d CPU threads, ready in %.1f s",

@@ -9,7 +9,7 @@ import pytest
 from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.model import Model
 from app.classifier.startup import choose_threads, load_model, read_engine_options
-from app.errors import CheckpointError
+from app.errors import CheckpointError, StartupError
 from app.settings import Settings
 
 
@@ -28,6 +28,20 @@ def test_what_cannot_be_loaded_is_told_in_one_line(caplog: pytest.LogCaptureFixt
         load_model(Settings(model="/no/such/folder"))
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert caplog.records[0].exc_info is None
+
+
+def test_a_model_without_memory_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As engines tell it where not even one image fits."""
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Model, "warm_up", fail)
+    with pytest.raises(StartupError, match=r"VITRINE_DEVICE=cpu\. Free some"):
+        load_model(Settings(device="cpu"))
+    assert [record.exc_info for record in caplog.records] == [None]
 
 
 @pytest.mark.parametrize(
