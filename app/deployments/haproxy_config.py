@@ -110,8 +110,9 @@ def parse_sections(text: str) -> Sections:
 
 def _find_program() -> Path:
     """Find this program beside the command that runs or Python, where pip installs, or on PATH."""
-    beside = [Path(sys.argv[0]).resolve().parent, Path(sys.executable).parent]
-    folders = [*beside, Path(sysconfig.get_path("scripts"))]
+    folders = [Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))]
+    if Path(sys.argv[0]).is_file():  # not so under `python -c`
+        folders.insert(0, Path(sys.argv[0]).resolve().parent)
     for folder in (*folders, *map(Path, os.get_exec_path())):
         program = folder / PROGRAM
         if os.access(program, os.X_OK):

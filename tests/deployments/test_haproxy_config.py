@@ -208,18 +208,20 @@ def test_serve_is_told_of_the_program(monkeypatch: pytest.MonkeyPatch, tmp_path:
         assert Settings().host == "127.0.0.1"  # a .env with them is no error
 
 
-PLACES = ("command", "python", "scripts", "path")
+FOLDERS = ("command", "python", "scripts", "path")
 
 
 def put_program(monkeypatch: pytest.MonkeyPatch, folder: Path, *names: str) -> Path:
     """Put the program into some of four folders where it may be; gives the first."""
-    command, python, scripts, path = (folder / name for name in PLACES)
+    command, python, scripts, path = (folder / name for name in FOLDERS)
+    command.mkdir()
+    (command / "vitrine").touch()
     monkeypatch.setattr(sys, "argv", [str(command / "vitrine")])
     monkeypatch.setattr(sys, "executable", str(python / "python"))
     monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(scripts))
     monkeypatch.setenv("PATH", str(path))
     for name in names:
-        (folder / name).mkdir()
+        (folder / name).mkdir(exist_ok=True)
         (folder / name / PROGRAM).touch(0o700)
     return folder / names[0] / PROGRAM if names else folder
 
@@ -229,7 +231,7 @@ def test_the_program_is_found_wherever_pip_puts_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, first: int
 ) -> None:
     """--user, --prefix and Debian's Python have folders of their own, which may lie on PATH."""
-    program = put_program(monkeypatch, tmp_path, *PLACES[first:])
+    program = put_program(monkeypatch, tmp_path, *FOLDERS[first:])
     assert list_program_variables("::", 256)["RAY_SERVE_HAPROXY_BINARY_PATH"] == str(program)
 
 
@@ -239,4 +241,16 @@ def test_a_program_that_is_not_found_is_told_with_where(
     """The error names each folder once, and what to do."""
     put_program(monkeypatch, tmp_path)
     with pytest.raises(StartupError, match=r"command, .*python, .*scripts or on PATH\. Install"):
+        list_program_variables("::", 256)
+
+
+def test_a_program_in_the_working_directory_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`python -c` names no file in `sys.argv`; whoever may write there must not run code."""
+    put_program(monkeypatch, tmp_path)
+    (tmp_path / PROGRAM).touch(0o700)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["-c"])
+    with pytest.raises(StartupError, match="Install"):
         list_program_variables("::", 256)
