@@ -88,7 +88,7 @@ def test_a_crash_keeps_the_folder_and_says_where(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(ZeroDivisionError), make_run_folder() as crashed:
         raise ZeroDivisionError
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "vitrine.launch")
     with make_run_folder() as debugged:
         pass
     assert sorted(tmp_path.iterdir()) == sorted([crashed, debugged])
