@@ -16,7 +16,7 @@ class BulkItem(BaseModel):
 
     model_config = ConfigDict(frozen=True, json_schema_extra={"example": _ITEM})
 
-    index: int = Field(description="Place of the image in the request, from 0.")
+    index: int = Field(description="Index of the image in the request, from 0.")
     result: OmitIfNone[PredictResponse] = Field(
         default=None, description="Its predictions, where it could be classified."
     )

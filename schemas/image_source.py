@@ -16,14 +16,14 @@ WHITE = (
 SOURCE: JsonDict = {"image": f"data:image/png;base64,{WHITE}"}
 
 
-FIELDS = 8
+MAX_FIELDS = 8
 """Fields of a JSON body that are looked at: each that is unknown would be an error of its own."""
 
-MOST = 1024
+MAX_IMAGES = 1024
 """Images of a list, whatever `VITRINE_MAX_BULK` says."""
 
 
-class Document(BaseModel):
+class JsonBody(BaseModel):
     """A JSON body of a few fields, and of no others."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,13 +32,13 @@ class Document(BaseModel):
     @classmethod
     def _check_size(cls, value: object) -> object:
         """Refuse many fields before each of them is."""
-        if isinstance(value, dict) and len(value) > FIELDS:
+        if isinstance(value, dict) and len(value) > MAX_FIELDS:
             message = f"has {len(value)} fields"
             raise ValueError(message)
         return value
 
 
-class ImageSource(Document):
+class ImageSource(JsonBody):
     """One image: its bytes as text, or its URL."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"example": SOURCE})
@@ -60,7 +60,7 @@ class ImageSource(Document):
         return self
 
 
-class ImageSources(Document):
+class ImageSources(JsonBody):
     """Many images."""
 
     model_config = ConfigDict(
@@ -68,5 +68,5 @@ class ImageSources(Document):
     )
 
     images: Annotated[list[ImageSource], FailFast()] = Field(
-        max_length=MOST, description="Each its bytes as text, or its URL."
+        max_length=MAX_IMAGES, description="Each its bytes as text, or its URL."
     )

@@ -26,7 +26,7 @@ STANDALONE_SETTINGS = {
     "grpc_port": "grpc_options in the Serve config file",
     "proxy": "RAY_SERVE_ENABLE_HA_PROXY in the environment that Ray starts in",
 }
-"""Settings that only `vitrine serve` reads, and what is set in their stead under other commands."""
+"""Settings that only `vitrine serve` reads, and what to set instead of each elsewhere."""
 
 
 def build(args: dict[str, object] | Settings) -> serve.Application:

@@ -1,4 +1,4 @@
-"""What HAProxy answers itself: problems of the error table, as files that haproxy.cfg names."""
+"""The errors that HAProxy sends itself: problems of the error table, in files for haproxy.cfg."""
 
 import json
 from http import HTTPStatus

@@ -58,7 +58,7 @@ def list_children() -> list[psutil.Process]:
 
 
 def list_strays(folder: Path) -> list[psutil.Process]:
-    """List the HAProxy processes of a service's private folder, whosever children they are.
+    """List the HAProxy processes of a service's private folder, also those of another parent.
 
     HAProxy reloads by starting another process, whose parent has ended if that happens in a stop.
     """

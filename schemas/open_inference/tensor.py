@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol, as its JSON documents have them."""
+"""Tensors of the Open Inference Protocol, as its JSON bodies have them."""
 
 from typing import Any, Literal
 

@@ -26,14 +26,14 @@ def test_files_and_functions_stay_short(path: Path) -> None:
 
 def test_a_broad_except_is_the_last_handler_of_an_api_or_guards_ray() -> None:
     """Nothing else catches every exception; Ray raises bare ones when it starts."""
-    places = [
+    found = [
         str(path.relative_to(ROOT))
         for path in FILES
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or getattr(node.type, "id", "") in {"Exception", "BaseException"})
     ]
-    assert places == [
+    assert found == [
         "app/api/grpc/middleware.py",
         "app/api/http/middleware.py",
         "app/standalone/cluster.py",

@@ -103,9 +103,9 @@ def test_a_module_imports_only_from_lower_layers(path: Path) -> None:
 def test_libraries_stay_where_they_belong(library: str) -> None:
     """Ray, FastAPI, torch and the like are known to as few modules as can be."""
     for path in list_files("app", "schemas"):
-        place = path.relative_to(ROOT).as_posix()
+        file = path.relative_to(ROOT).as_posix()
         if any(is_below(name, {library}) for name in list_imports(path)):
-            assert is_below(place, ONLY_IN[library]), f"{place} imports {library}"
+            assert is_below(file, ONLY_IN[library]), f"{file} imports {library}"
 
 
 def test_the_ingress_process_loads_neither_torch_nor_transformers() -> None:

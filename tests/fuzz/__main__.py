@@ -41,14 +41,14 @@ def main() -> int:
     numbers = range(arguments.first, arguments.first + arguments.mutants)
     with tempfile.TemporaryDirectory() as folder, start_service(Path(folder)) as service:
         service.wait_until_ready()
-        document = fuzz(service, numbers)
+        found = fuzz(service, numbers)
         service.assert_stops()
-    save(document, "fuzz")
-    return 1 if document["failures"] else 0
+    save(found, "fuzz")
+    return 1 if found["failures"] else 0
 
 
 def fuzz(service: Service, numbers: range) -> Row:
-    """Send everything to a service; gives the document."""
+    """Send everything to a service; gives what was found."""
     started = time.monotonic()
     lasting, readers = list_lasting(service), list_readers(service)
     paths = httpx.get(f"{service.url}/openapi.json").json()
@@ -106,7 +106,7 @@ def compare_processes(service: Service, lasting: dict[int, str], readers: set[in
     log = service.read_log()
     return {
         "lasting": len(lasting),
-        "gone": sorted(name for number, name in lasting.items() if number not in now),
+        "ended": sorted(name for number, name in lasting.items() if number not in now),
         "readers": len(readers),
         "readers_replaced": len(readers - list_readers(service)),
         "readers_crashed": log.count(ENDED),
@@ -124,7 +124,7 @@ def judge(found: dict[str, object]) -> list[str]:
     assert isinstance(slow, dict)
     assert isinstance(contract, dict)
     assert isinstance(found["bombs"], list)
-    failures += [f"process gone: {name}" for name in processes["gone"]]
+    failures += [f"process ended: {name}" for name in processes["ended"]]
     failures += ["a traceback was logged"] * bool(processes["tracebacks"])
     failures += [
         f"{row['bomb']} made a process grow by {row['growth_mb']} MB"

@@ -20,10 +20,10 @@ KEPT = 20
 """Wrong answers that are told; the others are counted."""
 
 
-def read_documented(document: Mapping[str, Any], path: str, method: str) -> Documented:
+def read_documented(openapi: Mapping[str, Any], path: str, method: str) -> Documented:
     """Read which problems a route's entry in the OpenAPI description lists."""
     listed: dict[int, frozenset[str]] = {}
-    for status, response in document["paths"][path][method]["responses"].items():
+    for status, response in openapi["paths"][path][method]["responses"].items():
         problems = response.get("content", {}).get("application/problem+json", {})
         types = (example["value"]["type"] for example in problems.get("examples", {}).values())
         listed[int(status)] = frozenset(types)

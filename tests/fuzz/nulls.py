@@ -8,14 +8,21 @@ from typing import Any
 
 import schemathesis
 
-INPUTS = ("ImageSource", "InferRequest", "InferParameters", "InputTensor")
-INPUTS += ("BinaryParameters", "RequestedOutput", "OutputParameters")
+INPUTS = (
+    "ImageSource",
+    "InferRequest",
+    "InferParameters",
+    "InputTensor",
+    "BinaryParameters",
+    "RequestedOutput",
+    "OutputParameters",
+)
 
 
 @schemathesis.hook
-def before_load_schema(_context: schemathesis.HookContext, document: dict[str, Any]) -> None:
+def before_load_schema(_context: schemathesis.HookContext, openapi: dict[str, Any]) -> None:
     """Allow null for the optional fields of request bodies."""
     for name in INPUTS:
-        model = document["components"]["schemas"][name]
+        model = openapi["components"]["schemas"][name]
         for field in model["properties"].keys() - set(model.get("required", ())):
             model["properties"][field] = {"anyOf": [model["properties"][field], {"type": "null"}]}

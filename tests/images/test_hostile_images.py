@@ -134,9 +134,9 @@ _SPLICE = st.tuples(st.just("splice"), st.floats(0, 1), st.integers(0, len(sampl
 _MUTATIONS = st.lists(st.one_of(_FLIP, _SET, _CUT, _REPEAT, _SPLICE), min_size=1, max_size=5)
 
 
-def mutate(data: bytes, kind: str, place: float, value: int) -> bytes:
-    """Damage a file at `place`, 0 to 1; most damage is done near its start."""
-    index = int(place * place * max(0, len(data) - 1))
+def mutate(data: bytes, kind: str, position: float, value: int) -> bytes:
+    """Damage a file at `position`, 0 to 1; most damage is done near its start."""
+    index = int(position * position * max(0, len(data) - 1))
     before, after = data[:index], data[index:]
     if kind == "flip":
         return before + bytes([after[0] ^ value]) + after[1:] if after else data

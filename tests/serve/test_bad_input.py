@@ -187,7 +187,7 @@ def test_a_client_that_hangs_up_in_its_upload_does_no_harm(service: Service) -> 
             client.putrequest("POST", "/predict")
             client.putheader("Content-Type", BOUNDARY)
             client.putheader("Content-Length", "1000000")
-            client.putheader("X-Request-ID", f"gone-{index}")
+            client.putheader("X-Request-ID", f"left-{index}")
             client.endheaders(PART)
-    log = service.wait_for_log("gone-2", timeout_s=20)
+    log = service.wait_for_log("left-2", timeout_s=20)
     assert '"level": "error"' not in log

@@ -214,5 +214,5 @@ async def _stay_while_others_leave(service: Service, count: int) -> list[int]:
 
 
 def test_clients_that_leave_take_no_answer_from_others(service: Service) -> None:
-    """Images of different clients share a group, and it is answered whoever of them has gone."""
+    """Images of different clients share a group, and it is answered when some have disconnected."""
     assert set(asyncio.run(_stay_while_others_leave(service, 100))) == {200}

@@ -107,16 +107,16 @@ def _tiff_pages() -> bytes:
 def _tiff_tag(tag: int, kind: int, unit: int, size: int = _BLOCK) -> bytes:
     """Make a TIFF with one tag of many values, at the end of the file."""
     data = bytearray(forge_tiff(16, 1, (tag, 0)))
-    place = data.index(struct.pack("<HHII", tag, 4, 1, 0))
-    struct.pack_into("<HHII", data, place, tag, kind, size // unit, len(data))
+    offset = data.index(struct.pack("<HHII", tag, 4, 1, 0))
+    struct.pack_into("<HHII", data, offset, tag, kind, size // unit, len(data))
     return bytes(data) + bytes(range(1, 251)) * (size // 250)
 
 
 def _tiff_exif() -> bytes:
     """Make a TIFF with an EXIF directory of fractions: Pillow unpacks all of them."""
     data = bytearray(forge_tiff(16, 1, (34665, 0)))
-    place = data.index(struct.pack("<HHII", 34665, 4, 1, 0))
-    struct.pack_into("<HHII", data, place, 34665, 4, 1, len(data))
+    offset = data.index(struct.pack("<HHII", 34665, 4, 1, 0))
+    struct.pack_into("<HHII", data, offset, 34665, 4, 1, len(data))
     count = _BLOCK // 8
     entry = struct.pack("<HHII", 40000, 5, count, len(data) + 18)
     return (
@@ -131,8 +131,8 @@ def _tiff_tiles() -> bytes:
         forge_tiff(side, side, (322, 1), (323, 1), (324, 0), (325, 0)),
     )
     for tag in (324, 325):
-        place = data.index(struct.pack("<HHII", tag, 4, 1, 0))
-        struct.pack_into("<HHII", data, place, tag, 4, side * side, len(data))
+        offset = data.index(struct.pack("<HHII", tag, 4, 1, 0))
+        struct.pack_into("<HHII", data, offset, tag, 4, side * side, len(data))
     return bytes(data) + struct.pack("<I", 8) * (side * side)
 
 

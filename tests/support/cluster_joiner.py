@@ -1,6 +1,6 @@
 """Joins the Ray of a service, and classifies the files that are named by a handle.
 
-It prints one JSON document: an answer for each file.
+It prints one JSON object: an answer for each file.
 """
 
 import json

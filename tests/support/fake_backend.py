@@ -103,8 +103,8 @@ class FakeBackend:
             raise self._error
 
     def _score(self, group: Group) -> Logits:
-        """Logits `[n, labels]`: minus the distance between brightness and a label's place."""
+        """Logits `[n, labels]`: minus the distance between brightness and a label's position."""
         brightness = group.pixels.mean(axis=(1, 2, 3)) / 255
-        places = np.linspace(0, 1, len(self.description.labels))
-        distance = np.abs(brightness[:, None] - places[None, :])
+        positions = np.linspace(0, 1, len(self.description.labels))
+        distance = np.abs(brightness[:, None] - positions[None, :])
         return np.asarray(-self.scale * distance, dtype=np.float32)

@@ -1,6 +1,6 @@
 """Runs the example of docs/examples, and calls Vitrine beside it as any other application would.
 
-It prints one JSON document: what each transport of Serve's gave.
+It prints one JSON object: what each transport of Serve's gave.
 """
 
 import json

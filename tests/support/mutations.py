@@ -66,8 +66,8 @@ def make_mutant(number: int) -> Mutant:
     return Mutant(f"{number} {name}: {', '.join(done)}", data)
 
 
-def _place(data: bytes, rng: np.random.Generator) -> int:
-    """Choose a place in a file, most often in its head."""
+def _choose_offset(data: bytes, rng: np.random.Generator) -> int:
+    """Choose an offset in a file, most often in its head."""
     most = len(data) if rng.random() < 0.5 else min(len(data), _HEAD)
     return int(rng.integers(most))
 
@@ -76,31 +76,31 @@ def _flip(data: bytes, rng: np.random.Generator) -> bytes:
     """Flip up to 16 bits."""
     damaged = bytearray(data)
     for _ in range(rng.integers(1, 17)):
-        damaged[_place(data, rng)] ^= 1 << int(rng.integers(8))
+        damaged[_choose_offset(data, rng)] ^= 1 << int(rng.integers(8))
     return bytes(damaged)
 
 
 def _cut(data: bytes, rng: np.random.Generator) -> bytes:
     """Cut a piece out."""
-    start = _place(data, rng)
+    start = _choose_offset(data, rng)
     return data[:start] + data[start + int(rng.integers(1, 200)) :]
 
 
 def _truncate(data: bytes, rng: np.random.Generator) -> bytes:
     """Cut the end off."""
-    return data[: _place(data, rng) + 1]
+    return data[: _choose_offset(data, rng) + 1]
 
 
 def _repeat(data: bytes, rng: np.random.Generator) -> bytes:
     """Repeat a piece up to 50 times."""
-    start = _place(data, rng)
+    start = _choose_offset(data, rng)
     piece = data[start : start + int(rng.integers(1, 200))]
     return data[:start] + piece * int(rng.integers(2, 51)) + data[start:]
 
 
 def _insert(data: bytes, rng: np.random.Generator) -> bytes:
     """Put noise in."""
-    start = _place(data, rng)
+    start = _choose_offset(data, rng)
     return data[:start] + rng.bytes(int(rng.integers(1, 200))) + data[start:]
 
 
@@ -108,14 +108,15 @@ def _splice(data: bytes, rng: np.random.Generator) -> bytes:
     """Go on with the rest of another file."""
     originals = list_originals()
     _, other = originals[rng.integers(len(originals))]
-    return data[: _place(data, rng)] + other[_place(other, rng) :]
+    return data[: _choose_offset(data, rng)] + other[_choose_offset(other, rng) :]
 
 
 def _swap(data: bytes, rng: np.random.Generator) -> bytes:
-    """Swap the pieces at both sides of a place."""
-    place, length = _place(data, rng), int(rng.integers(1, 100))
-    start = max(0, place - length)
-    return data[:start] + data[place : place + length] + data[start:place] + data[place + length :]
+    """Swap the pieces at both sides of an offset."""
+    offset, length = _choose_offset(data, rng), int(rng.integers(1, 100))
+    start = max(0, offset - length)
+    end = offset + length
+    return data[:start] + data[offset:end] + data[start:offset] + data[end:]
 
 
 def _edit_header(data: bytes, rng: np.random.Generator) -> bytes:

@@ -57,7 +57,7 @@ def open_checkpoint(
         processor: folder or Hub id of the image processor, if the checkpoint has none.
 
     Raises:
-        CheckpointError: a file is missing, inconsistent or has gone meanwhile.
+        CheckpointError: a file is missing, inconsistent or deleted meanwhile.
     """
     try:
         return _open(model, revision, processor)

@@ -35,8 +35,8 @@ def send_json(data: bytes, query: str = "") -> httpx.Request:
 
 def send_data_uri(data: bytes, query: str = "") -> httpx.Request:
     """Send the image as a data URI whose lines are broken, and a null beside it."""
-    body = {"image": f"data:image/png;name=a;base64,{base64.encodebytes(data).decode()}"}
-    body |= {"url": None}
+    uri = f"data:image/png;name=a;base64,{base64.encodebytes(data).decode()}"
+    body = {"image": uri, "url": None}
     return httpx.Request("POST", f"{URL}/predict/json?{query}", json=body)
 
 

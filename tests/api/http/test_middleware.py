@@ -107,10 +107,10 @@ async def test_a_client_that_disconnects_frees_its_slot(lines: list[dict[str, ob
     backend = FakeBackend()
     backend.hang()
     async with open_client(backend, replace(LIMITS, max_queue=1)) as client:
-        gone = asyncio.create_task(client.send(make_upload(encode_grey(), url=URL)))
+        cancelled = asyncio.create_task(client.send(make_upload(encode_grey(), url=URL)))
         await asyncio.sleep(0.05)
-        gone.cancel()
-        await asyncio.wait([gone])
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
         backend.resume()
         result = await client.send(make_upload(encode_grey(), url=URL))
     assert result.status_code == 200
@@ -120,7 +120,7 @@ async def test_a_client_that_disconnects_frees_its_slot(lines: list[dict[str, ob
 def test_a_client_that_goes_away_in_its_upload_is_logged_as_499(
     lines: list[dict[str, object]],
 ) -> None:
-    """A body that ends because the client hung up is no error of anyone's."""
+    """A body that ends because the client disconnected is no error of anyone's."""
 
     async def hang_up() -> None:
         async with open_client(FakeBackend()) as client:
@@ -130,8 +130,8 @@ def test_a_client_that_goes_away_in_its_upload_is_logged_as_499(
                 "body": b"--cut\r\n",
                 "more_body": True,
             }
-            gone: dict[str, object] = {"type": "http.disconnect"}
-            messages = iter([begun, gone])
+            disconnect: dict[str, object] = {"type": "http.disconnect"}
+            messages = iter([begun, disconnect])
             await app(_make_scope(), lambda: _next(messages), _ignore)
 
     asyncio.run(hang_up())

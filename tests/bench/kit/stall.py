@@ -34,7 +34,7 @@ class Stall:
             await writer.wait_closed()
 
     async def read_head(self, reader: asyncio.StreamReader) -> bytes:
-        """Read up to the blank line; nothing when the client has gone."""
+        """Read up to the blank line; nothing when the client has disconnected."""
         try:
             return await reader.readuntil(b"\r\n\r\n")
         except (asyncio.IncompleteReadError, ConnectionError):
