@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from functools import partial
-from itertools import count
 
 import schemas
 from app.api.grpc.call import Call
@@ -12,7 +11,8 @@ from app.api.grpc.middleware import Methods, streaming, unary
 from app.api.grpc.status import build_status
 from app.api.validation import read_options
 from app.errors import DeadlineExceededError, ProblemError
-from app.prediction.bulk import Job, count_slots, finish_each
+from app.prediction.bulk import Job, Outcome, finish_each
+from app.prediction.result import Classified
 from schemas import PredictOptions
 from schemas.rpc.classifier_pb2 import (
     SCORES_ALL,
@@ -36,17 +36,17 @@ class ClassifierMethods(Methods):
     @unary(SERVICE, PredictResponse)
     async def Predict(self, request: PredictRequest, _call: Call) -> PredictResponse:  # noqa: N802
         """Classify one image."""
-        return await self._answer(request)
+        return _build_response(await self._classify(request))
 
     @streaming(SERVICE, PredictResult)
     async def PredictStream(  # noqa: N802
         self, requests: AsyncIterable[PredictRequest], _call: Call
     ) -> AsyncGenerator[PredictResult]:
         """Classify images as they come, as many at once as fit into a batch."""
-        slots = count_slots(self.services.predictor.limits)
-        async with aclosing(finish_each(self._list_jobs(requests), slots)) as results:
-            async for result in results:
-                yield result
+        outcomes = finish_each(self._list_jobs(requests), self.services.predictor.limits)
+        async with aclosing(outcomes):
+            async for outcome in outcomes:
+                yield _build_result(*outcome)
 
     @unary(SERVICE, LabelsResponse)
     async def Labels(self, _request: LabelsRequest, _call: Call) -> LabelsResponse:  # noqa: N802
@@ -56,12 +56,10 @@ class ClassifierMethods(Methods):
         model = Model(id=description.model_id, revision=description.revision)
         return LabelsResponse(model=model, labels=labels)
 
-    async def _list_jobs(
-        self, requests: AsyncIterable[PredictRequest]
-    ) -> AsyncGenerator[Job[PredictResult]]:
+    async def _list_jobs(self, requests: AsyncIterable[PredictRequest]) -> AsyncGenerator[Job]:
         """List the jobs, one for each message; raises DeadlineExceededError where none comes."""
         coming, timeout_s = aiter(requests), self.services.predictor.limits.timeout_s
-        for index in count():
+        while True:
             try:
                 async with asyncio.timeout(timeout_s):
                     request = await anext(coming)
@@ -70,21 +68,16 @@ class ClassifierMethods(Methods):
             except TimeoutError as exc:
                 message = f"The stream has brought nothing for {timeout_s:g} s. Open another."
                 raise DeadlineExceededError(message) from exc
-            yield partial(self._classify, index, request)
+            yield partial(self._classify_held, request)
 
-    async def _classify(self, index: int, request: PredictRequest) -> PredictResult:
-        """Classify one image of a stream; gives its problem where it has one."""
-        try:
-            with self.hold(request):
-                return PredictResult(index=index, response=await self._answer(request))
-        except ProblemError as problem:
-            return PredictResult(index=index, problem=build_status(problem))
+    async def _classify_held(self, request: PredictRequest) -> Classified:
+        """Classify one image of a stream, whose bytes are held meanwhile; raises ProblemError."""
+        with self.hold(request):
+            return await self._classify(request)
 
-    async def _answer(self, request: PredictRequest) -> PredictResponse:
+    async def _classify(self, request: PredictRequest) -> Classified:
         """Classify one image; raises ProblemError."""
-        predictor = self.services.predictor
-        classified = await predictor.classify(request.image, _read_options(request))
-        return _build_response(classified.response)
+        return await self.services.predictor.classify(request.image, _read_options(request))
 
 
 def _read_options(request: PredictRequest) -> PredictOptions:
@@ -96,8 +89,16 @@ def _read_options(request: PredictRequest) -> PredictOptions:
     return read_options({**given, "scores": scores, "logits": request.logits})
 
 
-def _build_response(response: schemas.PredictResponse) -> PredictResponse:
+def _build_result(index: int, outcome: Outcome) -> PredictResult:
+    """Build the message for one image of a stream."""
+    if isinstance(outcome, ProblemError):
+        return PredictResult(index=index, problem=build_status(outcome))
+    return PredictResult(index=index, response=_build_response(outcome))
+
+
+def _build_response(classified: Classified) -> PredictResponse:
     """Build the message of an answer."""
+    response = classified.response
     image = response.image
     return PredictResponse(
         model=Model(id=response.model.id, revision=response.model.revision),

@@ -6,6 +6,7 @@ translate to and from the values of this module.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -20,7 +21,7 @@ from app.errors import (
     NotFoundError,
     ProblemError,
 )
-from app.prediction.bulk import BulkClassifier, Read
+from app.prediction.bulk import Read, classify_each
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe
 from app.prediction.result import Classified
@@ -134,24 +135,14 @@ class InferenceService:
 
     async def _classify(self, reads: Sequence[Read], deadline: float) -> list[Classified]:
         """Classify all images; the first that fails ends the others and is raised."""
-        classifier = BulkClassifier(self._predictor, PredictOptions(), deadline)
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(_classify_one(classifier, index, read))
-                    for index, read in enumerate(reads)
-                ]
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from failed
-        return [task.result() for task in tasks]
-
-
-async def _classify_one(classifier: BulkClassifier, index: int, read: Read) -> Classified:
-    """Classify an image; its error tells its index."""
-    try:
-        return await classifier.classify(read)
-    except ProblemError as problem:
-        raise type(problem)(f"image {index}: {problem}") from problem
+        images: dict[int, Classified] = {}
+        outcomes = classify_each(self._predictor, reads, PredictOptions(), deadline)
+        async with aclosing(outcomes):
+            async for index, outcome in outcomes:
+                if isinstance(outcome, ProblemError):
+                    raise type(outcome)(f"image {index}: {outcome}") from outcome
+                images[index] = outcome
+        return [images[index] for index in range(len(reads))]
 
 
 def _check_model(served: Description, name: str, version: str) -> None:

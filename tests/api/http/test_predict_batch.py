@@ -13,7 +13,6 @@ import httpx
 import pytest
 from starlette.types import ASGIApp, Message
 
-from app.api.http.batch_response import Bulk
 from app.api.http.factory import create_app
 from app.api.services import build_services
 from app.errors import (
@@ -23,6 +22,7 @@ from app.errors import (
     UndecodableImageError,
     UnsupportedMediaTypeError,
 )
+from app.prediction.bulk import classify_each
 from app.prediction.predictor import Predictor
 from schemas import BulkItem, BulkResponse, PredictOptions
 from tests.support.fake_backend import FakeBackend
@@ -163,12 +163,12 @@ async def test_who_reads_slowly_is_read_slowly() -> None:
 
     predictor = Predictor(FakeBackend(), LIMITS)
     deadline = asyncio.get_running_loop().time() + 20
-    lines = Bulk(predictor, PredictOptions(), deadline).stream([read] * 64)
-    async with aclosing(lines):
-        await anext(lines)
+    outcomes = classify_each(predictor, [read] * 64, PredictOptions(), deadline)
+    async with aclosing(outcomes):
+        await anext(outcomes)
         await asyncio.sleep(0.2)
         held = taken
-        assert len([line async for line in lines]) == 63
+        assert len([outcome async for outcome in outcomes]) == 63
     assert held <= LIMITS.batch_size
     assert taken == 64
 
