@@ -44,7 +44,7 @@ class InferenceMethods(Methods):
     async def ServerReady(self, _request: ServerReadyRequest, _call: Call) -> ServerReadyResponse:  # noqa: N802
         """Tell whether the model answers."""
         try:
-            await self.services.inference.check_ready()
+            await self.services.probe.check()
         except ModelUnavailableError:
             return ServerReadyResponse(ready=False)
         return ServerReadyResponse(ready=True)

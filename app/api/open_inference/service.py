@@ -92,10 +92,6 @@ class InferenceService:
             outputs=[TensorMetadata(name=one, datatype="FP32", shape=shape) for one in OUTPUTS],
         )
 
-    async def check_ready(self) -> None:
-        """Check that the model answers; raises ModelUnavailableError."""
-        await self._probe.check()
-
     async def check_model_ready(self, name: str, version: str = "") -> None:
         """Check that this model answers; raises NotFoundError or ModelUnavailableError."""
         _check_model(await self._predictor.describe(), name, version)

@@ -7,14 +7,13 @@ declared last, which makes them the first that are tried.
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from app.api.http.content_type import InferenceRoute
 from app.api.http.open_inference_codec import read_call, write_answer
 from app.api.http.predict_response import ERRORS
 from app.api.http.problems import describe_errors
 from app.api.http.request_context import get_context
-from app.api.open_inference.service import InferenceService
 from app.errors import ModelUnavailableError, NotFoundError, UnauthorizedError
 from schemas import (
     InferRequest,
@@ -57,25 +56,10 @@ def is_infer(path: str) -> bool:
     return path.startswith(f"{PREFIX}/models/") and path.endswith("/infer")
 
 
-async def get_service(request: Request) -> InferenceService:
-    """Get the service as the protocol sees it."""
-    return get_context(request).services.inference
-
-
-async def get_version(request: Request) -> str:
-    """Get the version that the path names; empty where it names none."""
-    version: str = request.path_params.get("version", "")
-    return version
-
-
-ServiceDep = Annotated[InferenceService, Depends(get_service)]
-Version = Annotated[str, Depends(get_version)]
-
-
 @router.get("", operation_id="server_metadata", responses=describe_errors(UnauthorizedError))
-async def server_metadata(service: ServiceDep) -> ServerMetadata:
+async def server_metadata(request: Request) -> ServerMetadata:
     """Describe the service."""
-    return service.describe_server()
+    return get_context(request).services.inference.describe_server()
 
 
 @router.get("/health/live", operation_id="server_live", responses=describe_errors())
@@ -85,17 +69,17 @@ async def server_live() -> ServerLive:
 
 
 @router.get("/health/ready", operation_id="server_ready", responses=_READY_ERRORS)
-async def server_ready(service: ServiceDep) -> ServerReady:
+async def server_ready(request: Request) -> ServerReady:
     """Tell whether the model answers."""
-    await service.check_ready()
+    await get_context(request).services.probe.check()
     return ServerReady()
 
 
 @router.get(MODEL + "/ready", operation_id="model_ready", responses=_MODEL_ERRORS)
 @router.get(VERSION + "/ready", include_in_schema=False)
-async def model_ready(service: ServiceDep, name: Name, version: Version) -> ModelReady:
+async def model_ready(request: Request, name: Name) -> ModelReady:
     """Tell whether this model answers."""
-    await service.check_model_ready(name, version)
+    await get_context(request).services.inference.check_model_ready(name, _get_version(request))
     return ModelReady(name=name)
 
 
@@ -107,16 +91,22 @@ async def model_ready(service: ServiceDep, name: Name, version: Version) -> Mode
     openapi_extra=_BODY,
 )
 @infer_router.post(VERSION + "/infer", include_in_schema=False)
-async def model_infer(
-    request: Request, service: ServiceDep, name: Name, version: Version
-) -> Response:
+async def model_infer(request: Request, name: Name) -> Response:
     """Classify images, which fail together. Bytes are answered where they are asked for."""
-    asked, call = await read_call(request, name, version)
-    return write_answer(asked, await service.infer(call, get_context(request).deadline))
+    context = get_context(request)
+    asked, call = await read_call(request, name, _get_version(request))
+    return write_answer(asked, await context.services.inference.infer(call, context.deadline))
 
 
 @router.get(MODEL, operation_id="model_metadata", responses=_MODEL_ERRORS)
 @router.get(VERSION, include_in_schema=False)
-async def model_metadata(service: ServiceDep, name: Name, version: Version) -> ModelMetadata:
+async def model_metadata(request: Request, name: Name) -> ModelMetadata:
     """Describe the model, its input and its outputs."""
-    return await service.describe_model(name, version)
+    inference = get_context(request).services.inference
+    return await inference.describe_model(name, _get_version(request))
+
+
+def _get_version(request: Request) -> str:
+    """Get the version that the path names; empty where it names none."""
+    version: str = request.path_params.get("version", "")
+    return version
