@@ -1,7 +1,9 @@
 """Routes that take a body: they check its Content-Type before the body is parsed."""
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from fastapi import Request, Response
@@ -17,7 +19,7 @@ _NOISE = str.maketrans("", "", ' \t"\\')
 _UTF_8 = {"utf-8", "utf8"}
 JSON = "application/json"
 BINARY = "application/octet-stream"
-_RAW = {"", BINARY, "application/x-www-form-urlencoded"}
+_RAW = ("", "image/*", BINARY, "application/x-www-form-urlencoded")
 """The last is what curl says of any `--data-binary`."""
 
 
@@ -39,25 +41,20 @@ def check_form(value: str) -> None:
         raise InvalidRequestError("header Content-Type: a form is read as UTF-8; name no other.")
 
 
-def check_raw(value: str) -> None:
-    """Refuse a Content-Type that says that the body is no image; raises a ProblemError."""
+def _check_name(allowed: Sequence[str], told: str, value: str) -> None:
+    """Refuse a Content-Type that fits no pattern of `allowed`; raises UnsupportedMediaTypeError."""
     name = read_name(value)
-    if name not in _RAW and not name.startswith("image/"):
-        message = "header Content-Type: must be image/* or application/octet-stream here."
-        raise UnsupportedMediaTypeError(message)
+    if not any(fnmatchcase(name, pattern) for pattern in allowed):
+        raise UnsupportedMediaTypeError(f"header Content-Type: must be {told}.")
 
 
-def check_json(value: str) -> None:
-    """Refuse a Content-Type other than JSON's; raises a ProblemError."""
-    if read_name(value) != JSON:
-        raise UnsupportedMediaTypeError(f"header Content-Type: must be {JSON} here.")
-
-
-def check_inference(value: str) -> None:
-    """Refuse a Content-Type of neither JSON nor bytes; Triton's client sends none at all."""
-    if read_name(value) not in {"", JSON, BINARY}:
-        message = f"header Content-Type: must be {JSON} here, or {BINARY} with binary data."
-        raise UnsupportedMediaTypeError(message)
+check_raw = partial(_check_name, _RAW, f"image/* or {BINARY} here")
+_check_json = partial(_check_name, (JSON,), f"{JSON} here")
+_check_inference = partial(
+    _check_name,
+    ("", JSON, BINARY),  # Triton's client sends none
+    f"{JSON} here, or {BINARY} with binary data",
+)
 
 
 def read_name(value: str) -> str:
@@ -84,5 +81,5 @@ def _make_route(check: Callable[[str], None]) -> type[APIRoute]:
 
 FormRoute = _make_route(check_form)
 RawRoute = _make_route(check_raw)
-JsonRoute = _make_route(check_json)
-InferenceRoute = _make_route(check_inference)
+JsonRoute = _make_route(_check_json)
+InferenceRoute = _make_route(_check_inference)
