@@ -59,6 +59,20 @@ class ProblemError(VitrineError):
         """
         return str(self.args[0])
 
+    def describe(self, instance: str) -> dict[str, str | int]:
+        """Describe the problem by the members of RFC 9457.
+
+        Args:
+            instance: the id of the request; `proxy` where HAProxy answers.
+        """
+        return {
+            "type": f"urn:vitrine:problem:{self.type}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+        }
+
 
 class InvalidRequestError(ProblemError):
     """A part is missing or an option is out of range."""

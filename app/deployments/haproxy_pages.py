@@ -18,26 +18,19 @@ _LATE = DeadlineExceededError("The request did not come in time.")
 
 def write_pages(folder: Path) -> None:
     """Write the error pages, and the body of a refusal, into the folder of HAProxy's file."""
-    (folder / "unavailable.http").write_text(format_page(_UNAVAILABLE), newline="")
-    (folder / "late.http").write_text(format_page(_LATE), newline="")
-    (folder / "overloaded.json").write_text(format_problem(OVERLOADED))
+    (folder / "unavailable.http").write_text(_format_page(_UNAVAILABLE), newline="")
+    (folder / "late.http").write_text(_format_page(_LATE), newline="")
+    (folder / "overloaded.json").write_text(_format_problem(OVERLOADED))
 
 
-def format_problem(error: ProblemError) -> str:
+def _format_problem(error: ProblemError) -> str:
     """Format a problem as JSON (RFC 9457)."""
-    problem = {
-        "type": f"urn:vitrine:problem:{error.type}",
-        "title": error.title,
-        "status": error.status,
-        "detail": str(error),
-        "instance": "proxy",
-    }
-    return json.dumps(problem)
+    return json.dumps(error.describe("proxy"))
 
 
-def format_page(error: ProblemError) -> str:
+def _format_page(error: ProblemError) -> str:
     """Format a problem as an error page of HAProxy: a whole HTTP response."""
-    body = format_problem(error)
+    body = _format_problem(error)
     retry = [] if error.retry_after_s is None else [f"Retry-After: {error.retry_after_s}"]
     head = (
         f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",

@@ -26,9 +26,8 @@ from app.observability.logs import request_id
 from schemas import Problem
 
 MEDIA_TYPE = "application/problem+json"
-_URN = "urn:vitrine:problem:"
-_OIP = "/v2"
-"""Paths of the Open Inference Protocol, whose clients read the member `error` alone."""
+_OPEN_INFERENCE = "/v2"
+"""Where paths of the Open Inference Protocol begin; its clients read the member `error` alone."""
 
 _BY_STATUS: dict[int, type[ProblemError]] = {
     HTTPStatus.BAD_REQUEST: InvalidRequestError,
@@ -38,14 +37,8 @@ _BY_STATUS: dict[int, type[ProblemError]] = {
 
 
 def describe_problem(error: ProblemError) -> Problem:
-    """Describe an error as RFC 9457 has it."""
-    return Problem(
-        type=f"{_URN}{error.type}",
-        title=error.title,
-        status=error.status,
-        detail=str(error),
-        instance=request_id.get(),
-    )
+    """Describe an error of the request that is being answered."""
+    return Problem.model_validate(error.describe(request_id.get()))
 
 
 def build_response(
@@ -58,7 +51,7 @@ def build_response(
     if error.challenge is not None:
         headers["WWW-Authenticate"] = error.challenge
     problem = describe_problem(error)
-    if find_path(scope).startswith(_OIP):
+    if find_path(scope).startswith(_OPEN_INFERENCE):
         problem = problem.model_copy(update={"error": problem.detail})
     return JSONResponse(problem.model_dump(), error.status, headers, media_type=MEDIA_TYPE)
 
@@ -111,13 +104,8 @@ def _begin_entry(error: type[ProblemError]) -> dict[str, Any]:
 
 def _build_example(error: type[ProblemError]) -> dict[str, Any]:
     """Build an example from the error's row of the table."""
-    value = {
-        "type": f"{_URN}{error.type}",
-        "title": error.title,
-        "status": error.status,
-        "detail": inspect.cleandoc(error.__doc__ or ""),
-        "instance": "0b7c2f2e9a5c4a53b2a1f3f0a8d1c9ee",
-    }
+    example = error(inspect.cleandoc(error.__doc__ or ""))
+    value = example.describe("0b7c2f2e9a5c4a53b2a1f3f0a8d1c9ee")
     return {"summary": error.title, "value": value}
 
 
