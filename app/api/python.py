@@ -5,15 +5,16 @@
     logits = await vitrine.logits.remote(pixels)
 
 It calls the same core as the routes do, under the same limits, and raises the same errors. Who
-holds a handle can run code in Ray anyway, so it asks for no key.
+holds a handle can run code in Ray anyway, so it asks for no key. Serve calls a method by its name
+on the ingress, which therefore is a `PythonApi`. It knows no Ray.
 """
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,43 +42,56 @@ class CallOptions(TypedDict, total=False):
 
 
 class PythonApi:
-    """Answers calls from Python.
+    """The Python API.
 
     Args:
         predictor: the core.
+        find_request_id: finds the id of the request that a call was made for, for the log.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, find_request_id: Callable[[], str]) -> None:
         self._predictor = predictor
-        self._limits = predictor.limits
+        self._find_request_id = find_request_id
 
-    async def classify(
-        self, image: AnyImage, options: Mapping[str, object], identifier: str
-    ) -> PredictResponse:
-        """Classify one image; `Ingress.classify` says how.
+    async def classify(self, image: AnyImage, **options: Unpack[CallOptions]) -> PredictResponse:
+        """Classify one image, for callers in Python; equal to what `POST /predict` answers.
 
         Args:
-            image: the image.
-            options: CallOptions.
-            identifier: the request's id, for the log.
+            image: the bytes of a file; a Pillow image; or an array `[height, width, 3]`, RGB, uint8
+                or floats 0 to 1. The last two count with 3 bytes a pixel.
+            **options: `top_k`, `threshold`, `scores` and `logits`, as of `schemas.PredictOptions`.
+
+        Raises:
+            ProblemError: any row of the error table.
         """
-        with _log_call("classify", identifier):
+        with _log_call("classify", self._find_request_id()):
             wanted = read_options(options)
-            with self._hold(_count_bytes(image), self._limits.max_bytes):
+            with self._hold_call(_count_bytes(image), self._predictor.limits.max_bytes):
                 data = await asyncio.to_thread(_encode, image)
                 return (await self._predictor.classify(data, wanted)).response
 
-    async def logits(self, pixels: Pixels, identifier: str) -> Logits:
-        """Score pixels; `Ingress.logits` says how."""
-        with _log_call("logits", identifier):
+    async def logits(self, pixels: Pixels) -> Logits:
+        """Score pixels `[n, height, width, 3]` to logits `[n, labels]`, float32.
+
+        Args:
+            pixels: uint8, RGB, of the model's size, which resize and crop gave; n from 1 to
+                `VITRINE_MAX_BULK` (or `VITRINE_MAX_QUEUE`, where that is less). Where the
+                processor is one that runs as it is: float32, as it gives them.
+
+        Raises:
+            ProblemError: any row of the error table.
+        """
+        with _log_call("logits", self._find_request_id()):
             size = getattr(pixels, "nbytes", 0)
-            with self._hold(size, self._limits.max_queue_bytes):
+            with self._hold_call(size, self._predictor.limits.max_queue_bytes):
                 return await self._predictor.score(pixels)
 
-    def _hold(self, count: int, most: int) -> AbstractContextManager[None]:
-        """Hold bytes, at most so many; raises PayloadTooLargeError or OverloadedError."""
-        if count > most:
-            message = f"The call brings {count} bytes, counted as decoded; at most {most} are read."
+    def _hold_call(self, count: int, max_bytes: int) -> AbstractContextManager[None]:
+        """Hold the bytes of a call; raises PayloadTooLargeError or OverloadedError."""
+        if count > max_bytes:
+            message = (
+                f"The call brings {count} bytes, counted as decoded; at most {max_bytes} are read."
+            )
             raise PayloadTooLargeError(message)
         return self._predictor.admission.hold_bytes(count)
 

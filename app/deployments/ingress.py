@@ -2,7 +2,6 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Unpack
 
 from fastapi import FastAPI
 from ray import serve
@@ -11,9 +10,8 @@ from ray.serve.handle import DeploymentHandle
 
 from app.api.grpc.servicer import GrpcServicer
 from app.api.http.factory import create_app
-from app.api.python import AnyImage, CallOptions, PythonApi
+from app.api.python import PythonApi
 from app.api.services import build_services
-from app.backend import Logits, Pixels
 from app.deployments.handle_backend import HandleBackend
 from app.deployments.reload import ReloadOutcome
 from app.deployments.replica import STOP_S, configure_malloc, configure_replica
@@ -22,7 +20,6 @@ from app.images.worker_pool import ProcessReader
 from app.limits import derive_limits
 from app.prediction.predictor import Predictor
 from app.settings import Settings
-from schemas import PredictResponse
 
 
 @serve.deployment(
@@ -31,8 +28,8 @@ from schemas import PredictResponse
     graceful_shutdown_wait_loop_s=0.1,
 )
 @serve.ingress()
-class Ingress(GrpcServicer):
-    """The APIs over the core: HTTP's is an app, those of gRPC and Python are methods."""
+class Ingress(GrpcServicer, PythonApi):
+    """The APIs over the core: HTTP's is an app, those of gRPC and Python are inherited methods."""
 
     def __init__(
         self, settings: Settings, classifier: DeploymentHandle, log_pipe: Path | None
@@ -44,8 +41,8 @@ class Ingress(GrpcServicer):
         self._backend = HandleBackend(classifier)
         predictor = Predictor(self._backend, limits, ProcessReader(limits))
         services = build_services(predictor, settings.list_keys(), settings.make_host_rules())
-        super().__init__(services)
-        self._python = PythonApi(predictor)
+        GrpcServicer.__init__(self, services)
+        PythonApi.__init__(self, predictor, _find_request_id)
         self._create_app = partial(
             create_app,
             services,
@@ -56,32 +53,6 @@ class Ingress(GrpcServicer):
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Build the app on the replica; Serve's server puts X-Request-ID on answers."""
         return self._create_app()
-
-    async def classify(self, image: AnyImage, **options: Unpack[CallOptions]) -> PredictResponse:
-        """Classify one image, for callers in Python; equal to what `POST /predict` answers.
-
-        Args:
-            image: the bytes of a file; a Pillow image; or an array `[height, width, 3]`, RGB, uint8
-                or floats 0 to 1. The last two count with 3 bytes a pixel.
-            **options: `top_k`, `threshold`, `scores` and `logits`, as of `schemas.PredictOptions`.
-
-        Raises:
-            ProblemError: any row of the error table.
-        """
-        return await self._python.classify(image, options, _find_request_id())
-
-    async def logits(self, pixels: Pixels) -> Logits:
-        """Score pixels `[n, height, width, 3]` to logits `[n, labels]`, float32.
-
-        Args:
-            pixels: uint8, RGB, of the model's size, which resize and crop gave; n from 1 to
-                `VITRINE_MAX_BULK` (or `VITRINE_MAX_QUEUE`, where that is less). Where the
-                processor is one that runs as it is: float32, as it gives them.
-
-        Raises:
-            ProblemError: any row of the error table.
-        """
-        return await self._python.logits(pixels, _find_request_id())
 
     async def reload(self) -> list[ReloadOutcome]:
         """Have every classifier load the checkpoint anew; each serves its old model meanwhile.

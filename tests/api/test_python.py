@@ -35,12 +35,12 @@ _WHITE = np.full((12, 30, 3), 255, np.uint8)
 
 def make_api(backend: FakeBackend | None = None) -> PythonApi:
     """Make the API over a fake classifier."""
-    return PythonApi(Predictor(backend or FakeBackend(), _LIMITS))
+    return PythonApi(Predictor(backend or FakeBackend(), _LIMITS), lambda: _ID)
 
 
 def classify(image: object, **options: object) -> PredictResponse:
     """Classify one image, whatever it is."""
-    return asyncio.run(make_api().classify(image, options, _ID))  # type: ignore[arg-type]
+    return asyncio.run(make_api().classify(image, **options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ async def test_bytes_that_are_held_count_as_those_of_bodies() -> None:
     limits = replace(_LIMITS, max_queue_bytes=1000)
     predictor = Predictor(FakeBackend(), limits)
     with pytest.raises(OverloadedError):
-        await PythonApi(predictor).classify(_WHITE, {}, _ID)
+        await PythonApi(predictor, lambda: _ID).classify(_WHITE)
     assert predictor.admission.bytes == 0
 
 
@@ -115,7 +115,7 @@ def make_pixels(*levels: int, edge: int = 8) -> NDArray[np.uint8]:
 async def test_pixels_get_a_row_of_logits_each() -> None:
     """In their order, and in groups that are no larger than a batch."""
     backend = FakeBackend()
-    logits = await make_api(backend).logits(make_pixels(0, 255, 128, 64, 191, 0), _ID)
+    logits = await make_api(backend).logits(make_pixels(0, 255, 128, 64, 191, 0))
     assert logits.shape == (6, 5)
     assert logits.dtype == np.float32
     assert logits.argmax(axis=1).tolist() == [0, 4, 2, 1, 3, 0]
@@ -139,7 +139,7 @@ async def test_pixels_get_a_row_of_logits_each() -> None:
 def test_other_pixels_are_refused(pixels: NDArray[np.uint8]) -> None:
     """The message says what this model takes, and how many: here no more than there are slots."""
     with pytest.raises(InvalidRequestError, match=r"uint8 \[n, 8, 8, 3\], RGB, n from 1 to 8;"):
-        asyncio.run(make_api().logits(pixels, _ID))
+        asyncio.run(make_api().logits(pixels))
 
 
 class Changing(FakeBackend):
@@ -155,7 +155,7 @@ class Changing(FakeBackend):
 async def test_rows_of_two_revisions_are_not_mixed() -> None:
     """Pixels whose rows two revisions scored are scored again, all of them."""
     backend = Changing()
-    logits = await make_api(backend).logits(make_pixels(*range(8)), _ID)
+    logits = await make_api(backend).logits(make_pixels(*range(8)))
     assert logits.shape == (8, 5)
     assert [len(group.pixels) for group in backend.groups] == [4, 4, 4, 4]
 
@@ -164,10 +164,10 @@ async def test_pixels_of_a_geometry_that_is_gone_are_refused() -> None:
     """They no longer are what the model takes; the message says what it takes now."""
     backend = FakeBackend()
     api = make_api(backend)
-    await api.logits(make_pixels(0), _ID)
+    await api.logits(make_pixels(0))
     backend.switch_geometry(16)
     with pytest.raises(InvalidRequestError, match=r"\[n, 16, 16, 3\]"):
-        await api.logits(make_pixels(0), _ID)
+        await api.logits(make_pixels(0))
 
 
 def test_logits_that_are_no_numbers_are_not_answered() -> None:
@@ -175,7 +175,7 @@ def test_logits_that_are_no_numbers_are_not_answered() -> None:
     backend = FakeBackend()
     backend.scale = float("nan")
     with pytest.raises(InternalError):
-        asyncio.run(make_api(backend).logits(make_pixels(0), _ID))
+        asyncio.run(make_api(backend).logits(make_pixels(0)))
 
 
 def test_each_call_writes_a_line() -> None:
@@ -184,10 +184,10 @@ def test_each_call_writes_a_line() -> None:
 
     async def scenario() -> None:
         api = make_api(backend)
-        await api.classify(_WHITE, {}, _ID)
+        await api.classify(_WHITE)
         backend.fail(ModelUnavailableError("gone"))
         with suppress(ModelUnavailableError):
-            await api.logits(make_pixels(0), _ID)
+            await api.logits(make_pixels(0))
 
     with collect_lines() as lines:
         asyncio.run(scenario())
@@ -204,7 +204,7 @@ def test_a_cancelled_call_gives_its_slots_back() -> None:
         predictor = Predictor(backend, _LIMITS)
         with suppress(TimeoutError):
             async with asyncio.timeout(0.2):
-                await PythonApi(predictor).classify(_WHITE, {}, _ID)
+                await PythonApi(predictor, lambda: _ID).classify(_WHITE)
         assert (predictor.admission.images, predictor.admission.bytes) == (0, 0)
 
     with collect_lines() as lines:
