@@ -101,9 +101,9 @@ def _find_end(request: Request, length: int) -> int:
 
 def _check_json(text: bytes, max_bytes: int) -> bytes:
     """Refuse JSON that takes long to parse; raises PayloadTooLargeError."""
-    most = ceil(BASE64_OVERHEAD * max_bytes) + JSON_OVERHEAD
-    if len(text) > most:
-        message = f"The JSON has {len(text)} bytes; at most {most} are read. Send binary data."
+    max_json = ceil(BASE64_OVERHEAD * max_bytes) + JSON_OVERHEAD
+    if len(text) > max_json:
+        message = f"The JSON has {len(text)} bytes; at most {max_json} are read. Send binary data."
         raise PayloadTooLargeError(message)
     if sum(text.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
         message = f"The JSON has more than {MAX_VALUES} values. Send binary data."

@@ -47,7 +47,7 @@ class RequestContext:
         has_body: whether a body comes.
         key_name: name of the key that it brought; None where none is needed.
         deadline: time of the event loop by which it is answered.
-        max_body: most bytes of its body, and of what is fetched for it.
+        max_body: maximum number of bytes of its body, and of what is fetched for it.
     """
 
     def __init__(

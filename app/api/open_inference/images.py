@@ -12,8 +12,8 @@ CHANNELS = 3
 """Red, green and blue."""
 
 
-def list_images(tensor: Tensor, most: int) -> list[Read]:
-    """List the images of a tensor, at most `most`.
+def list_images(tensor: Tensor, max_images: int) -> list[Read]:
+    """List the images of a tensor, at most `max_images`.
 
     BYTES `[n]` or `[n, 1]` are encoded images; UINT8, and FP32 from 0 to 1, of shape
     `[n, height, width, 3]` are RGB, and each is encoded in a thread.
@@ -22,8 +22,8 @@ def list_images(tensor: Tensor, most: int) -> list[Read]:
         InvalidRequestError: its shape is another, or it has too many.
     """
     shape, data = tensor.shape, tensor.data
-    if shape[0] > most:
-        raise InvalidRequestError(f"{shape[0]} images; send 1 to {most} in one request.")
+    if shape[0] > max_images:
+        raise InvalidRequestError(f"{shape[0]} images; send 1 to {max_images} in one request.")
     if isinstance(data, list):
         if shape[1:] not in {(), (1,)}:
             message = f"Encoded images are BYTES of shape [n] or [n, 1], not {list(shape)}."
