@@ -6,7 +6,6 @@ from contextlib import aclosing
 from functools import partial
 
 import schemas
-from app.api.grpc.call import Call
 from app.api.grpc.middleware import Methods, streaming, unary
 from app.api.grpc.status import build_status
 from app.api.validation import read_options
@@ -34,13 +33,13 @@ class ClassifierMethods(Methods):
     """The methods of the service."""
 
     @unary(SERVICE, PredictResponse)
-    async def Predict(self, request: PredictRequest, _call: Call) -> PredictResponse:  # noqa: N802
+    async def Predict(self, request: PredictRequest) -> PredictResponse:  # noqa: N802
         """Classify one image."""
         return _build_response(await self._classify(request))
 
     @streaming(SERVICE, PredictResult)
     async def PredictStream(  # noqa: N802
-        self, requests: AsyncIterable[PredictRequest], _call: Call
+        self, requests: AsyncIterable[PredictRequest]
     ) -> AsyncGenerator[PredictResult]:
         """Classify images as they come, as many at once as fit into a batch."""
         outcomes = finish_each(self._list_jobs(requests), self.services.predictor.limits)
@@ -49,7 +48,7 @@ class ClassifierMethods(Methods):
                 yield _build_result(*outcome)
 
     @unary(SERVICE, LabelsResponse)
-    async def Labels(self, _request: LabelsRequest, _call: Call) -> LabelsResponse:  # noqa: N802
+    async def Labels(self, _request: LabelsRequest) -> LabelsResponse:  # noqa: N802
         """List all labels by id."""
         description = await self.services.predictor.describe()
         labels = [Label(id=index, label=name) for index, name in enumerate(description.labels)]

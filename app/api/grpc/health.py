@@ -10,7 +10,6 @@ from grpc_health.v1.health_pb2 import (
 )
 
 from app.api.grpc import classifier, open_inference
-from app.api.grpc.call import Call
 from app.api.grpc.middleware import Methods, streaming, unary
 from app.errors import MethodNotAllowedError, ModelUnavailableError, NotFoundError
 
@@ -23,22 +22,20 @@ class HealthMethods(Methods):
     """The methods of the service."""
 
     @unary(SERVICE, HealthCheckResponse, is_open=True)
-    async def Check(self, request: HealthCheckRequest, _call: Call) -> HealthCheckResponse:  # noqa: N802
+    async def Check(self, request: HealthCheckRequest) -> HealthCheckResponse:  # noqa: N802
         """Tell whether an inference through the real path succeeded in the last few seconds."""
         if request.service not in SERVICES:
             raise NotFoundError(f"There is no service {request.service[:100]!r} here.")
         return await self._ask()
 
     @unary(SERVICE, HealthListResponse, is_open=True)
-    async def List(self, _request: HealthListRequest, _call: Call) -> HealthListResponse:  # noqa: N802
+    async def List(self, _request: HealthListRequest) -> HealthListResponse:  # noqa: N802
         """Tell it of every service; there is one model."""
         status = await self._ask()
         return HealthListResponse(statuses=dict.fromkeys(SERVICES, status))
 
     @streaming(SERVICE, HealthCheckResponse, is_open=True)
-    async def Watch(  # noqa: N802
-        self, _request: HealthCheckRequest, _call: Call
-    ) -> AsyncGenerator[HealthCheckResponse]:
+    async def Watch(self, _request: HealthCheckRequest) -> AsyncGenerator[HealthCheckResponse]:  # noqa: N802
         """Refuse to watch, as the protocol allows: an open stream would delay every stop."""
         raise MethodNotAllowedError("Watch is not served. Ask Check.")
         yield  # makes it the generator that it must be

@@ -58,8 +58,8 @@ M = TypeVar("M", bound=Methods)
 Request = TypeVar("Request", bound=Message)
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer", bound=Message)
-Unary = Callable[[M, Request, Call], Awaitable[Answer]]
-Streaming = Callable[[M, Asked, Call], AsyncGenerator[Answer]]
+Unary = Callable[[M, Request], Awaitable[Answer]]
+Streaming = Callable[[M, Asked], AsyncGenerator[Answer]]
 
 
 def unary(
@@ -81,7 +81,7 @@ def unary(
                 if not is_open:
                     call.key_name = self.services.authenticator.authenticate(call.headers)
                 with self.hold(request):
-                    return await method(self, request, call)
+                    return await method(self, request)
             return empty()
 
         return handle
@@ -101,7 +101,7 @@ def streaming(
             with self.receive(f"/{service}/{method.__name__}", grpc_context) as call:
                 if not is_open:
                     call.key_name = self.services.authenticator.authenticate(call.headers)
-                async with aclosing(method(self, request, call)) as answers:
+                async with aclosing(method(self, request)) as answers:
                     async for message in answers:
                         yield message
             if call.status != grpc.StatusCode.OK.name:

@@ -3,11 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from app.api.grpc.call import Call
 from app.api.grpc.middleware import Methods, unary
 from app.api.open_inference.outputs import Wanted
-from app.api.open_inference.service import Answer
-from app.api.open_inference.service import Call as Inference
+from app.api.open_inference.service import Answer, Call
 from app.api.open_inference.tensors import Tensor, read_raw, read_values, write_raw
 from app.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
 from schemas import MAX_OUTPUTS
@@ -36,12 +34,12 @@ class InferenceMethods(Methods):
     """The methods of the service."""
 
     @unary(SERVICE, ServerLiveResponse, is_open=True)
-    async def ServerLive(self, _request: ServerLiveRequest, _call: Call) -> ServerLiveResponse:  # noqa: N802
+    async def ServerLive(self, _request: ServerLiveRequest) -> ServerLiveResponse:  # noqa: N802
         """Tell that the process serves; it asks nothing of the model."""
         return ServerLiveResponse(live=True)
 
     @unary(SERVICE, ServerReadyResponse, is_open=True)
-    async def ServerReady(self, _request: ServerReadyRequest, _call: Call) -> ServerReadyResponse:  # noqa: N802
+    async def ServerReady(self, _request: ServerReadyRequest) -> ServerReadyResponse:  # noqa: N802
         """Tell whether the model answers."""
         try:
             await self.services.probe.check()
@@ -50,7 +48,7 @@ class InferenceMethods(Methods):
         return ServerReadyResponse(ready=True)
 
     @unary(SERVICE, ModelReadyResponse)
-    async def ModelReady(self, request: ModelReadyRequest, _call: Call) -> ModelReadyResponse:  # noqa: N802
+    async def ModelReady(self, request: ModelReadyRequest) -> ModelReadyResponse:  # noqa: N802
         """Tell whether this model answers; another one does not."""
         try:
             await self.services.inference.check_model_ready(request.name, request.version)
@@ -59,39 +57,35 @@ class InferenceMethods(Methods):
         return ModelReadyResponse(ready=True)
 
     @unary(SERVICE, ServerMetadataResponse)
-    async def ServerMetadata(  # noqa: N802
-        self, _request: ServerMetadataRequest, _call: Call
-    ) -> ServerMetadataResponse:
+    async def ServerMetadata(self, _request: ServerMetadataRequest) -> ServerMetadataResponse:  # noqa: N802
         """Describe the service."""
         return ServerMetadataResponse(**self.services.inference.describe_server().model_dump())
 
     @unary(SERVICE, ModelMetadataResponse)
-    async def ModelMetadata(  # noqa: N802
-        self, request: ModelMetadataRequest, _call: Call
-    ) -> ModelMetadataResponse:
+    async def ModelMetadata(self, request: ModelMetadataRequest) -> ModelMetadataResponse:  # noqa: N802
         """Describe the model, its input and its outputs."""
         described = await self.services.inference.describe_model(request.name, request.version)
         return ModelMetadataResponse(**described.model_dump())
 
     @unary(SERVICE, ModelInferResponse)
-    async def ModelInfer(self, request: ModelInferRequest, _call: Call) -> ModelInferResponse:  # noqa: N802
+    async def ModelInfer(self, request: ModelInferRequest) -> ModelInferResponse:  # noqa: N802
         """Classify images, which fail together.
 
         The client's own deadline needs no check: when it has passed, the call is cancelled.
         """
         timeout_s = self.services.predictor.limits.timeout_s
         deadline = asyncio.get_running_loop().time() + timeout_s
-        answer = await self.services.inference.infer(_read_inference(request), deadline)
+        answer = await self.services.inference.infer(_read_call(request), deadline)
         return _build_response(request.id, answer)
 
 
-def _read_inference(request: ModelInferRequest) -> Inference:
+def _read_call(request: ModelInferRequest) -> Call:
     """Read what is asked; raises InvalidRequestError before anything of it is unpacked."""
     if len(request.inputs) != 1:
         raise InvalidRequestError(f"Send one input, not {len(request.inputs)}.")
     if len(request.outputs) > MAX_OUTPUTS:
         raise InvalidRequestError(f"Ask for at most {MAX_OUTPUTS} outputs.")
-    return Inference(
+    return Call(
         model_name=request.model_name,
         model_version=request.model_version,
         inputs=[_read_input(request.inputs[0], request.raw_input_contents)],
