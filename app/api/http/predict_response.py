@@ -23,7 +23,7 @@ from schemas import PredictOptions
 Options = Annotated[PredictOptions, Query()]
 """FastAPI reads them, so that one error names wrong options and a wrong body."""
 
-ERRORS = describe_errors(
+_ERRORS = (
     UnauthorizedError,
     InvalidRequestError,
     UndecodableImageError,
@@ -34,18 +34,13 @@ ERRORS = describe_errors(
     ModelUnavailableError,
     DeadlineExceededError,
 )
+_OF_ONE_IMAGE = {UndecodableImageError, ImageTooLargeError}
+
+ERRORS = describe_errors(*_ERRORS)
 """Errors that the request of one image can get, as OpenAPI's responses."""
 
-BULK_ERRORS = describe_errors(
-    UnauthorizedError,
-    InvalidRequestError,
-    UnsupportedMediaTypeError,
-    PayloadTooLargeError,
-    OverloadedError,
-    ModelUnavailableError,
-    DeadlineExceededError,
-)
-"""Errors that a whole bulk request can get."""
+BULK_ERRORS = describe_errors(*(error for error in _ERRORS if error not in _OF_ONE_IMAGE))
+"""Errors that a whole bulk request can get; its items have those of an image."""
 
 
 async def classify_image(request: Request, data: bytes, options: PredictOptions) -> Response:
