@@ -72,6 +72,12 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
+def describe_body(description: str, media_type: str, schema: dict[str, str]) -> dict[str, Any]:
+    """Describe the body of a route that reads it itself, for its `openapi_extra`."""
+    content = {media_type: {"schema": schema}}
+    return {"requestBody": {"required": True, "description": description, "content": content}}
+
+
 def _describe(model: type[BaseModel]) -> dict[str, Any]:
     """Describe a body that its route reads itself, and the schemas that it refers to."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from app.api.http.content_type import JSON, check_raw, read_name
 from app.api.http.image_sources import read_base64
+from app.api.http.openapi import describe_body
 from app.api.http.predict_response import ERRORS
 from app.api.http.request_context import get_context, read_body
 from app.api.validation import parse_json_body
@@ -20,13 +21,11 @@ router = APIRouter(tags=["prediction"])
 PATH = "/hf"
 
 _SCORED = TypeAdapter(list[ScoredLabel])
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "description": "Or the bytes of the image, as `POST /predict/raw` takes them.",
-        "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{TaskRequest.__name__}"}}},
-    }
-}
+_BODY = describe_body(
+    "Or the bytes of the image, as `POST /predict/raw` takes them.",
+    JSON,
+    {"$ref": f"#/components/schemas/{TaskRequest.__name__}"},
+)
 
 
 @router.post(

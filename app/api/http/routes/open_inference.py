@@ -9,8 +9,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from app.api.http.content_type import InferenceRoute
+from app.api.http.content_type import JSON, InferenceRoute
 from app.api.http.open_inference_codec import read_call, write_answer
+from app.api.http.openapi import describe_body
 from app.api.http.predict_response import ERRORS
 from app.api.http.problems import describe_errors
 from app.api.http.request_context import get_context
@@ -35,17 +36,11 @@ VERSION = MODEL + "/versions/{version}"
 _READY_ERRORS = describe_errors(ModelUnavailableError)
 _MODEL_ERRORS = describe_errors(UnauthorizedError, NotFoundError, ModelUnavailableError)
 _INFER_ERRORS = ERRORS | describe_errors(NotFoundError)
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "description": "Bytes of tensors may follow it: see the protocol's binary data extension.",
-        "content": {
-            "application/json": {
-                "schema": {"$ref": f"#/components/schemas/{InferRequest.__name__}"}
-            }
-        },
-    }
-}
+_BODY = describe_body(
+    "Bytes of tensors may follow it: see the protocol's binary data extension.",
+    JSON,
+    {"$ref": f"#/components/schemas/{InferRequest.__name__}"},
+)
 
 _EXAMPLE = {"example": "vitrine-digits"}  # which Swagger UI fills in, as it does no `examples`
 Name = Annotated[str, Path(description="Name of the model.", json_schema_extra=_EXAMPLE)]

@@ -2,21 +2,19 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.http.content_type import RawRoute
+from app.api.http.content_type import BINARY, RawRoute
+from app.api.http.openapi import describe_body
 from app.api.http.predict_response import ERRORS, Options, classify_image
 from app.api.http.request_context import read_body
 from schemas import PredictResponse
 
 router = APIRouter(tags=["prediction"], route_class=RawRoute)
 
-_FILE = {"schema": {"type": "string", "format": "binary"}}
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "description": "The bytes of the image; `image/*` does as well as a Content-Type.",
-        "content": {"application/octet-stream": _FILE},
-    }
-}
+_BODY = describe_body(
+    "The bytes of the image; `image/*` does as well as a Content-Type.",
+    BINARY,
+    {"type": "string", "format": "binary"},
+)
 
 
 @router.post(
