@@ -89,14 +89,11 @@ def _find_end(request: Request, length: int) -> int:
     announced = request.headers.get(LENGTH)
     if announced is None:
         return length
-    if not (announced.isascii() and announced.isdecimal() and len(announced) <= len(str(length))):
-        end = length + 1
-    else:
-        end = int(announced)
-    if end > length:
+    is_number = announced.isascii() and announced.isdecimal()
+    if not is_number or len(announced) > len(str(length)) or int(announced) > length:
         message = f"header {LENGTH}: must be 0 to {length}, the bytes of the body."
         raise InvalidRequestError(message)
-    return end
+    return int(announced)
 
 
 def _check_json(text: bytes, max_bytes: int) -> bytes:

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Header, Request, Response
 
 from app.api.http.problems import describe_errors
 from app.api.http.request_context import get_context
-from app.backend import Description
 from app.errors import ModelUnavailableError, UnauthorizedError
 from schemas import Label, Labels, ModelInfo
 
@@ -29,18 +28,13 @@ async def list_labels(
     if if_none_match is not None and _matches(if_none_match, etag):
         return Response(status_code=304, headers={"ETag": etag})
     response.headers["ETag"] = etag
-    return _list_labels(description)
+    return Labels(
+        model=ModelInfo(id=description.model_id, revision=description.revision),
+        labels=[Label(id=index, label=name) for index, name in enumerate(description.labels)],
+    )
 
 
 def _matches(if_none_match: str, etag: str) -> bool:
     """Compare entity tags weakly (RFC 9110, 13.1.2)."""
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return "*" in tags or etag in tags
-
-
-def _list_labels(description: Description) -> Labels:
-    """Put the answer together."""
-    return Labels(
-        model=ModelInfo(id=description.model_id, revision=description.revision),
-        labels=[Label(id=index, label=name) for index, name in enumerate(description.labels)],
-    )
