@@ -29,12 +29,6 @@ MEDIA_TYPE = "application/problem+json"
 _OPEN_INFERENCE = "/v2"
 """Where paths of the Open Inference Protocol begin; its clients read the member `error` alone."""
 
-_BY_STATUS: dict[int, type[ProblemError]] = {
-    HTTPStatus.BAD_REQUEST: InvalidRequestError,
-    HTTPStatus.NOT_FOUND: NotFoundError,
-    HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowedError,
-}
-
 
 def describe_problem(error: ProblemError) -> Problem:
     """Describe an error of the request that is being answered."""
@@ -116,12 +110,13 @@ def _translate(request: Request, exc: HTTPException) -> ProblemError:
     """
     if isinstance(exc.__cause__, ProblemError):
         return exc.__cause__
-    method, path = request.method, request.url.path
-    details: dict[int, str] = {
-        HTTPStatus.NOT_FOUND: f"There is no {path}. See /docs for what there is.",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{path} has no {method}. See the Allow header.",
-    }
-    error = _BY_STATUS.get(exc.status_code)
-    if error is None:
-        return build_internal_error()
-    return error(details.get(exc.status_code, f"The body cannot be read: {exc.detail}"))
+    path = request.url.path
+    match exc.status_code:
+        case HTTPStatus.BAD_REQUEST:
+            return InvalidRequestError(f"The body cannot be read: {exc.detail}")
+        case HTTPStatus.NOT_FOUND:
+            return NotFoundError(f"There is no {path}. See /docs for what there is.")
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            return MethodNotAllowedError(f"{path} has no {request.method}. See the Allow header.")
+        case _:
+            return build_internal_error()
