@@ -15,9 +15,12 @@ from starlette.types import ASGIApp, Message
 
 from app.api.http.factory import create_app
 from app.api.services import build_services
+from app.backend import Description
 from app.errors import (
+    CheckpointError,
     DeadlineExceededError,
     InvalidRequestError,
+    ModelUnavailableError,
     PayloadTooLargeError,
     UndecodableImageError,
     UnsupportedMediaTypeError,
@@ -203,6 +206,21 @@ async def test_a_stream_goes_on_to_its_end_when_time_is_up() -> None:
     items = [BulkItem.model_validate_json(line) for line in result]
     statuses = {item.index: item.problem and item.problem.status for item in items}
     assert statuses == {0: DeadlineExceededError.status, 1: UndecodableImageError.status}
+
+
+class UnreadableBackend(FakeBackend):
+    """A classifier whose checkpoint cannot be read."""
+
+    async def describe(self) -> Description:
+        """Fail as a replica does that cannot start."""
+        raise CheckpointError("config.json is missing.")
+
+
+@ANY
+def test_a_checkpoint_that_cannot_be_read_is_a_model_that_is_unavailable(send: Send) -> None:
+    """As for one image alone."""
+    response = answer(send([encode_grey()] * 2), UnreadableBackend())
+    assert "config.json" in read_problem(response, ModelUnavailableError).detail
 
 
 @pytest.mark.parametrize(
