@@ -7,7 +7,6 @@ and the model are Vitrine's own, with its own choice of threads.
 import json
 import os
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
@@ -21,21 +20,18 @@ from app.images.decoder import ImageDecoder
 from app.images.geometry import build_processor
 from app.settings import Settings
 from bench.kit.images import Picture, make_picture
+from bench.kit.rounds import time_calls
 
 SECONDS = 1.0
-FEWEST, SHARE = 3, 8
+MIN_CALLS = 3
+SHARE = 8
+"""Images that all cores decode together, timed as one call."""
 
 
-def time_calls(call: Callable[[], object]) -> list[float]:
-    """Return the seconds of each call, as many as fit in SECONDS but a few at least."""
+def measure_call(call: Callable[[], object]) -> float:
+    """Return the median seconds of a call, after one that does not count."""
     call()
-    taken: list[float] = []
-    started = time.perf_counter()
-    while len(taken) < FEWEST or time.perf_counter() - started < SECONDS:
-        before = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - before)
-    return taken
+    return median(time_calls(call, SECONDS, MIN_CALLS))
 
 
 def measure_image(model: Model, picture: Picture, settings: Settings) -> dict[str, float]:
@@ -47,11 +43,11 @@ def measure_image(model: Model, picture: Picture, settings: Settings) -> dict[st
         return processor(decoder.decode(picture.content, processor.find_target))
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        shared = median(time_calls(lambda: list(pool.map(read, range(SHARE)))))
-    call = median(time_calls(lambda: model.forward(np.stack([read()]))))
+        shared = measure_call(lambda: list(pool.map(read, range(SHARE))))
+    call = measure_call(lambda: model.forward(read()[None]))
     return {
         "decoder_per_s": round(SHARE / shared, 1),
-        "decode_ms": round(1e3 * median(time_calls(read)), 2),
+        "decode_ms": round(1e3 * measure_call(read), 2),
         "raw_call_ms": round(1e3 * call, 2),
     }
 
@@ -65,7 +61,7 @@ def measure_limits(checkpoint: str, images: list[str]) -> dict[str, object]:
     pictures = map(make_picture, images)
     return {
         "batch_size": batch,
-        "engine_per_s": round(batch / median(time_calls(lambda: model.forward(pixels))), 1),
+        "engine_per_s": round(batch / measure_call(lambda: model.forward(pixels)), 1),
         "images": {one.name: measure_image(model, one, settings) for one in pictures},
     }
 

@@ -19,7 +19,7 @@ from bench.compare.options import Options, parse_options
 from bench.compare.peers import LITSERVE_PINS, make_fastapi, make_litserve
 from bench.compare.report import draw_record, print_record
 from bench.compare.summary import (
-    Turn,
+    ServerRun,
     check_answers,
     compare_cells,
     find_capacity,
@@ -28,7 +28,7 @@ from bench.compare.summary import (
 )
 from bench.kit.images import Picture, make_picture
 from bench.kit.models import Checkpoint, find_checkpoint, find_folder
-from bench.kit.results import BenchError, Record, compute_steal, save, start_record
+from bench.kit.results import BenchError, Record, save, start_record
 from bench.kit.servers import Server, classify, make_vitrine, measure_memory, run_server
 from bench.kit.tools import check_tool
 from tests.support.service import ROOT, make_environment
@@ -85,30 +85,32 @@ def list_open(cells: list[Record], names: list[str], options: Options) -> Iterat
             )
 
 
-def take_turn(server: Server, model: str, pictures: list[Picture], drives: list[Drive]) -> Turn:
+def measure_server(
+    server: Server, model: str, pictures: list[Picture], drives: list[Drive]
+) -> ServerRun:
     """Start one server, put every load on it, read its memory and stop it."""
     results = []
     with run_server(server, pictures[0]) as running:
         answers = {picture.name: classify(server, picture) for picture in pictures}
-        drive_counted(server.url, pictures[0], *WARM_UP, fewest=0)
+        drive_counted(server.url, pictures[0], *WARM_UP, min_requests=0)
         for drive in drives:
             results.append(drive(server.url))
             print(f"  {results[-1]}", file=sys.stderr)
         memory = measure_memory(running.service)
-    return Turn(model, running, results, memory, answers)
+    return ServerRun(model, running, results, memory, answers)
 
 
-def take_turns(
+def measure_servers(
     servers: list[Server], model: str, pictures: list[Picture], drives: list[Drive], rounds: int
-) -> list[Turn]:
-    """Return all turns of one model, the subject's first; their answers must be the same."""
-    turns: list[Turn] = []
+) -> list[ServerRun]:
+    """Return all runs of one model, the subject's first; their answers must be the same."""
+    runs: list[ServerRun] = []
     for number, server in alternate(servers, rounds):
         print(f"{model}, round {number}: {server.name}", file=sys.stderr)
-        turns.append(take_turn(server, model, pictures, drives))
-        check_answers(turns)
+        runs.append(measure_server(server, model, pictures, drives))
+        check_answers(runs)
     order = [server.name for server in servers]
-    return sorted(turns, key=lambda turn: order.index(turn.name))
+    return sorted(runs, key=lambda run: order.index(run.name))
 
 
 def measure_limits(checkpoint: Checkpoint, options: Options) -> Record:
@@ -129,12 +131,13 @@ def measure_open(cells: list[Record], pictures: list[Picture], options: Options)
     servers = make_servers(options, find_checkpoint(OPEN_MODEL))[:2]
     drives = list(list_open(cells, [server.name for server in servers], options))
     rounds = options.rounds if drives else 0
-    return summarize_open(take_turns(servers, OPEN_MODEL, pictures, drives, rounds))
+    return summarize_open(measure_servers(servers, OPEN_MODEL, pictures, drives, rounds))
 
 
 def measure(options: Options) -> Record:
     """Run everything and return the record."""
-    begun, cpu_times = time.monotonic(), psutil.cpu_times()
+    begun = time.monotonic()
+    psutil.cpu_times_percent()  # the next call counts from here
     record = start_record("matrix") | {"litserve": LITSERVE_PINS.read_text().split()}
     pictures = [make_picture(name) for name in options.images]
     keys = ("rounds", "seconds", "open_seconds")
@@ -146,11 +149,11 @@ def measure(options: Options) -> Record:
         name, limits = checkpoint.name, measure_limits(checkpoint, options)
         servers = make_servers(options, checkpoint)
         drives = list(list_closed(checkpoint, pictures, options))
-        turns = take_turns(servers, name, pictures, drives, options.rounds)
-        record["cells"] += compare_cells(turns, limits)
-        record["limits"][name], record["servers"][name] = limits, summarize_servers(turns)
+        runs = measure_servers(servers, name, pictures, drives, options.rounds)
+        record["cells"] += compare_cells(runs, limits)
+        record["limits"][name], record["servers"][name] = limits, summarize_servers(runs)
     record["open"] = measure_open(record["cells"], pictures, options)
-    record["machine"]["steal_percent"] = compute_steal(cpu_times)
+    record["machine"]["steal_percent"] = psutil.cpu_times_percent().steal
     record["minutes"] = round((time.monotonic() - begun) / 60, 1)
     return record
 

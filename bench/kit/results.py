@@ -4,24 +4,15 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from tests.support.service import ROOT
 
 PACKAGES = ("ray", "fastapi", "torch", "transformers", "pillow", "uvicorn", "uvloop", "httptools")
-
-
-def compute_steal(before: tuple[float, ...]) -> float:
-    """Return the percent of CPU time since `before` (psutil.cpu_times) that other machines took."""
-    now = psutil.cpu_times()
-    total = sum(now[:8]) - sum(before[:8])
-    return round(100 * (now.steal - before[7]) / max(total, 1), 1)
 
 
 def describe_machine(packages: Sequence[str] = PACKAGES) -> dict[str, object]:
@@ -66,17 +57,6 @@ def save(record: Record, run: str) -> None:
     (RESULTS / name).write_text(json.dumps(record, indent=1) + "\n")
     print(f"\nkept in bench/results/{name}")
     print(json.dumps(record))
-
-
-def run_rounds(measures: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Measure everything once unseen, then in alternating rounds: every other goes backwards."""
-    seen: dict[str, list[float]] = {name: [] for name in measures}
-    for number in range(1 + rounds):
-        for name in list(measures)[:: 1 if number % 2 else -1]:
-            value = measures[name]()
-            if number:
-                seen[name].append(round(value, 2))
-    return seen
 
 
 def format_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

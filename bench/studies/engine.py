@@ -7,12 +7,12 @@ stdout is one JSON object. Pixels are random: nothing is timed on zeros.
 
 import argparse
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,14 +25,17 @@ from app.classifier.engines.network import load_network
 from app.classifier.engines.selection import EngineOptions, build_engine
 from app.errors import StartupError
 from bench.kit.models import MODELS, find_checkpoint
-from bench.kit.results import Record, format_table, run_rounds, save, start_record
+from bench.kit.results import Record, format_table, save, start_record
+from bench.kit.rounds import divide, run_rounds, time_calls
 
 WANTED = {
     "cpu": ("torch fp32", "torch bf16", "compile fp32", "openvino fp32", "openvino bf16"),
     "cuda": ("torch bf16", "compile bf16", "compile fp16", "torch fp32"),
 }
+"""By device, the engines with their precisions."""
+
 RAW = "raw loop"
-FEWEST = 2
+MIN_CALLS = 2
 POOL = ThreadPoolExecutor()
 HEAD = ("model", "batch", "engine", "images/s", "of raw", "largest difference")
 ROW = "| {model} | {batch} | {engine} | {images_per_s} | {of_raw} | {shown} |"
@@ -48,7 +51,8 @@ def build_engines(source: EngineInput, options: argparse.Namespace) -> dict[str,
     """Return every engine that this machine has, by name; what it lacks is printed."""
     engines: dict[str, Engine] = {}
     for name in WANTED[options.device]:
-        asked = EngineOptions(options.device, *name.split(), tuple(sorted(options.batches)))
+        named: dict[str, Any] = dict(zip(("engine", "precision"), name.split(), strict=True))
+        asked = EngineOptions(options.device, buckets=tuple(sorted(options.batches)), **named)
         try:
             engines[name] = build_engine(source, asked)
         except StartupError as error:
@@ -96,13 +100,11 @@ def compare_scores(
     return {name: float((one.softmax(-1) - exact).abs().max()) for name, one in found.items()}
 
 
-def time_calls(run: Callable[[], int], seconds: float) -> float:
-    """Return images/s over at least so many seconds and two calls."""
-    images, calls, started = 0, 0, time.perf_counter()
-    while calls < FEWEST or time.perf_counter() - started < seconds:
-        images += run()
-        calls += 1
-    return images / (time.perf_counter() - started)
+def measure_rate(run: Callable[[], int], seconds: float) -> float:
+    """Return images/s over at least so many seconds and two calls; ``run`` returns its images."""
+    images: list[int] = []
+    taken = time_calls(lambda: images.append(run()), seconds, MIN_CALLS)
+    return sum(images) / sum(taken)
 
 
 def measure_model(model: str, options: argparse.Namespace) -> list[Record]:
@@ -117,12 +119,12 @@ def measure_model(model: str, options: argparse.Namespace) -> list[Record]:
         pixels = make_pixels(source, batch)
         runs = {RAW: make_raw(source, device, pixels)}
         runs |= {name: partial(run_engine, one, pixels) for name, one in engines.items()}
-        measures = {name: partial(time_calls, run, options.seconds) for name, run in runs.items()}
+        measures = {name: partial(measure_rate, run, options.seconds) for name, run in runs.items()}
         rates = run_rounds(measures, options.rounds)
         for name, seen in rates.items():
             row = {"model": model, "batch": batch, "engine": name, "spread": [min(seen), max(seen)]}
             row |= {"images_per_s": round(median(seen), 1)}
-            row["of_raw"] = round(median(seen) / median(rates[RAW]), 2)
+            row["of_raw"] = divide(median(seen), median(rates[RAW]))
             rows.append(row | {"largest_difference": differences.get(name)})
             shown = f"{differences[name]:.1e}" if name in differences else ""
             print(ROW.format(**rows[-1], shown=shown), flush=True)

@@ -16,7 +16,6 @@ import time
 from collections.abc import Awaitable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 from typing import Any, TypeVar
 
 import psutil
@@ -26,6 +25,7 @@ from app.settings import Settings
 from app.standalone.isolation import list_environment
 from app.standalone.shutdown import list_children, stop_service
 from bench.kit.results import Record, save, start_record
+from bench.kit.rounds import take_medians
 from bench.studies.policies import FAST, SLOW, Load, list_cells
 from bench.studies.policy_report import draw_plot, print_tables
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def run_cluster() -> Iterator[None]:
+def run_serve() -> Iterator[None]:
     """Start Ray and Serve as `vitrine serve` does, but for the proxy, and stop them."""
     with tempfile.TemporaryDirectory(prefix="vitrine-bench-") as folder:
         os.environ.update(list_environment("python", Path(folder)))
@@ -57,30 +57,27 @@ async def watch_cpu(act: Awaitable[T]) -> tuple[T, dict[str, float]]:
     """Await; return also the cores that the classifiers used and those that the machine did."""
     titles = [(child, " ".join(child.cmdline()[:1])) for child in list_children()]
     watched = [child for child, title in titles if "Replica" in title and "Driver" not in title]
-
-    def sum_cpu() -> float:
-        return sum(sum(process.cpu_times()[:2]) for process in watched)
-
-    psutil.cpu_percent()
-    before, started = sum_cpu(), time.monotonic()
+    psutil.cpu_percent()  # the next call counts from here, and so for each process
+    for process in watched:
+        process.cpu_percent()
     result = await act
-    used = (sum_cpu() - before) / (time.monotonic() - started)
+    used = sum(process.cpu_percent() for process in watched) / 100
     machine = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
     return result, {"classifier_cpu": round(used, 2), "machine_cpu": round(machine, 2)}
 
 
 Driver = Any
-"""A handle of `simulated.Driver`; Ray is imported when its cluster runs."""
+"""A handle of `simulated.Driver`; Ray is imported when Serve is started."""
 
 
 async def measure_rounds(driver: Driver, rounds: int, seconds: float, queue: int) -> list[Record]:
     """Return each cell's medians over the rounds, and its rounds; every other round runs back."""
     cells = list_cells()
+    order = list(enumerate(cells))
     seen: list[list[dict[str, float]]] = [[] for _ in cells]
     for number in range(1, rounds + 1):
         print(f"round {number}", file=sys.stderr)
-        for index in range(len(cells))[:: 1 if number % 2 else -1]:
-            policy, rate, deadline_ms = cells[index]
+        for index, (policy, rate, deadline_ms) in order[:: 1 if number % 2 else -1]:
             load = Load(rate, seconds, number, queue, deadline_ms)
             found, cpu = await watch_cpu(driver.measure.remote(policy, load))
             seen[index].append(found | cpu)
@@ -88,7 +85,7 @@ async def measure_rounds(driver: Driver, rounds: int, seconds: float, queue: int
     return [
         asdict(policy)
         | {"offered": round(rate, 1), "deadline_ms": deadline_ms}
-        | {name: round(median(one[name] for one in found), 2) for name in found[0]}
+        | take_medians(found, found[0])
         | {"rounds": found}
         for (policy, rate, deadline_ms), found in zip(cells, seen, strict=True)
     ]
@@ -98,7 +95,7 @@ def compare(options: argparse.Namespace) -> Record:
     """Run everything on a cluster of its own and return the record."""
     record, begun = start_record("policy") | vars(options), time.monotonic()
     queue = derive_limits(Settings()).max_queue
-    with asyncio.Runner() as runner, run_cluster():  # Serve stops while the loop still is
+    with asyncio.Runner() as runner, run_serve():  # Serve stops while the loop still is
         from bench.studies.simulated import start_driver  # noqa: PLC0415 - imports Ray
 
         measuring = measure_rounds(

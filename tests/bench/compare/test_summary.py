@@ -7,7 +7,13 @@ import pytest
 
 from bench.compare.loads import Result
 from bench.compare.main import alternate
-from bench.compare.summary import Turn, check_answers, compare_cells, find_capacity, summarize_open
+from bench.compare.summary import (
+    ServerRun,
+    check_answers,
+    compare_cells,
+    find_capacity,
+    summarize_open,
+)
 from bench.kit.results import BenchError
 from bench.kit.servers import Running, Server, make_vitrine
 from tests.support.service import Service
@@ -18,8 +24,8 @@ LIMITS = {
 }
 
 
-def make_turn(name: str, rate: float, score: float = 0.7, *, is_exact: bool = True) -> Turn:
-    """Make a turn that saw one rate at 1 and twice that at 64 connections."""
+def make_run(name: str, rate: float, score: float = 0.7, *, is_exact: bool = True) -> ServerRun:
+    """Make a run that saw one rate at 1 and twice that at 64 connections."""
     service = Service(subprocess.Popen(["true"]), 1, Path(), Path(), "")
     service.process.wait()
     running = Running(Server(name, ("true",), 1, is_exact=is_exact), service)
@@ -27,14 +33,14 @@ def make_turn(name: str, rate: float, score: float = 0.7, *, is_exact: bool = Tr
         Result("png", 1, rate, p50_ms=9.0, p99_ms=12.0, errors=0),
         Result("png", 64, 2 * rate, p50_ms=90.0, p99_ms=120.0, errors=1),
     ]
-    return Turn("digits", running, results, [], {"png": {"seven": score, "one": 0.2}})
+    return ServerRun("digits", running, results, [], {"png": {"seven": score, "one": 0.2}})
 
 
 def test_a_cell_is_the_median_with_its_spread() -> None:
     """Three rounds give their median, least and most, the errors of all, and the ratios."""
-    turns = [make_turn("vitrine", rate) for rate in (50, 90, 60)]
-    turns += [make_turn("peer", rate) for rate in (100, 90, 60)]
-    lone, busy = compare_cells(turns, LIMITS)
+    runs = [make_run("vitrine", rate) for rate in (50, 90, 60)]
+    runs += [make_run("peer", rate) for rate in (100, 90, 60)]
+    lone, busy = compare_cells(runs, LIMITS)
     assert lone["servers"]["vitrine"]["requests_per_s"] == 60
     assert lone["servers"]["vitrine"]["spread"] == [50, 90]
     assert busy["servers"]["peer"]["errors"] == 3
@@ -43,7 +49,7 @@ def test_a_cell_is_the_median_with_its_spread() -> None:
 
 def test_a_side_is_held_against_the_lower_limit() -> None:
     """The limit is decoder or model, whichever is lower; a lone request is held against a call."""
-    cells = compare_cells([make_turn("vitrine", 50)], LIMITS)
+    cells = compare_cells([make_run("vitrine", 50)], LIMITS)
     lone, busy = (cell["servers"]["vitrine"] for cell in cells)
     assert (lone["of_limit"], lone["added_ms"]) == (0.25, 5.0)
     assert busy["of_limit"] == 0.5
@@ -52,16 +58,16 @@ def test_a_side_is_held_against_the_lower_limit() -> None:
 
 def test_capacity_is_the_slower_server_at_the_most_connections() -> None:
     """The open loop asks of both what the slower one can give."""
-    cells = compare_cells([make_turn("vitrine", 50), make_turn("litserve", 40)], LIMITS)
+    cells = compare_cells([make_run("vitrine", 50), make_run("litserve", 40)], LIMITS)
     assert find_capacity(cells, "png", ("vitrine", "litserve")) == 80
 
 
 def test_open_rounds_become_medians() -> None:
     """One row for an image and share, with the spread of the p99 over the rounds."""
-    turns = [make_turn("vitrine", 1) for _ in range(3)]
-    for turn, p99 in zip(turns, (20, 90, 30), strict=True):
-        turn.results[:] = [Result("png", 0.5, 40.0, 8.0, p99, 0, late_p99_ms=1.0)]
-    (row,) = summarize_open(turns)
+    runs = [make_run("vitrine", 1) for _ in range(3)]
+    for run, p99 in zip(runs, (20, 90, 30), strict=True):
+        run.results[:] = [Result("png", 0.5, 40.0, 8.0, p99, 0, late_p99_ms=1.0)]
+    (row,) = summarize_open(runs)
     assert row["servers"]["vitrine"]["p99_ms"] == 30
     assert row["servers"]["vitrine"]["spread"] == [20, 90]
 
@@ -75,16 +81,16 @@ def test_every_round_begins_with_another_server() -> None:
 
 def test_other_answers_are_refused() -> None:
     """Servers whose score for the leading label differs are not compared."""
-    turns = [make_turn("vitrine", 1), make_turn("peer", 1, 0.7005)]
-    assert check_answers(turns)["peer"] == pytest.approx(0.0005)
+    runs = [make_run("vitrine", 1), make_run("peer", 1, 0.7005)]
+    assert check_answers(runs)["peer"] == pytest.approx(0.0005)
     with pytest.raises(BenchError, match="they do not serve the same"):
-        check_answers([*turns, make_turn("other", 1, 0.6)])
+        check_answers([*runs, make_run("other", 1, 0.6)])
 
 
 def test_a_variant_may_answer_otherwise() -> None:
     """Settings may change scores on purpose: the difference is told, not refused."""
-    turns = [make_turn("vitrine", 1), make_turn("vitrine int8", 1, 0.6, is_exact=False)]
-    assert check_answers(turns)["vitrine int8"] == pytest.approx(0.1)
+    runs = [make_run("vitrine", 1), make_run("vitrine int8", 1, 0.6, is_exact=False)]
+    assert check_answers(runs)["vitrine int8"] == pytest.approx(0.1)
 
 
 def test_a_variant_is_named_without_folders() -> None:
