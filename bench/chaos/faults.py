@@ -8,13 +8,13 @@ import shutil
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import TypeVar
 
 from bench.chaos.floods import PICTURE, Row, run_busy
-from bench.kit.client import CUT_OFF, Pool, Tally, make_target
-from bench.kit.generator import count_until, keep_busy, run_closed
+from bench.kit.client import CUT_OFF, Pool, make_target
+from bench.kit.generator import count_until, run_closed, stay_busy
 from bench.kit.images import Picture
 from bench.kit.models import BUNDLED
 from bench.kit.servers import ask, find_replicas, make_vitrine, run_server, stop
@@ -30,20 +30,18 @@ PROMISES: dict[int, tuple[str, set[str], float]] = {
 }
 """Of so many replicas: what is promised when one is killed, statuses allowed, longest outage."""
 
+L = TypeVar("L")
 T = TypeVar("T")
 
 
-def act_under_load(
-    url: str, picture: Picture, clients: int, seconds: float, act: Callable[[], Awaitable[T]]
-) -> tuple[Tally, T]:
-    """Keep connections busy, and do something a moment after the load has begun."""
+def act_under_load(load: Coroutine[None, None, L], act: Callable[[], Awaitable[T]]) -> tuple[L, T]:
+    """Put a load on a server, and do something a moment after it has begun."""
 
-    async def run() -> tuple[Tally, T]:
-        numbers = count_until(seconds)
-        load = asyncio.create_task(keep_busy(make_target(url, picture), clients, numbers))
+    async def run() -> tuple[L, T]:
+        loading = asyncio.create_task(load)
         await asyncio.sleep(LEAD_S)
         done = await act()
-        return await load, done
+        return await loading, done
 
     return asyncio.run(run())
 
@@ -58,7 +56,8 @@ def kill_replica(deployment: str, seconds: float, picture: Picture = PICTURE, of
             os.kill(min(found), signal.SIGKILL)
             return found
 
-        tally, before = act_under_load(running.server.url, picture, 8 * of, seconds, kill)
+        load = stay_busy(running.server.url, picture, 8 * of, seconds)
+        tally, before = act_under_load(load, kill)
         after = find_replicas(running.service, deployment)
         is_back = not run_busy(running.server.url, PICTURE, 4, 2).failed
     is_replaced = len(after) == len(before) and min(before) not in after
@@ -82,14 +81,11 @@ def reload_under_load(seconds: float) -> Row:
         with run_server(make_vitrine(folder), PICTURE) as running:
             url, old = running.server.url, read_revision(running.server.url)
 
-            async def reload() -> Counter[str]:
-                load = asyncio.create_task(collect_labels(url, seconds))
-                await asyncio.sleep(LEAD_S)
+            async def reload() -> None:
                 rename_labels(folder / "config.json")
                 running.service.process.send_signal(signal.SIGUSR1)
-                return await load
 
-            answers = asyncio.run(reload())
+            answers, _ = act_under_load(collect_labels(url, seconds), reload)
             new = read_revision(url)
     by_old, by_new, failed = f"{old}: 7", f"{new}: new 7", answers["failed"]
     return {
@@ -135,9 +131,8 @@ async def collect_labels(url: str, seconds: float) -> Counter[str]:
 def stop_under_load(proxy: str) -> Row:
     """Stop the service while it works: what is in flight is answered."""
     with run_server(make_vitrine(BUNDLED, {"VITRINE_PROXY": proxy}), PICTURE) as running:
-        tally, (took_s, left) = act_under_load(
-            running.server.url, PICTURE, 16, 6, lambda: asyncio.to_thread(stop, running)
-        )
+        load = stay_busy(running.server.url, PICTURE, 16, 6)
+        tally, (took_s, left) = act_under_load(load, lambda: asyncio.to_thread(stop, running))
     is_kept = took_s <= STOP_LIMIT_S and not left
     is_promised = proxy == "haproxy"
     others = set(tally.failed) - {"no connection"}

@@ -5,7 +5,6 @@ Each takes any server, so that Vitrine and its peer see the same.
 
 import asyncio
 import contextlib
-import json
 import socket
 import time
 from collections import Counter
@@ -13,15 +12,15 @@ from http import HTTPStatus
 from itertools import chain
 from typing import Any
 
-from bench.kit.client import Tally, make_target
-from bench.kit.generator import count_until, disconnect, keep_busy, offer, stay_while_others_leave
+from bench.kit.client import Tally, encode_chunks, make_head, make_target
+from bench.kit.generator import disconnect, keep_busy, offer, stay_busy, stay_while_others_leave
 from bench.kit.images import Picture, make_picture
-from bench.kit.servers import Server, ask, run_server
+from bench.kit.servers import Server, run_server
 from tests.support.bombs import BOMBS
 from tests.support.forgeries import HUGE
 from tests.support.mutations import make_mutant
 from tests.support.processes import Growth
-from tests.support.raw_requests import BOUNDARY, PART, make_head
+from tests.support.raw_requests import BOUNDARY, PART, read_queue
 
 Row = dict[str, Any]
 """What a scenario saw, its `target`, and whether that was `reached`."""
@@ -36,7 +35,7 @@ MUTANTS = 20
 
 def run_busy(url: str, picture: Picture, clients: int, seconds: float) -> Tally:
     """Keep so many connections busy for so many seconds."""
-    return asyncio.run(keep_busy(make_target(url, picture), clients, count_until(seconds)))
+    return asyncio.run(stay_busy(url, picture, clients, seconds))
 
 
 def overload(server: Server, picture: Picture, seconds: float, factor: float = 10) -> Row:
@@ -71,7 +70,10 @@ def leave_in_flight(server: Server, count: int) -> Row:
         url = running.server.url
         answered = asyncio.run(disconnect(make_target(url, PICTURE), count, LEAVING))
         time.sleep(1)
-        queue, after = read_queue(url), run_busy(url, PICTURE, CONNECTIONS, 2)
+        queue = None
+        with contextlib.suppress(ValueError):  # only Vitrine's /health tells it
+            queue = read_queue(running.service).model_dump()
+        after = run_busy(url, PICTURE, CONNECTIONS, 2)
     is_free = queue is None or (queue["images"] == queue["bytes"] == 0 < queue["cancelled"])
     return {
         "target": "0 leaked: all slots are free, and used again",
@@ -101,14 +103,6 @@ def leave_beside(server: Server, seconds: float) -> Row:
     }
 
 
-def read_queue(url: str) -> Row | None:
-    """Return what /health says of the queue, None where it does not."""
-    with contextlib.suppress(ValueError, AttributeError):
-        queue: Row | None = json.loads(ask(f"{url}/health") or b"").get("queue")
-        return queue
-    return None
-
-
 def send_huge_bodies(server: Server, size: int) -> Row:
     """Send bodies far over the limit, one announced and one in chunks."""
     with run_server(server, PICTURE) as running:
@@ -130,9 +124,8 @@ def stream_body(port: int, size: int, *, is_announced: bool) -> str:
     parts = (PART, *[bytes(1 << 20)] * (size >> 20), b"\r\n--cut--\r\n")
     length, body = f"Content-Length: {sum(map(len, parts))}", iter(parts)
     if not is_announced:
-        length = "Transfer-Encoding: chunked"
-        body = (b"%x\r\n%b\r\n" % (len(part), part) for part in (*parts, b""))
-    head = make_head("POST /predict", length, f"Content-Type: {BOUNDARY}")
+        length, body = "Transfer-Encoding: chunked", encode_chunks(parts)
+    head = make_head("POST /predict", "Connection: close", length, f"Content-Type: {BOUNDARY}")
     address = ("127.0.0.1", port)
     with contextlib.suppress(OSError), socket.create_connection(address, 60) as connection:
         with contextlib.suppress(ConnectionError):  # the answer may have come before

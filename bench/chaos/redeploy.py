@@ -5,25 +5,23 @@ import contextlib
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import yaml  # type: ignore[import-untyped]
 
 from app.deployments.haproxy_config import list_program_variables
 from app.standalone.isolation import list_environment
 from bench.chaos.faults import act_under_load
 from bench.chaos.floods import PICTURE, Row
-from bench.kit.results import BenchError
-from bench.kit.servers import ask
+from bench.kit.generator import stay_busy
+from bench.kit.servers import ask, find_replicas, wait_until
 from tests.support.ports import find_port
-from tests.support.service import ROOT, make_environment, start_process
+from tests.support.service import ROOT, Service, make_environment, start_process
 
 BIN = Path(sys.executable).parent
-READY_S, END_S = 120.0, 20.0
+END_S = 20.0
 MAX_REQUESTS = 256
 
 
@@ -31,6 +29,7 @@ MAX_REQUESTS = 256
 class Cluster:
     """A head node of our own; `dashboard` is the address for `serve deploy`."""
 
+    head: Service
     folder: Path
     environment: dict[str, str]
     dashboard: str
@@ -47,17 +46,9 @@ class Cluster:
         command = (BIN / "serve", "deploy", "--address", self.dashboard, path)
         subprocess.run(command, env=self.environment, cwd=ROOT, stdout=sys.stderr, check=True)
 
-    def list_replicas(self) -> set[str]:
-        """List the replicas that run, by id, as the dashboard's REST interface has them."""
-        token = {"Authorization": f"Bearer {self.environment['RAY_AUTH_TOKEN']}"}
-        url = f"{self.dashboard}/api/serve/applications/"
-        applications = httpx.get(url, headers=token, timeout=30).json()["applications"]
-        deployments = applications["vitrine"]["deployments"].values()
-        return {replica["replica_id"] for one in deployments for replica in one["replicas"]}
-
 
 @contextlib.contextmanager
-def run_cluster() -> Iterator[Cluster]:
+def start_head() -> Iterator[Cluster]:
     """Start a head node on this machine alone, as `vitrine serve` does, and end all of it."""
     with tempfile.TemporaryDirectory(prefix="vt-") as parent:  # short: sockets lie in it
         folder, dashboard = Path(parent), find_port()
@@ -70,34 +61,24 @@ def run_cluster() -> Iterator[Cluster]:
         )
         command = [str(BIN / "ray"), "start", "--head", "--block", *flags.split()]
         with start_process(folder, command, dashboard, environment) as head:
-            wait_until(lambda: "Ray runtime started" in head.output.read_text(), "Ray")
-            yield Cluster(folder, environment, f"http://127.0.0.1:{dashboard}")
+            wait_until(lambda: "Ray runtime started" in head.output.read_text(), head, "Ray")
+            yield Cluster(head, folder, environment, f"http://127.0.0.1:{dashboard}")
             head.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 head.process.wait(END_S)
-
-
-def wait_until(is_done: Callable[[], object], what: str) -> None:
-    """Return when it is done."""
-    limit = time.monotonic() + READY_S
-    while not is_done():
-        if time.monotonic() > limit:
-            raise BenchError(f"{what} did not start in {READY_S:.0f} s")
-        time.sleep(0.5)
 
 
 def redeploy_under_load(seconds: float) -> Row:
     """Deploy the application anew with another batch size: every replica is replaced."""
     port = find_port()
     url = f"http://127.0.0.1:{port}"
-    with run_cluster() as cluster:
+    with start_head() as cluster:
         cluster.deploy(port, 32)
-        wait_until(lambda: ask(f"{url}/predict", PICTURE), url)
-        before = cluster.list_replicas()
-        tally, _ = act_under_load(
-            url, PICTURE, 8, seconds, lambda: asyncio.to_thread(cluster.deploy, port, 16)
-        )
-        after = cluster.list_replicas()
+        wait_until(lambda: ask(f"{url}/predict", PICTURE), cluster.head, url)
+        before = find_replicas(cluster.head)
+        load = stay_busy(url, PICTURE, 8, seconds)
+        tally, _ = act_under_load(load, lambda: asyncio.to_thread(cluster.deploy, port, 16))
+        after = find_replicas(cluster.head)
     kept = len(before & after)
     return {
         "target": "0 failed",

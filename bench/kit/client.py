@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -14,8 +14,11 @@ from bench.kit.connections import Answer, Connection, connect
 from bench.kit.images import FORM, Picture
 
 ANSWER_LIMIT_S = 60.0
-NO_CONNECTION, CUT_OFF = -1, 0
-"""In place of a status: the connection was refused, or it broke before the answer."""
+NO_CONNECTION, CUT_OFF, UNANSWERED = -1, 0, -2
+"""In place of a status: the connection was refused, it broke before the answer, or there was none
+within the patience after the last request of a schedule."""
+
+WORDS = {NO_CONNECTION: "no connection", CUT_OFF: "cut off", UNANSWERED: "unanswered"}
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,26 @@ class Target:
     request: bytes
 
 
-def make_post(path: str, content_type: str, body: bytes) -> bytes:
-    """Return the bytes of a request; more headers may follow the content type's value."""
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: vitrine.test\r\nContent-Type: {content_type}\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+def make_head(start: str, *headers: str) -> bytes:
+    """Return the head of a request on a connection that is kept; empty headers are left out."""
+    lines = (f"{start} HTTP/1.1", "Host: vitrine.test", *filter(None, headers), "", "")
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def make_post(path: str, content_type: str, body: bytes, *headers: str) -> bytes:
+    """Return the bytes of a request whose length is announced."""
+    length = f"Content-Length: {len(body)}"
+    return make_head(f"POST {path}", f"Content-Type: {content_type}", *headers, length) + body
+
+
+def split_body(body: bytes, size: int) -> Iterator[bytes]:
+    """Yield pieces of this size, the last one smaller."""
+    return (body[start : start + size] for start in range(0, len(body), size))
+
+
+def encode_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the chunks of a body whose length is not announced."""
+    return (b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (*pieces, b""))
 
 
 def make_target(url: str, picture: Picture) -> Target:
@@ -94,12 +110,6 @@ class Pool:
         return answer
 
 
-UNANSWERED = -2
-"""In place of a status: no answer within the patience after the last request of a schedule."""
-
-WORDS = {NO_CONNECTION: "no connection", CUT_OFF: "cut off", UNANSWERED: "unanswered"}
-
-
 @dataclass
 class Tally:
     """What came back: seconds from when a request was due, by status, and how late it was sent.
@@ -135,8 +145,8 @@ class Tally:
     @property
     def failed(self) -> dict[str, int]:
         """What else came, by status."""
-        others = self.statuses - Counter({int(HTTPStatus.OK): self.good})
-        return {WORDS.get(code, str(code)): count for code, count in others.items()}
+        others = (pair for pair in self.statuses.items() if pair[0] != HTTPStatus.OK)
+        return {WORDS.get(code, str(code)): count for code, count in others if count}
 
     def find_ms(self, rank: float, status: int = HTTPStatus.OK) -> float | None:
         """Return a percentile of the milliseconds of one status."""

@@ -30,12 +30,12 @@ def draw_schedule(rate: float, seconds: float, seed: int = SEED) -> list[float]:
     return [float(moment) for moment in due[due < seconds]]
 
 
-def count_until(seconds: float, fewest: int = 0, longest_s: float = math.inf) -> Iterator[int]:
-    """Number requests for so many seconds, and on until enough have begun, within the longest."""
+def count_until(seconds: float, min_count: int = 0, max_s: float = math.inf) -> Iterator[int]:
+    """Number requests for so many seconds, and on until enough have begun, within the maximum."""
     started = time.perf_counter()
     for number in itertools.count():
         elapsed_s = time.perf_counter() - started
-        if elapsed_s >= longest_s or (elapsed_s >= seconds and number >= fewest):
+        if elapsed_s >= max_s or (elapsed_s >= seconds and number >= min_count):
             return
         yield number
 
@@ -130,13 +130,17 @@ async def disconnect(target: Target, count: int, clients: int) -> int:
     return answered
 
 
+async def stay_busy(url: str, picture: Picture, clients: int, seconds: float) -> Tally:
+    """Send the picture over so many connections for so many seconds."""
+    return await keep_busy(make_target(url, picture), clients, count_until(seconds))
+
+
 async def stay_while_others_leave(
     url: str, picture: Picture, clients: int, seconds: float
 ) -> tuple[Tally, int]:
     """Keep connections busy while as many others close; return what came, and how many closed."""
-    target = make_target(url, picture)
-    staying = asyncio.create_task(keep_busy(target, clients, count_until(seconds)))
+    staying = asyncio.create_task(stay_busy(url, picture, clients, seconds))
     left = 0
     while not staying.done():
-        left += 100 - await disconnect(target, 100, clients)
+        left += 100 - await disconnect(make_target(url, picture), 100, clients)
     return await staying, left

@@ -3,12 +3,13 @@
 The PNG is a bundled sample; the JPEGs are drawn from a fixed seed and have a photograph's details.
 """
 
-import io
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageFilter
 
+from tests.support.samples import save
 from tests.support.service import SAMPLES
 
 SIZES = {"jpeg": (640, 480), "12mp": (4000, 3000)}
@@ -38,8 +39,9 @@ class Picture:
         return head.encode() + self.content + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
+@cache
 def make_picture(name: str) -> Picture:
-    """Return one of IMAGES."""
+    """Return one of IMAGES, drawn once."""
     if name == "png":
         return Picture("64x64 PNG", min(SAMPLES.glob("*.png")).read_bytes(), "image/png")
     return draw_photograph(*SIZES[name])
@@ -55,6 +57,5 @@ def draw_photograph(width: int, height: int) -> Picture:
         noise = Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
         values = np.asarray(noise.filter(ImageFilter.GaussianBlur(radius)), np.float32)
         pixels += spread * (values - values.mean()) / values.std()
-    buffer = io.BytesIO()
-    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=QUALITY)
-    return Picture(f"{width}x{height} JPEG", buffer.getvalue(), "image/jpeg")
+    image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    return Picture(f"{width}x{height} JPEG", save(image, "JPEG", quality=QUALITY), "image/jpeg")

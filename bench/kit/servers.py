@@ -6,19 +6,20 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import psutil
 
+from bench.kit.client import ANSWER_LIMIT_S
 from bench.kit.images import FORM, Picture
 from bench.kit.results import BenchError
 from tests.support.ports import find_port
 from tests.support.service import Service, make_environment, start_process
 
-ANSWER_LIMIT_S, START_LIMIT_S, POLL_S = 60.0, 120.0, 0.1
+START_LIMIT_S, POLL_S = 120.0, 0.1
 LOG_TAIL = 20
 
 MB = 1 << 20
@@ -97,24 +98,25 @@ def run_server(server: Server, picture: Picture) -> Iterator[Running]:
     ):
         running = Running(server, service)
         try:
-            wait_for(running, "/health")
+            wait_until(lambda: ask(f"{server.url}/health"), service, f"{server.url}/health")
             running.health_s = time.monotonic() - started
-            wait_for(running, "/predict", picture)
+            predict = f"{server.url}/predict"
+            wait_until(lambda: ask(predict, picture), service, predict)
             running.first_answer_s = time.monotonic() - started
             yield running
         finally:
             running.stop_s, running.left = stop(running)
 
 
-def wait_for(running: Running, path: str, picture: Picture | None = None) -> None:
-    """Return at the first 200; a server that dies or takes too long is an error with its log."""
-    url, limit = running.server.url + path, time.monotonic() + START_LIMIT_S
-    while ask(url, picture) is None:
-        status = running.service.process.poll()
+def wait_until(is_done: Callable[[], object], service: Service, what: str) -> None:
+    """Return when it is done; a process that ends or takes too long is an error with its log."""
+    limit = time.monotonic() + START_LIMIT_S
+    while not is_done():
+        status = service.process.poll()
         if status is not None or time.monotonic() > limit:
-            log = running.service.read_log() + running.service.output.read_text()
+            log = service.read_log() + service.output.read_text()
             tail = "\n".join(log.splitlines()[-LOG_TAIL:])
-            raise BenchError(f"{url} gave no 200 (exit status {status}):\n{tail}")
+            raise BenchError(f"{what} did not answer in time (exit status {status}):\n{tail}")
         time.sleep(POLL_S)
 
 
@@ -152,8 +154,8 @@ def measure_memory(service: Service) -> list[dict[str, str | float]]:
     ]
 
 
-def find_replicas(service: Service, deployment: str) -> set[int]:
-    """Return the ids of the processes of a deployment's replicas."""
+def find_replicas(service: Service, deployment: str = "") -> set[int]:
+    """Return the ids of the processes of a deployment's replicas, or of all replicas."""
     title, found = f"ServeReplica:vitrine:{deployment}", set()
     for process in service.list_processes():
         with contextlib.suppress(psutil.Error):

@@ -22,9 +22,9 @@ from bench.kit.images import make_picture
 from bench.kit.models import BUNDLED
 from bench.kit.results import DOCS, RESULTS, BenchError, Record, save, start_record
 from bench.kit.servers import make_vitrine, run_server
-from bench.soak.load import Tally, send_all
+from bench.soak.load import AnswerCounts, send_all
 from bench.soak.report import describe_processes, draw_memory, list_growing, print_record
-from bench.soak.requests import draw_large, list_pictures
+from bench.soak.requests import list_pictures
 from bench.soak.slots import fill_slots, list_lost
 from bench.soak.watch import Series, compare_rests, list_temp, take_rest, take_samples
 from tests.support.raw_requests import read_queue
@@ -39,7 +39,7 @@ REST_S = 90.0
 """HAProxy lets half of its idle connections to a replica go every 5 s: 250 took 55 s."""
 
 
-def send_watched(service: Service, series: Series, numbers: range) -> Tally:
+def send_watched(service: Service, series: Series, numbers: range) -> AnswerCounts:
     """Send the requests of these numbers and sample the processes all along."""
 
     async def observe(done: int) -> None:
@@ -53,24 +53,24 @@ def soak(service: Service, folder: Path, options: argparse.Namespace) -> Record:
     """Warm up, rest, send everything, rest again, and return what was found."""
     series: Series = defaultdict(list)
     numbers = range(options.warm_up + options.requests)
-    limits = derive_limits(Settings(_env_file=None))
-    warm = send_watched(service, defaultdict(list), numbers[: options.warm_up])
+    limits = derive_limits(Settings(_env_file=None))  # type: ignore[call-arg] # of pydantic-settings
+    warm_up = send_watched(service, defaultdict(list), numbers[: options.warm_up])
     fill_slots(service.port, limits)
     time.sleep(options.rest)
     before, started = take_rest(service, folder), time.monotonic()
-    tally = send_watched(service, series, numbers[options.warm_up :])
+    sent = send_watched(service, series, numbers[options.warm_up :])
     record: Record = {"seconds": round(time.monotonic() - started, 1)}
     time.sleep(options.rest)
     after = take_rest(service, folder)
-    record |= tally.as_dict() | {"processes": describe_processes(series)}
+    record |= sent.as_dict() | {"processes": describe_processes(series)}
     record |= {"rest_before": before, "rest_after": after}
     record["queue"] = read_queue(service).model_dump()
     record["slots"] = fill_slots(service.port, limits)
     log = service.read_log()
     record |= {"readers_ended": log.count(ENDED), "tracebacks": log.count("Traceback")}
     record["failures"] = [
-        *warm.wrong,
-        *tally.wrong,
+        *warm_up.wrong,
+        *sent.wrong,
         *list_growing(record["processes"]),
         *compare_rests(before, after, record["queue"]),
         *list_lost(record["slots"]),
@@ -83,7 +83,7 @@ def soak(service: Service, folder: Path, options: argparse.Namespace) -> Record:
 def run_soak(options: argparse.Namespace) -> Record:
     """Start a service, soak it, stop it, and return the record."""
     record = start_record("soak") | vars(options)
-    draw_large(), list_pictures()  # once, before any client would wait for them
+    make_picture("12mp"), list_pictures()  # once, before any client would wait for them
     folder = Path(tempfile.gettempdir(), f"s{secrets.token_hex(3)}")  # short for HAProxy's sockets
     folder.mkdir(mode=0o700)
     try:

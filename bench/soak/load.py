@@ -1,4 +1,4 @@
-"""The soak's clients, good, hasty and slow ones, and a tally of their answers by kind."""
+"""The soak's clients, good, hasty and slow ones, and counts of their answers by kind."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from bench.kit.client import ANSWER_LIMIT_S, Pool
+from bench.kit.client import ANSWER_LIMIT_S, Pool, split_body
 from bench.kit.connections import Answer, connect
 from bench.kit.generator import run_closed
 from bench.kit.results import Record
@@ -19,12 +19,14 @@ PIECES = 6
 KEPT = 20
 """Wrong answers that are listed; the others are counted."""
 
-GONE, NOTHING = "gone", "no answer"
+DISCONNECTED, NO_ANSWER = "gone", "no answer"
+"""In place of a status, as the results have it: the client wanted no answer, or got none."""
+
 Observe = Callable[[int], Awaitable[None]]
 
 
 @dataclass
-class Tally:
+class AnswerCounts:
     """Answers by kind and status, the first wrong ones, requests sent again, the longest."""
 
     answers: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -38,28 +40,21 @@ class Tally:
         """Return the fields as JSON has them."""
         return vars(self) | {"answers": dict(sorted(self.answers.items()))}
 
-    def add(self, number: int, request: Request, answer: Answer | None, took_s: float) -> None:
-        """Count one answer, or that the client did not wait for it."""
-        status = GONE if answer is None else str(answer.status)
-        if took_s > self.longest_s:
-            self.longest_s, self.longest = (
-                round(took_s, 2),
-                f"{number} {request.kind.name}: {status}",
-            )
-        is_wrong = answer is not None and answer.status not in request.kind.allowed
-        self._count(number, request, status, repr(answer.body[:200]) if answer and is_wrong else "")
-
-    def miss(self, number: int, request: Request, error: OSError) -> None:
-        """Count a request that got no answer; a client that leaves wants none."""
-        status, wrong = (NOTHING, repr(error)) if request.kind.allowed else (GONE, "")
-        self._count(number, request, status, wrong)
-
-    def _count(self, number: int, request: Request, status: str, wrong: str) -> None:
-        """Count a status, and why it is wrong."""
-        self.answers[request.kind.name][status] += 1
-        self.wrong_count += bool(wrong)
-        if wrong and len(self.wrong) < KEPT:
-            self.wrong.append(f"{number} {request.kind.name}: {status} {wrong}")
+    def add(
+        self, number: int, request: Request, answer: Answer | OSError | None, took_s: float
+    ) -> None:
+        """Count an answer, an error in its place, or that the client did not wait for one."""
+        kind, is_wrong = request.kind, bool(answer and request.kind.allowed)
+        status, shown = NO_ANSWER if is_wrong else DISCONNECTED, repr(answer)
+        if isinstance(answer, Answer):
+            is_wrong = answer.status not in kind.allowed
+            status, shown = str(answer.status), repr(answer.body[:200])
+        if took_s > self.longest_s and not isinstance(answer, OSError):
+            self.longest_s, self.longest = round(took_s, 2), f"{number} {kind.name}: {status}"
+        self.answers[kind.name][status] += 1
+        self.wrong_count += is_wrong
+        if is_wrong and len(self.wrong) < KEPT:
+            self.wrong.append(f"{number} {kind.name}: {status} {shown}")
 
 
 async def send_alone(port: int, request: Request) -> Answer | None:
@@ -68,9 +63,7 @@ async def send_alone(port: int, request: Request) -> Answer | None:
     try:
         async with asyncio.timeout(ANSWER_LIMIT_S):
             if request.manner is Manner.CRAWLS:
-                step = max(1, -(-len(request.body) // PIECES))
-                starts = range(0, len(request.body), step)
-                pieces = (request.body[start : start + step] for start in starts)
+                pieces = split_body(request.body, max(1, -(-len(request.body) // PIECES)))
                 return await connection.send_pieces(request.head, pieces, request.pause_s)
             if request.manner is Manner.CLOSES:
                 return await connection.send(request.head + request.body)
@@ -82,27 +75,27 @@ async def send_alone(port: int, request: Request) -> Answer | None:
         connection.close(reset=request.manner is Manner.LEAVES)
 
 
-async def send_all(port: int, numbers: range, step: int, observe: Observe) -> Tally:
+async def send_all(port: int, numbers: range, step: int, observe: Observe) -> AnswerCounts:
     """Send the requests of these numbers; ``observe`` is awaited after each ``step`` of them."""
-    tally, pool, done = Tally(), Pool(port, CLIENTS, resends=True), 0
+    counts, pool, done = AnswerCounts(), Pool(port, CLIENTS, resends=True), 0
 
     async def send(number: int) -> None:
         nonlocal done
         request, started = make_request(number), time.perf_counter()
+        answer: Answer | OSError | None
         try:
             if request.manner is Manner.KEEPS:
-                answer: Answer | None = await pool.send(request.head + request.body)
+                answer = await pool.send(request.head + request.body)
             else:
                 answer = await send_alone(port, request)
         except OSError as error:  # TimeoutError is one
-            tally.miss(number, request, error)
-        else:
-            tally.add(number, request, answer, time.perf_counter() - started)
+            answer = error
+        counts.add(number, request, answer, time.perf_counter() - started)
         done += 1
         if done % step == 0:
             await observe(done)
 
     await run_closed(send, CLIENTS, numbers)
     pool.close()
-    tally.sent_again = pool.resent
-    return tally
+    counts.sent_again = pool.resent
+    return counts

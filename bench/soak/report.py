@@ -18,8 +18,8 @@ from bench.soak.watch import HAPROXY, READER, Series
 REPLACEABLE = {READER, HAPROXY}
 """Roles whose processes the service replaces itself: that is listed, and no failure."""
 
-FEWEST = 20
-"""Samples; the slope of a process that lived for fewer is not given."""
+MIN_SAMPLES = 20
+"""The slope of a process that lived for fewer is not given."""
 
 CONFIDENCE = 0.95
 PER_REQUESTS = 10_000
@@ -39,7 +39,7 @@ def measure_growth(requests: Sequence[int], memory_mb: Sequence[float]) -> Recor
     """
     half = len(requests) // 2
     xs, ys = requests[half:], memory_mb[half:]
-    if len(xs) < FEWEST:
+    if len(xs) < MIN_SAMPLES:
         return None
     found = theilslopes(ys, xs, CONFIDENCE)
     slopes = (found.slope, found.low_slope, found.high_slope)

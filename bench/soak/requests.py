@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from bench.kit.client import encode_chunks, make_head, split_body
 from bench.kit.images import BOUNDARY, FORM, Picture, make_picture
 from tests.support.mutations import list_originals, make_mutant
 from tests.support.uploads import BAD_OPTIONS, REFUSED
@@ -83,21 +84,9 @@ def list_pictures() -> tuple[bytes, ...]:
     return (*(data for _, data in list_originals()), make_picture("jpeg").content)
 
 
-@cache
-def draw_large() -> bytes:
-    """Draw the 12 megapixels once."""
-    return make_picture("12mp").content
-
-
 def make_form(data: bytes) -> bytes:
     """Return the form that carries a file."""
     return Picture("", data, "application/octet-stream").body()
-
-
-def make_head(line: str, *headers: str) -> bytes:
-    """Return the head of a request."""
-    lines = (f"{line} HTTP/1.1", "Host: vitrine.test", *filter(None, headers), "", "")
-    return "\r\n".join(lines).encode("latin-1")
 
 
 def post(body: bytes, query: str = "", header: str = "", content_type: str = FORM) -> Message:
@@ -128,11 +117,9 @@ def send_late(rng: Rng, _: int) -> Message:
 
 def send_chunks(rng: Rng, _: int) -> Message:
     """Send a good picture whose length is not announced."""
-    body = post_picture(rng)[1]
-    pieces = [body[start : start + CHUNK] for start in range(0, len(body), CHUNK)]
-    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""])
+    chunks = encode_chunks(split_body(post_picture(rng)[1], CHUNK))
     headers = (f"Content-Type: {FORM}", "Transfer-Encoding: chunked")
-    return make_head("POST /predict", *headers), chunks
+    return make_head("POST /predict", *headers), b"".join(chunks)
 
 
 def send_no_form(rng: Rng, _: int) -> Message:
@@ -161,7 +148,7 @@ NO_PICTURE = {413, 415, 422}
 KINDS = (
     Kind("picture", 41, {200}, send_picture),
     Kind("picture, chunked", 2, {200}, send_chunks),
-    Kind("picture of 12 megapixels", 0.1, {200}, lambda *_: post(make_form(draw_large()))),
+    Kind("picture of 12 megapixels", 0.1, {200}, lambda *_: post(make_picture("12mp").body())),
     Kind("damaged", 24, {200, *NO_PICTURE}, lambda _, n: post(make_form(make_mutant(n).data))),
     Kind("no picture", 3, NO_PICTURE, lambda rng, _: post(make_form(choose(rng, OTHER_FILES)))),
     Kind("no form", 3, {422}, send_no_form),

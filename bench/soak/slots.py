@@ -12,11 +12,11 @@ from collections import Counter
 from PIL import Image
 
 from app.limits import Limits
-from bench.kit.client import Pool, make_post
+from bench.kit.client import Pool, make_head, make_post, split_body
 from bench.kit.connections import connect
 from bench.kit.images import FORM
 from bench.kit.results import Record
-from bench.soak.requests import make_form, make_head
+from bench.soak.requests import make_form
 from tests.support.samples import encode, save
 
 HEAVY, HEAVY_EDGE, HEAD_START_S = 16, 7000, 0.5
@@ -48,9 +48,8 @@ def list_lost(slots: Record) -> list[str]:
     images, held = slots["images"], slots["bytes"]
     is_whole = images["read"] == images["slots"] and images["refused"] == BEYOND
     is_full = held["was_full"] and not held["refused_uploads"]
-    return [f"slots for images: {images}"] * (not is_whole) + [f"slots for bytes: {held}"] * (
-        not is_full
-    )
+    found = {"images": is_whole, "bytes": is_full}
+    return [f"slots for {kind}: {slots[kind]}" for kind, is_free in found.items() if not is_free]
 
 
 async def fill_images(port: int, slots: int) -> Record:
@@ -92,8 +91,7 @@ async def upload(port: int, body: bytes) -> None:
     connection = await connect(port)
     head = make_head("POST /predict", f"Content-Type: {FORM}", f"Content-Length: {len(body) + 1}")
     try:
-        pieces = (body[start : start + PIECE] for start in range(0, len(body), PIECE))
-        await connection.send_pieces(head, pieces)
+        await connection.send_pieces(head, split_body(body, PIECE))
     finally:
         connection.close()
 

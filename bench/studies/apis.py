@@ -8,16 +8,19 @@ import argparse
 import asyncio
 import base64
 import json
-import statistics
 import struct
 from collections.abc import Callable
 from functools import partial
+from statistics import median
+from typing import Any
 
 from bench.kit.client import Target, make_post
+from bench.kit.connections import HOST
 from bench.kit.generator import count_until, keep_busy
 from bench.kit.images import BOUNDARY, FORM, Picture, make_picture
 from bench.kit.models import BUNDLED
-from bench.kit.results import BenchError, Record, run_rounds, save, start_record
+from bench.kit.results import BenchError, Record, save, start_record
+from bench.kit.rounds import divide, run_rounds
 from bench.kit.servers import Server, make_vitrine, run_server
 from bench.kit.tools import Traffic, check_tool, frame, run_h2load
 from schemas.rpc.classifier_pb2 import PredictRequest
@@ -28,7 +31,7 @@ ROUNDS, MANY = 5, 32
 MODEL = "/".join(BUNDLED.parts[-2:])
 """What a service calls a checkpoint that is given as a folder."""
 
-TENSOR = {"name": "image", "datatype": "BYTES", "shape": [1]}
+TENSOR: dict[str, Any] = {"name": "image", "datatype": "BYTES", "shape": [1]}
 
 
 def list_posts(picture: Picture) -> dict[str, tuple[bytes, int, int]]:
@@ -40,13 +43,18 @@ def list_posts(picture: Picture) -> dict[str, tuple[bytes, int, int]]:
     part = picture.body().removesuffix(end).replace(b'name="file"', b'name="files"', 1)
     tensor = TENSOR | {"parameters": {"binary_data_size": len(packed)}}
     head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
-    infer = f"application/octet-stream\r\nInference-Header-Content-Length: {len(head)}"
+    infer = make_post(
+        f"/v2/models/{MODEL}/infer",
+        "application/octet-stream",
+        head + packed,
+        f"Inference-Header-Content-Length: {len(head)}",
+    )
     over_16 = {
         "form": form,
         "raw": make_post("/predict/raw", media_type, data),
         "JSON": make_post("/predict/json", "application/json", base64_body),
         "/hf": make_post("/hf", media_type, data),
-        "Open Inference": make_post(f"/v2/models/{MODEL}/infer", infer, head + packed),
+        "Open Inference": infer,
     }
     bulk = make_post("/predict/batch", FORM, MANY * part + end)
     return {f"{name}, 16 connections": (one, 16, 1) for name, one in over_16.items()} | {
@@ -62,10 +70,7 @@ def pack(picture: Picture) -> bytes:
 
 def list_traffic(url: str, grpc_port: int, picture: Picture) -> dict[str, Traffic]:
     """List what h2load sends: to gRPC, and a form to compare it with."""
-    grpc, framed = (
-        f"http://127.0.0.1:{grpc_port}",
-        ("content-type: application/grpc", "te: trailers"),
-    )
+    grpc, framed = f"http://{HOST}:{grpc_port}", ("content-type: application/grpc", "te: trailers")
     predict = frame(PredictRequest(image=picture.content).SerializeToString())
     tensors = [ModelInferRequest.InferInputTensor(**TENSOR)]
     infer = ModelInferRequest(
@@ -94,9 +99,8 @@ def list_measures(
     """List what is measured, in images a second."""
     measures: dict[str, Callable[[], float]] = {}
     for name, (request, connections, images) in list_posts(picture).items():
-        measures[name] = partial(
-            measure, Target(server.port, request), connections, images, seconds
-        )
+        target = Target(server.port, request)
+        measures[name] = partial(measure, target, connections, images, seconds)
     for name, traffic in list_traffic(server.url, grpc_port, picture).items():
         measures[f"{name}, 16 connections"] = partial(run_h2load, traffic, 16, seconds)
     return measures
@@ -108,13 +112,9 @@ def summarize(rates: dict[str, list[float]]) -> dict[str, Record]:
     for name, each in rates.items():
         form = "form by h2load" if name.startswith(("gRPC", "form by")) else "form"
         base = rates[f"{form}, {name.split(', ')[1]}"]
-        ratios = [mine / other for mine, other in zip(each, base, strict=True)]
-        rows[name] = {
-            "images_per_s": statistics.median(each),
-            "over_form": round(statistics.median(ratios), 2),
-            "spread": [round(min(ratios), 2), round(max(ratios), 2)],
-            "rounds": each,
-        }
+        ratios = list(map(divide, each, base))
+        rows[name] = {"images_per_s": median(each), "over_form": median(ratios)}
+        rows[name] |= {"spread": [min(ratios), max(ratios)], "rounds": each}
     return rows
 
 

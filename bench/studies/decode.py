@@ -19,6 +19,7 @@ from app.backend import Pixels
 from app.classifier.model import Model
 from app.images.decoder import ImageDecoder
 from app.images.geometry import build_processor
+from app.prediction.scores import compute_scores
 from bench.kit.results import Record, save, start_record
 from bench.studies.photographs import SIZES, SOURCES, load_models, make_photographs
 
@@ -37,7 +38,7 @@ class Outcome:
     edge: int
     is_scaled: bool
     pixels: Pixels
-    scores: NDArray[np.float64]
+    scores: NDArray[np.float32]
     cpu_ms: float
 
 
@@ -52,16 +53,14 @@ def study_photograph(data: bytes, edge: int, model: Model) -> dict[float | None,
         cpu_ms = 1000 * (time.thread_time() - started)
         is_scaled = decoded.box is not None
         if gap is None or is_scaled:
-            logits = model.forward(np.stack([pixels]))[0].astype(np.float64)
-            powers = np.exp(logits - logits.max())
-            scores = powers / powers.sum()
+            scores = compute_scores(model.forward(pixels[None])[0], "softmax")
         else:
             scores = outcomes[None].scores
         outcomes[gap] = Outcome(edge, is_scaled, pixels, scores, cpu_ms)
     return outcomes
 
 
-def find_margin(scores: NDArray[np.float64]) -> float:
+def find_margin(scores: NDArray[np.float32]) -> float:
     """Return how far the best score is above the second."""
     return float(np.diff(np.sort(scores)[-2:])[0])
 

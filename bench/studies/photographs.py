@@ -6,16 +6,15 @@ pixels stand beside the bundled digits: one has random weights and resizes to a 
 head fitted on photographs, so that it tells them apart with a margin, and crops the centre.
 """
 
-import io
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-import skimage
 import sklearn.datasets
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
+from skimage.data import data_dir
 from sklearn.linear_model import LogisticRegression
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessorPil
 from transformers.image_processing_utils import BaseImageProcessor
@@ -23,19 +22,19 @@ from transformers.image_processing_utils import BaseImageProcessor
 from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.engines.selection import EngineOptions
 from app.classifier.model import Model
+from tests.support.samples import save
 
 _SKIMAGE = (
     "astronaut.png brick.png camera.png chelsea.png coffee.png coins.png grass.png gravel.png "
     "hubble_deep_field.jpg ihc.png motorcycle_left.png motorcycle_right.png retina.jpg rocket.jpg"
 )
 SOURCES = (
-    *(Path(skimage.data_dir) / name for name in _SKIMAGE.split()),
+    *(Path(data_dir) / name for name in _SKIMAGE.split()),
     *sorted((Path(sklearn.datasets.__file__).parent / "images").glob("*.jpg")),
 )
 SIZES = ((640, 480), (1280, 960), (2048, 1536), (2592, 1944), (4000, 3000))
 SHARES = (0.1, 0.1, 0.15, 0.45, 0.2)
 NOISE = 6  # grey levels, either way
-ORIENTATION = 0x0112
 
 
 @cache
@@ -79,17 +78,17 @@ def make_photographs(count: int, seed: int) -> Iterator[tuple[bytes, int]]:
         width, height = (SIZES[rng.choice(len(SIZES), p=SHARES)] - rng.integers(0, 9, 2)).tolist()
         size = (height, width) if rng.choice(3) == 0 else (width, height)
         image = draw_view(number % len(SOURCES), size, rng)
-        buffer, exif = io.BytesIO(), Image.Exif()
-        exif[ORIENTATION] = int(rng.choice((1, 1, 1, 3, 6, 8)))
-        image.save(
-            buffer,
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = int(rng.choice((1, 1, 1, 3, 6, 8)))
+        data = save(
+            image,
             "JPEG",
             quality=int(rng.choice((75, 85, 90, 95))),
             subsampling=str(rng.choice(("4:4:4", "4:2:2", "4:2:0"))),
             progressive=bool(rng.choice(5) == 0),
             exif=exif,
         )
-        yield buffer.getvalue(), max(size)
+        yield data, max(size)
 
 
 SEED = 11

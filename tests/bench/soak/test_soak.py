@@ -10,7 +10,7 @@ import pytest
 
 from bench.kit.connections import Answer
 from bench.kit.results import Record
-from bench.soak.load import Tally, send_alone
+from bench.soak.load import AnswerCounts, send_alone
 from bench.soak.report import describe_processes, list_growing, measure_growth
 from bench.soak.requests import KINDS, Manner, Request, make_request
 from bench.soak.slots import list_lost
@@ -152,18 +152,19 @@ def test_a_number_is_always_the_same_request() -> None:
 
 def test_an_answer_is_held_against_what_its_kind_may_have() -> None:
     """Another status and no answer are wrong; of a client that hangs up nothing is asked."""
-    tally = Tally()
+    counts = AnswerCounts()
     numbers = range(3000)
     good = next(one for one in map(make_request, numbers) if one.kind.name == "picture")
     leaves = next(one for one in map(make_request, numbers) if one.manner is Manner.LEAVES)
-    tally.add(1, good, Answer(200), 0.1)
-    tally.add(2, leaves, None, 0.1)
-    tally.miss(3, leaves, ConnectionResetError())
-    assert tally.wrong == []
-    tally.add(4, good, Answer(500, b"oh"), 0.2)
-    tally.miss(5, good, TimeoutError())
-    assert tally.wrong == ["4 picture: 500 b'oh'", "5 picture: no answer TimeoutError()"]
-    assert tally.answers["picture"]["200"] == 1
+    counts.add(1, good, Answer(200), 0.1)
+    counts.add(2, leaves, None, 0.1)
+    counts.add(3, leaves, ConnectionResetError(), 0.1)
+    assert counts.wrong == []
+    counts.add(4, good, Answer(500, b"oh"), 0.2)
+    counts.add(5, good, TimeoutError(), 60.0)
+    assert counts.wrong == ["4 picture: 500 b'oh'", "5 picture: no answer TimeoutError()"]
+    assert counts.answers["picture"]["200"] == 1
+    assert (counts.longest_s, counts.longest) == (0.2, "4 picture: 500")
 
 
 @pytest.mark.parametrize(
