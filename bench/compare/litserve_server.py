@@ -17,7 +17,7 @@ BATCH_WAIT_S = 0.005
 # (https://github.com/Lightning-AI/LitServe/issues/751).
 
 
-class Classifier(LitAPI):
+class Classifier(LitAPI):  # type: ignore[misc] # LitServe is not followed
     """Classify images: decoding on the worker, one forward pass for up to 16 of them."""
 
     def __init__(self, checkpoint: Path, threads: int) -> None:
@@ -33,21 +33,9 @@ class Classifier(LitAPI):
         """Decode one upload."""
         return self.model.decode(request["file"].file)
 
-    def batch(self, inputs: list[Decoded]) -> list[Decoded]:
-        """Return the images as they are: predict stacks them."""
-        return inputs
-
     def predict(self, x: list[Decoded]) -> list[dict[str, Any]]:
         """Return one answer for each image of a batch."""
         return self.model.predict(x)
-
-    def unbatch(self, output: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the answers as they are."""
-        return output
-
-    def encode_response(self, output: dict[str, Any]) -> dict[str, Any]:
-        """Return one answer; LitServe makes the JSON."""
-        return output
 
 
 def serve() -> None:

@@ -1,7 +1,6 @@
 """What all plots share: style, a grid of panels, bars with their spread, and where they go."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ STYLE: Final[dict[Any, Any]] = {
     "grid.color": "#e4e4e4",
     "legend.frameon": False,
 }
+ERROR_BARS = {"ecolor": "#333333", "elinewidth": 0.8}
 
 Bar = tuple[float, Sequence[float]]
 """A value, and values of which the least and the most are its spread."""
@@ -31,27 +31,25 @@ def make_bars(
     title: str, ticks: Sequence[str], bars: Mapping[str, Sequence[Bar]], *, is_log: bool = False
 ) -> Panel:
     """Return a panel with a group of bars for each tick, one for each name; values stand above."""
-    return partial(_draw_bars, title, ticks, bars, "log" if is_log else "linear")
 
+    def draw(axes: Axes) -> None:
+        width = 0.8 / len(bars)  # of a group, whose bars leave a gap
+        for index, (name, sides) in enumerate(bars.items()):
+            heights = [value for value, _ in sides]
+            centres = [group + (index - (len(bars) - 1) / 2) * width for group in range(len(sides))]
+            low = [max(0.0, value - min(spread)) for value, spread in sides]
+            high = [max(0.0, max(spread) - value) for value, spread in sides]
+            look: dict[str, Any] = {"yerr": [low, high], "error_kw": ERROR_BARS, "label": name}
+            colour = COLOURS[index % len(COLOURS)]
+            drawn = axes.bar(centres, heights, 0.92 * width, color=colour, **look)
+            texts = [f"{height:.{0 if height >= 10 else 1}f}" for height in heights]  # noqa: PLR2004
+            axes.bar_label(drawn, texts, padding=2, size=7)
+        axes.set_xticks(range(len(ticks)), ticks)
+        axes.set_title(title, size=9)
+        axes.margins(y=0.15)
+        axes.set_yscale("log" if is_log else "linear")
 
-def _draw_bars(
-    title: str, ticks: Sequence[str], bars: Mapping[str, Sequence[Bar]], scale: str, axes: Axes
-) -> None:
-    width = 0.8 / len(bars)  # of a group, whose bars leave a gap
-    for index, (name, sides) in enumerate(bars.items()):
-        heights = [value for value, _ in sides]
-        centres = [group + (index - (len(bars) - 1) / 2) * width for group in range(len(sides))]
-        low = [max(0.0, value - min(spread)) for value, spread in sides]
-        high = [max(0.0, max(spread) - value) for value, spread in sides]
-        axes.bar(centres, heights, 0.92 * width, color=COLOURS[index % len(COLOURS)], label=name)
-        axes.errorbar(centres, heights, [low, high], fmt="none", ecolor="#333333", elinewidth=0.8)
-        for centre, height, up in zip(centres, heights, high, strict=True):
-            text, at = f"{height:.{0 if height >= 10 else 1}f}", (centre, height + up)  # noqa: PLR2004
-            axes.annotate(text, at, (0, 2), textcoords="offset points", ha="center", size=7)
-    axes.set_xticks(range(len(ticks)), ticks)
-    axes.set_title(title, size=9)
-    axes.margins(y=0.15)
-    axes.set_yscale(scale)
+    return draw
 
 
 def draw_panels(

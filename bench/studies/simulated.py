@@ -34,25 +34,31 @@ def count_images(groups: list[Group]) -> int:
     return sum(len(group.pixels) for group in groups)
 
 
-class GroupClassifier:
-    """What `Classifier` is, around a sleep. The answer's revision names the batch."""
+class SimulatedClassifier:
+    """What `Classifier` is, around a sleep. The answer's revision names the batch.
 
-    def __init__(self, gpu: Gpu) -> None:
+    Plain `@serve.batch` gets a call an image, counted by Serve, which is the faster way for it.
+    """
+
+    def __init__(self, gpu: Gpu, *, is_plain: bool) -> None:
         self._gpu = gpu
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gpu")
+        size = None if is_plain else count_images
+        self._score = serve.batch(
+            self._score_batch, max_batch_size=32, batch_wait_timeout_s=0, batch_size_fn=size
+        )
 
     async def configure(self, batch_size: int, wait_ms: float) -> None:
         """Take over a policy."""
-        self.score.set_max_batch_size(batch_size)
-        self.score.set_batch_wait_timeout_s(wait_ms / 1000)
+        self._score.set_max_batch_size(batch_size)
+        self._score.set_batch_wait_timeout_s(wait_ms / 1000)
 
     async def predict(self, group: Group) -> Scored:
         """Score a group, in one batch with others that wait."""
-        scored: Scored = await self.score(group)
+        scored: Scored = await self._score(group)
         return scored
 
-    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0, batch_size_fn=count_images)
-    async def score(self, groups: list[Group]) -> list[Scored]:
+    async def _score_batch(self, groups: list[Group]) -> list[Scored]:
         """Score one batch in the GPU's thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._sleep, groups)
 
@@ -63,15 +69,6 @@ class GroupClassifier:
         name = uuid4().hex
         zeros = [np.zeros((len(group.pixels), LABELS), np.float32) for group in groups]
         return [Scored(name, logits, None, batch_ms) for logits in zeros]
-
-
-class ImageClassifier(GroupClassifier):
-    """Plain `@serve.batch`: a call an image, counted by Serve, which is the faster way for it."""
-
-    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0)
-    async def score(self, groups: list[Group]) -> list[Scored]:
-        """Score one batch in the GPU's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._sleep, groups)
 
 
 class Driver:
@@ -108,14 +105,14 @@ class Driver:
 
 def start_driver(edge: int) -> DeploymentHandle:
     """Deploy the driver and the classifiers that the policies name."""
-    many = {f"slow-{count}": (GroupClassifier, SLOW, count) for count in REPLICAS}
-    kinds = {"groups": (GroupClassifier, FAST, 1), "plain": (ImageClassifier, FAST, 1)} | many
+    kinds = {"groups": (FAST, 1), "plain": (FAST, 1)}
+    kinds |= {f"slow-{count}": (SLOW, count) for count in REPLICAS}
     options = {"max_ongoing_requests": ONGOING, "ray_actor_options": {"num_cpus": 0}}
     router = RequestRouterConfig(request_router_class=GroupRouter)
     shared = options | {"request_router_config": router}
-    handles = {
-        name: serve.deployment(kind, name=name).options(num_replicas=count, **shared).bind(gpu)
-        for name, (kind, gpu, count) in kinds.items()
-    }
+    deploy, handles = serve.deployment(SimulatedClassifier), {}
+    for name, (gpu, count) in kinds.items():
+        named = deploy.options(name=name, num_replicas=count, **shared)
+        handles[name] = named.bind(gpu, is_plain=name == "plain")
     driver = serve.deployment(Driver).options(**options).bind(handles, edge)
     return serve.run(driver, name="policy", route_prefix=None)
