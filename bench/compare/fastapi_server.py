@@ -35,7 +35,12 @@ def serve() -> None:
     """Serve until interrupted."""
     options = parse_options()
     app = create_app(PeerModel(options.checkpoint, options.threads))
-    fast = {"loop": "uvloop", "http": "httptools", "log_level": "warning", "access_log": False}
+    fast: dict[str, Any] = {
+        "loop": "uvloop",
+        "http": "httptools",
+        "log_level": "warning",
+        "access_log": False,
+    }
     uvicorn.run(app, host="127.0.0.1", port=options.port, **fast)
 
 

@@ -13,7 +13,7 @@ from bench.kit.results import BenchError
 from bench.kit.servers import ask
 from bench.kit.tools import WARM_UP_S, run_wrk
 
-FEWEST, LONGEST_S = 30, 15.0
+MIN_REQUESTS, MAX_CLOSED_S = 30, 15.0
 """A closed loop lasts until so many requests have begun, or so many seconds at most."""
 
 WARM_UP = 16, 2.0  # connections, seconds
@@ -48,27 +48,25 @@ def drive_wrk(url: str, picture: Picture, connections: int, seconds: int) -> Res
 
 
 def drive_counted(
-    url: str, picture: Picture, connections: int, seconds: float, fewest: int = FEWEST
+    url: str, picture: Picture, connections: int, seconds: float, min_requests: int = MIN_REQUESTS
 ) -> Result:
     """Keep connections busy and count to the last answer: a fixed window loses a large batch."""
-    numbers = count_until(seconds, fewest, LONGEST_S)
+    numbers = count_until(seconds, min_requests, MAX_CLOSED_S)
     tally = asyncio.run(keep_busy(make_target(url, picture), connections, numbers))
-    p50, p99 = summarize(tally, picture)
-    rate = round(tally.good / tally.took_s, 2)
-    return Result(picture.name, connections, rate, p50, p99, sum(tally.failed.values()))
+    return summarize(tally, picture, connections, round(tally.good / tally.took_s, 2))
 
 
 def drive_open(url: str, picture: Picture, share: float, rate: float, seconds: float) -> Result:
     """Offer so many requests a second; latencies count from when each was due."""
     tally = uvloop.run(offer(make_target(url, picture), rate, seconds, OPEN_CONNECTIONS))
-    p50, p99 = summarize(tally, picture)
-    errors, late = sum(tally.failed.values()), find_ms(tally.lateness, 99)
-    return Result(picture.name, share, round(rate, 1), p50, p99, errors, late)
+    return summarize(tally, picture, share, round(rate, 1))
 
 
-def summarize(tally: Tally, picture: Picture) -> tuple[float, float]:
-    """Return the p50 and the p99 of the good answers; none at all is no result."""
+def summarize(tally: Tally, picture: Picture, load: float, rate: float) -> Result:
+    """Return the result of a load; without a good answer there is none."""
     seconds = tally.seconds[HTTPStatus.OK]
     if not seconds:
         raise BenchError(f"no good answer for {picture.name}: {tally.failed}")
-    return find_ms(seconds, 50), find_ms(seconds, 99)
+    late_ms = find_ms(tally.lateness, 99) if tally.lateness else 0.0
+    latencies, errors = (find_ms(seconds, 50), find_ms(seconds, 99)), sum(tally.failed.values())
+    return Result(picture.name, load, rate, *latencies, errors, late_ms)

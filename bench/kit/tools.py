@@ -21,8 +21,8 @@ SCRIPT = Path(__file__).with_name("wrk.lua")
 TIMEOUT = "60s"  # a queue of 64 large images is no error; wrk's own limit is 2 s
 ERRORS = ("connect", "read", "write", "status", "timeout")
 WARM_UP_S = 1
-SHORTEST = 100
-"""Bytes of a good answer at least; an error of gRPC has none."""
+MIN_ANSWER_BYTES = 100
+"""Of a good answer; an error of gRPC has none."""
 
 PACKAGES = {"wrk": "wrk", "h2load": "nghttp2-client"}
 
@@ -83,6 +83,6 @@ def run_h2load(traffic: Traffic, connections: int, seconds: int) -> float:
     found = re.search(r"status codes: (\d+) 2xx, 0 3xx, 0 4xx, 0 5xx", output)
     data = re.search(r"\((\d+)\) data", output)
     good = int(found[1]) if found else 0
-    if not good or not data or int(data[1]) < 0.95 * good * SHORTEST:  # the last are cut off
+    if not good or not data or int(data[1]) < 0.95 * MIN_ANSWER_BYTES * good:  # some are cut
         raise BenchError(f"h2load saw answers that are not good:\n{output}")
     return good / seconds

@@ -14,7 +14,7 @@ class Stall:
         self.answered = 0
         self._number = number
         self._seconds = seconds
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self.handlers: set[asyncio.Task[object]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -24,7 +24,7 @@ class Stall:
         while head := await self.read_head(reader):
             length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
             await reader.readexactly(length)
-            async with self._turn:
+            async with self._lock:
                 self.answered += 1
                 if self.answered == self._number:
                     await asyncio.sleep(self._seconds)

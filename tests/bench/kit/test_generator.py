@@ -20,7 +20,7 @@ STALL_S = 0.5
 
 
 def test_a_window_waits_for_enough_requests_but_not_forever() -> None:
-    """It lasts for its seconds, longer where fewer have begun, and no longer than the longest."""
+    """It lasts for its seconds, longer where fewer have begun, and no longer than the maximum."""
 
     def count(*window: float) -> tuple[int, float]:
         started, begun = time.perf_counter(), 0
@@ -90,7 +90,7 @@ def test_a_closed_loop_counts_to_the_last_answer() -> None:
     assert tally.took_s >= STALL_S
 
 
-def test_a_server_that_is_gone_is_no_result() -> None:
+def test_a_server_that_has_ended_is_no_result() -> None:
     """Requests that find no server end the benchmark with a sentence, in both loops."""
     url = f"http://127.0.0.1:{find_port()}"
     with pytest.raises(BenchError, match=r"no good answer for dot: .*no connection"):
