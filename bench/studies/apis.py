@@ -43,18 +43,13 @@ def list_posts(picture: Picture) -> dict[str, tuple[bytes, int, int]]:
     part = picture.body().removesuffix(end).replace(b'name="file"', b'name="files"', 1)
     tensor = TENSOR | {"parameters": {"binary_data_size": len(packed)}}
     head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
-    infer = make_post(
-        f"/v2/models/{MODEL}/infer",
-        "application/octet-stream",
-        head + packed,
-        f"Inference-Header-Content-Length: {len(head)}",
-    )
+    infer = f"/v2/models/{MODEL}/infer", "application/octet-stream", head + packed
     over_16 = {
         "form": form,
         "raw": make_post("/predict/raw", media_type, data),
         "JSON": make_post("/predict/json", "application/json", base64_body),
         "/hf": make_post("/hf", media_type, data),
-        "Open Inference": infer,
+        "Open Inference": make_post(*infer, f"Inference-Header-Content-Length: {len(head)}"),
     }
     bulk = make_post("/predict/batch", FORM, MANY * part + end)
     return {f"{name}, 16 connections": (one, 16, 1) for name, one in over_16.items()} | {
