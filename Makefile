@@ -30,9 +30,8 @@ help: ## List the targets
 serve: .venv/bin/vitrine ## Install once and serve the bundled model on 127.0.0.1:8000
 	@exec $(BIN)/vitrine serve
 
-test: .venv/dev .venv/triton ## Install once and run all tests, those without Ray in two processes
-	$(BIN)/python -m pytest -n 2 --ignore tests/serve --ignore tests/e2e
-	$(BIN)/python -m pytest tests/serve tests/e2e
+test: .venv/dev .venv/triton ## Install once and run all tests in two processes
+	$(BIN)/python -m pytest -n 2
 
 fuzz: .venv/dev ## Send 10,000 damaged images, bombs and slow uploads to a service of its own
 	$(BIN)/python -m tests.fuzz

@@ -3,10 +3,33 @@
 from collections.abc import Iterator
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from app.auth.keys import hash_key
 from tests.support.ports import find_port
 from tests.support.service import ANN, BOB, EVERYWHERE, ORIGIN, Service, start_service
+
+ALONE = ("test_build.py", "test_calls.py", "test_large_groups.py", "test_redeploy.py")
+"""Files of tests/serve that share no service: each starts a Ray of its own."""
+
+
+class FileScheduling(LoadFileScheduling):  # type: ignore[misc] # pytest-xdist has no types
+    """With -n, a file is run by one process, and all that share a service by the same one.
+
+    The groups of pytest-xdist 3.8 (--dist loadgroup) have no effect with pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Name what a test is run together with; the way that pytest-xdist is extended."""
+        file = str(super()._split_scope(nodeid))
+        is_shared = file.startswith(("tests/serve/", "tests/e2e/")) and not file.endswith(ALONE)
+        return "services" if is_shared else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
+    """Let pytest-xdist schedule by file."""
+    return FileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

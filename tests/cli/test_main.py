@@ -69,12 +69,10 @@ def test_predict_prints_a_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", [("serve",), ("check",), ("predict", "x.png")])
 def test_a_wrong_checkpoint_is_told_in_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
     """What cannot start says why on one line of standard error, with exit code 2."""
-    for model, words in (("/no/such/folder", "no such folder"), (str(tmp_path), "no config.json")):
-        done = run(*command, VITRINE_MODEL=model)
-        assert done.returncode == 2
-        assert done.stdout == ""
-        assert len(done.stderr.splitlines()) == 1
-        assert words in done.stderr
+    done = run(*command, VITRINE_MODEL=str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert "no config.json" in line
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from app.images.worker_pool import ProcessReader
 from app.limits import Limits
 from tests.support import forgeries, samples
 
-LIMITS = Limits(max_bytes=1_000_000, max_pixels=200_000, max_queue=8, timeout_s=20, batch_size=4)
+LIMITS = Limits(
+    max_bytes=1_000_000, max_pixels=200_000, max_queue=8, timeout_s=20, batch_size=4, readers=1
+)
 SQUARE = Geometry((24, 24), (24, 24), 2, crop=False)
 CROPPED = Geometry((16, 16), 20, 3, crop=True)
 FALLBACK = Geometry(

@@ -43,4 +43,4 @@ def test_serve_runs_the_config_file(tmp_path: Path) -> None:
         assert response.json()["predictions"][0]["label"] == "7"
         assert len(response.headers.get_list("x-request-id")) == 1
         service.stop(signal.SIGINT)
-        assert service.list_processes() == []
+        service.assert_ended()

@@ -35,7 +35,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         running.wait_until_ready()
         yield running
         running.stop(signal.SIGINT)
-        assert running.list_processes() == []
+        running.assert_ended()
 
 
 @pytest.fixture(scope="module")

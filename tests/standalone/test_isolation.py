@@ -86,6 +86,7 @@ def test_a_crash_keeps_the_folder_and_says_where(
 ) -> None:
     """Ray's log files are needed then, as they are with VITRINE_LOG_LEVEL=debug."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    caplog.set_level(logging.WARNING, "vitrine.launch")
     with pytest.raises(ZeroDivisionError), make_run_folder() as crashed:
         raise ZeroDivisionError
     caplog.set_level(logging.DEBUG, "vitrine.launch")

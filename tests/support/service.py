@@ -130,6 +130,11 @@ class Service:
         assert took_s <= STOP_S, self.read_log()
         assert self.process.returncode == 0, self.read_log()
 
+    def assert_ended(self) -> None:
+        """Nothing that came of it is left, or only for a moment."""
+        _, left = psutil.wait_procs(self.list_processes(), timeout=5)
+        assert left == [], self.read_log()
+
     def end(self) -> None:
         """End, by process id, whatever a failed test has left."""
         for process in self.list_processes():

@@ -1,0 +1,33 @@
+"""How many GPUs a classifier asks Ray for."""
+
+import pytest
+import ray
+
+from app.deployments.gpus import count_gpus
+from app.errors import SettingsError
+from app.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "available", "expected"),
+    [
+        (Settings(device="cpu"), 8, 0),
+        (Settings(device="auto"), 0, 0),
+        (Settings(device="auto"), 1, 1),
+        (Settings(device="cuda", gpus_per_replica=0.5, classifier_replicas=2), 1, 0.5),
+    ],
+)
+def test_a_classifier_asks_for_what_is_set_where_there_are_gpus(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, available: float, expected: float
+) -> None:
+    """On the CPU, and where `auto` finds none, it asks for none."""
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"GPU": available} if available else {})
+    assert count_gpus(settings) == expected
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_more_gpus_than_there_are_is_told(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    """Ray would wait for them for ever."""
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"GPU": 1.0})
+    with pytest.raises(SettingsError, match=r"asks for 64 GPUs, but Ray sees 1\. Lower them"):
+        count_gpus(Settings(device=device, gpus_per_replica=64))  # type: ignore[arg-type]
