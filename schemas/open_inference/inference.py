@@ -5,7 +5,7 @@ Fields and parameters that are not named here are ignored: clients of other serv
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, FailFast, Field, NonNegativeInt, StrictBool
 from pydantic.config import JsonDict
 
 from schemas.omit import OmitIfNone
@@ -28,7 +28,7 @@ class OutputParameters(BaseModel):
         default=None,
         description="Answer so many of the best labels, as text; 0 for the tensor itself.",
     )
-    binary_data: OmitIfNone[bool] = Field(
+    binary_data: OmitIfNone[StrictBool] = Field(
         default=None, description="Answer it as bytes after the JSON body."
     )
 
@@ -49,7 +49,7 @@ class InferParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, json_schema_extra={"example": _ALL})
 
-    binary_data_output: bool = Field(
+    binary_data_output: StrictBool = Field(
         default=False, description="Answer outputs as bytes that do not say otherwise."
     )
 

@@ -347,6 +347,17 @@ def test_a_bad_input_is_an_invalid_request(name: str) -> None:
             },
             "classification",
         ),
+        (
+            {
+                "inputs": [make_input(b"")],
+                "outputs": [{"name": "scores", "parameters": {"binary_data": 0}}],
+            },
+            "Input should be a valid boolean",
+        ),
+        (
+            {"inputs": [make_input(b"")], "parameters": {"binary_data_output": "yes"}},
+            "binary_data_output: Input should be a valid boolean",
+        ),
     ],
 )
 def test_a_bad_json_body_is_an_invalid_request(body: object, word: str) -> None:
