@@ -5,7 +5,7 @@ Fields and parameters that are not named here are ignored: clients of other serv
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, NonNegativeInt, StrictBool
+from pydantic import BaseModel, ConfigDict, FailFast, Field, NonNegativeInt
 from pydantic.config import JsonDict
 
 from schemas.omit import OmitIfNone
@@ -22,13 +22,13 @@ _ALL: JsonDict = {"binary_data_output": False}
 class OutputParameters(BaseModel):
     """How an output is answered."""
 
-    model_config = ConfigDict(frozen=True, json_schema_extra={"example": _BEST})
+    model_config = ConfigDict(frozen=True, strict=True, json_schema_extra={"example": _BEST})
 
     classification: OmitIfNone[NonNegativeInt] = Field(
         default=None,
         description="Answer so many of the best labels, as text; 0 for the tensor itself.",
     )
-    binary_data: OmitIfNone[StrictBool] = Field(
+    binary_data: OmitIfNone[bool] = Field(
         default=None, description="Answer it as bytes after the JSON body."
     )
 
@@ -47,9 +47,9 @@ class RequestedOutput(BaseModel):
 class InferParameters(BaseModel):
     """What is said of a whole request."""
 
-    model_config = ConfigDict(frozen=True, json_schema_extra={"example": _ALL})
+    model_config = ConfigDict(frozen=True, strict=True, json_schema_extra={"example": _ALL})
 
-    binary_data_output: StrictBool = Field(
+    binary_data_output: bool = Field(
         default=False, description="Answer outputs as bytes that do not say otherwise."
     )
 

@@ -22,7 +22,7 @@ _BINARY = "Bytes of the tensor after the JSON body (the protocol's binary data e
 class BinaryParameters(BaseModel):
     """What is said of a tensor; other parameters are ignored."""
 
-    model_config = ConfigDict(frozen=True, json_schema_extra={"example": _SIZE})
+    model_config = ConfigDict(frozen=True, strict=True, json_schema_extra={"example": _SIZE})
 
     binary_data_size: OmitIfNone[NonNegativeInt] = Field(default=None, description=_BINARY)
 
@@ -30,7 +30,7 @@ class BinaryParameters(BaseModel):
 class InputTensor(BaseModel):
     """The images of a request: encoded ones, or RGB arrays of one size."""
 
-    model_config = ConfigDict(frozen=True, json_schema_extra={"example": INPUT})
+    model_config = ConfigDict(frozen=True, strict=True, json_schema_extra={"example": INPUT})
 
     name: str = Field(description="`image`.")
     datatype: Datatype = Field(

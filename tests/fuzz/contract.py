@@ -29,7 +29,7 @@ def run_schemathesis(url: str) -> dict[str, object]:
     command += ["--config-file", str(HERE / "schemathesis.toml"), "run"]
     command += [f"{url}/openapi.json", "--seed", str(SEED), "--max-examples", str(EXAMPLES)]
     command += ["--checks", ",".join(CHECKS), "--request-timeout", "40", "--warnings", "off"]
-    environment = os.environ | {"SCHEMATHESIS_HOOKS": str(HERE / "nulls.py")}
+    environment = os.environ | {"SCHEMATHESIS_HOOKS": str(HERE / "beyond_openapi.py")}
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             command,

@@ -1,7 +1,8 @@
-"""Lets schemathesis know that a null counts as left out.
+"""Lets schemathesis know what the service does beyond openapi.json.
 
-The service takes nulls of optional fields, because some JSON libraries write every field.
-openapi.json does not mention them, so that its clients need no such type.
+It takes nulls of optional fields, because some JSON libraries write every field; the clients that
+are generated need no such type. And it answers binary data, an extension of the Open Inference
+Protocol, where they are asked for.
 """
 
 from typing import Any
@@ -21,8 +22,10 @@ INPUTS = (
 
 @schemathesis.hook
 def before_load_schema(_context: schemathesis.HookContext, openapi: dict[str, Any]) -> None:
-    """Allow null for the optional fields of request bodies."""
+    """Allow null for the optional fields of request bodies, and answers with binary data."""
     for name in INPUTS:
         model = openapi["components"]["schemas"][name]
         for field in model["properties"].keys() - set(model.get("required", ())):
             model["properties"][field] = {"anyOf": [model["properties"][field], {"type": "null"}]}
+    infer = openapi["paths"]["/v2/models/{name}/infer"]["post"]
+    infer["responses"]["200"]["content"]["application/octet-stream"] = {}
