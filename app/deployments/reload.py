@@ -31,5 +31,5 @@ def describe_outcomes(outcomes: Sequence[ReloadOutcome], replicas: int) -> str:
         if one.error is not None
     ]
     if (missing := replicas - len(outcomes)) > 0:
-        parts.append(f"{missing} did not run and may load the old files: reload again")
+        parts.append(f"{missing} did not run and may serve the old files: reload again")
     return "; ".join(parts)

@@ -66,7 +66,7 @@ def unpack_head(packed: bytes) -> Head:
 
 
 def unpack_lengths(packed: bytes, geometry: Geometry) -> tuple[int, int]:
-    """Unpack the lengths of an answer; raises ConnectionError where a worker's are shorter."""
+    """Unpack the lengths of an answer; raises ConnectionError where none is so long."""
     head, body = LENGTHS.unpack(packed)
     if head > MAX_HEAD_BYTES or body > count_bytes(geometry):
         raise ConnectionError("The answer is too long.")

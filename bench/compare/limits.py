@@ -56,7 +56,7 @@ def measure_limits(checkpoint: str, images: list[str]) -> dict[str, object]:
     """Return every limit of one checkpoint; the model alone runs the batches that are served."""
     settings = Settings(model=checkpoint)
     model, batch = load_model(settings), settings.batch_size
-    shape = (batch, *model.description.geometry.size, 3)
+    shape = (batch, *model.description.geometry.shape)
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     pictures = map(make_picture, images)
     return {

@@ -43,7 +43,7 @@ ROW = "| {model} | {batch} | {engine} | {images_per_s} | {of_raw} | {shown} |"
 
 def make_pixels(source: EngineInput, batch: int) -> Pixels:
     """Return random pixels ``[batch, height, width, 3]``."""
-    shape = (batch, *source.geometry.size, 3)
+    shape = (batch, *source.geometry.shape)
     return np.random.default_rng(batch).integers(0, 256, shape, dtype=np.uint8)
 
 

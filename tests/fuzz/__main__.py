@@ -1,4 +1,4 @@
-"""Fuzz a service that runs: `make fuzz`, some five minutes.
+"""Fuzz a service that runs: `make fuzz`, a few minutes.
 
 Damaged images, bombs, slow uploads and requests that schemathesis makes from openapi.json go to a
 `vitrine serve` of its own. The last line of standard output is one JSON object, kept in

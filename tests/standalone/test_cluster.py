@@ -82,7 +82,7 @@ class Call:
         return told
 
 
-ABSENT = "1 did not run and may load the old files: reload again"
+ABSENT = "1 did not run and may serve the old files: reload again"
 
 
 def test_a_reload_is_logged_in_one_line(
