@@ -141,6 +141,16 @@ def read_title(process: psutil.Process) -> str:
     return " ".join(filter(None, (Path(words[0]).name, script, module)))
 
 
+def read_cpu_s(service: Service) -> float:
+    """Return the CPU seconds of all processes of a server, with children that have ended."""
+    seconds = 0.0
+    for process in service.list_processes():
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            seconds += times.user + times.system + times.children_user + times.children_system
+    return seconds
+
+
 def measure_memory(service: Service) -> list[dict[str, str | float]]:
     """Return the memory of every process of a server, the largest first; only pss adds up."""
     found: list[tuple[float, float, str]] = []

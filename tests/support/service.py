@@ -90,11 +90,15 @@ class Service:
             time.sleep(0.1)
 
     def list_processes(self) -> list[psutil.Process]:
-        """List it and all processes that came of it, wherever they hang in the tree."""
+        """List it and all processes that came of it, wherever they hang in the tree.
+
+        They carry its mark or belong to its session; one that has ended is not listed.
+        """
         found = []
         for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                if process.environ().get(_MARK) == self.mark:
+            with suppress(psutil.Error, ProcessLookupError):
+                is_marked = process.environ().get(_MARK) == self.mark
+                if is_marked or os.getsid(process.pid) == self.process.pid:
                     found.append(process)
         return found
 
@@ -136,10 +140,14 @@ class Service:
         assert left == [], self.read_log()
 
     def end(self) -> None:
-        """End, by process id, whatever a failed test has left."""
-        for process in self.list_processes():
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        """End, by process id, whatever is left of it, and what that starts meanwhile."""
+        deadline = time.monotonic() + STOP_S
+        while left := self.list_processes():
+            assert time.monotonic() < deadline, f"these do not end: {left}"
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            time.sleep(0.02)
         self.process.wait(timeout=10)
 
 
