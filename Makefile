@@ -64,9 +64,8 @@ clients: .venv/dev ## Generate the Python and TypeScript clients into openapi/cl
 demo: .venv/dev ## Train the bundled checkpoint anew
 	$(BIN)/python -m tools.train_digits
 
-bench: .venv/bench ## Compare with LitServe and plain FastAPI in one run, then its APIs (needs wrk, h2load)
+bench: .venv/dev .venv/bench ## Compare with LitServe and plain FastAPI in one run of an hour (needs wrk)
 	$(BIN)/python -m bench
-	$(BIN)/python -m bench.studies.apis
 
 bench-quick: .venv/bench ## Its smallest cell
 	$(BIN)/python -m bench --quick

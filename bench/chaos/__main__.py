@@ -52,9 +52,11 @@ FAULTS: dict[str, Scenario] = {
 
 
 def run_flood(name: str, *, is_peer: bool) -> Row:
-    """Put a server through a flood; LitServe's venv is made only when it is its turn."""
+    """Put a server through a flood; LitServe has a worker for each core if the model is small."""
     checkpoint = find_checkpoint(MODELS.get(name, "digits"))
-    return FLOODS[name](make_litserve(checkpoint) if is_peer else make_vitrine(checkpoint.folder))
+    if is_peer:
+        return FLOODS[name](make_litserve(checkpoint)[-1 if checkpoint.is_small else 0])
+    return FLOODS[name](make_vitrine(checkpoint.folder))
 
 
 def list_scenarios() -> dict[str, Scenario]:

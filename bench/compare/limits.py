@@ -1,12 +1,13 @@
 """The limits: what this machine gives without any server, in one process and with nothing beside.
 
 Run as ``python -m bench.compare.limits CHECKPOINT IMAGE...``; prints one JSON object. The decoder
-and the model are Vitrine's own, with its own choice of threads.
+and the model are Vitrine's own, with its own choice of threads. CPU times are those of the process.
 """
 
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
@@ -28,10 +29,13 @@ SHARE = 8
 """Images that all cores decode together, timed as one call."""
 
 
-def measure_call(call: Callable[[], object]) -> float:
-    """Return the median seconds of a call, after one that does not count."""
+def measure_call(call: Callable[[], object]) -> tuple[float, float]:
+    """Return the median ms of a call and its mean CPU ms, after one that does not count."""
     call()
-    return median(time_calls(call, SECONDS, MIN_CALLS))
+    cpu_s = time.process_time()
+    taken = time_calls(call, SECONDS, MIN_CALLS)
+    cpu_s = time.process_time() - cpu_s
+    return 1e3 * median(taken), 1e3 * cpu_s / len(taken)
 
 
 def measure_image(model: Model, picture: Picture, settings: Settings) -> dict[str, float]:
@@ -43,12 +47,15 @@ def measure_image(model: Model, picture: Picture, settings: Settings) -> dict[st
         return processor(decoder.decode(picture.content, processor.find_target))
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        shared = measure_call(lambda: list(pool.map(read, range(SHARE))))
-    call = measure_call(lambda: model.forward(read()[None]))
+        shared_ms, _ = measure_call(lambda: list(pool.map(read, range(SHARE))))
+    decode_ms, decode_cpu_ms = measure_call(read)
+    call_ms, call_cpu_ms = measure_call(lambda: model.forward(read()[None]))
     return {
-        "decoder_per_s": round(SHARE / shared, 1),
-        "decode_ms": round(1e3 * measure_call(read), 2),
-        "raw_call_ms": round(1e3 * call, 2),
+        "decoder_per_s": round(1e3 * SHARE / shared_ms, 1),
+        "decode_ms": round(decode_ms, 2),
+        "decode_cpu_ms": round(decode_cpu_ms, 2),
+        "raw_call_ms": round(call_ms, 2),
+        "raw_call_cpu_ms": round(call_cpu_ms, 2),
     }
 
 
@@ -59,9 +66,11 @@ def measure_limits(checkpoint: str, images: list[str]) -> dict[str, object]:
     shape = (batch, *model.description.geometry.shape)
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     pictures = map(make_picture, images)
+    batch_ms, batch_cpu_ms = measure_call(lambda: model.forward(pixels))
     return {
         "batch_size": batch,
-        "engine_per_s": round(batch / measure_call(lambda: model.forward(pixels)), 1),
+        "engine_per_s": round(1e3 * batch / batch_ms, 1),
+        "engine_cpu_ms": round(batch_cpu_ms / batch, 2),
         "images": {one.name: measure_image(model, one, settings) for one in pictures},
     }
 

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 
 import psutil
 
 from bench.compare.loads import WARM_UP, Result, drive_counted, drive_open, drive_wrk
-from bench.compare.options import Options, parse_options
+from bench.compare.options import Options, choose_connections, narrow, parse_options
 from bench.compare.peers import LITSERVE_PINS, make_fastapi, make_litserve
 from bench.compare.report import draw_record, print_record
 from bench.compare.summary import (
@@ -27,29 +28,35 @@ from bench.compare.summary import (
     summarize_servers,
 )
 from bench.kit.images import Picture, make_picture
-from bench.kit.models import Checkpoint, find_checkpoint, find_folder
+from bench.kit.models import Checkpoint, find_checkpoint, find_folder, find_int8
 from bench.kit.results import BenchError, Record, save, start_record
-from bench.kit.servers import Server, classify, make_vitrine, measure_memory, run_server
+from bench.kit.servers import Running, Server, classify, make_vitrine, measure_memory, run_server
 from bench.kit.tools import check_tool
 from tests.support.service import ROOT, make_environment
 
 SHARES = (0.5, 0.8)
-OPEN_MODEL, OPEN_IMAGES = "digits", ("png", "jpeg")
+OPEN_MODEL, OPEN_IMAGES, OPEN_ROUNDS = "digits", ("png", "jpeg"), 3
 LARGE_BYTES = 1_000_000
 """An image from this size on is slow whatever the model is."""
 
-Drive = Callable[[str], Result]
+Drive = Callable[[Running], Result]
 
 
 def make_servers(options: Options, checkpoint: Checkpoint) -> list[Server]:
     """Return the servers of one model, the subject first."""
+
+    def vary(settings: Mapping[str, str]) -> list[Server]:
+        return [make_vitrine(checkpoint.folder, settings)]
+
     makers = {
-        "vitrine": lambda: make_vitrine(checkpoint.folder),
+        "vitrine": lambda: vary({}),
         "litserve": lambda: make_litserve(checkpoint),
-        "fastapi": lambda: make_fastapi(checkpoint),
+        "fastapi": lambda: [make_fastapi(checkpoint)],
+        "scaled": lambda: vary({"VITRINE_DECODE": "scaled"}),
+        "int8": lambda: vary({"VITRINE_MODEL": str(find_int8(checkpoint))}),
     }
-    variants = [make_vitrine(checkpoint.folder, settings) for settings in options.setting]
-    return [*(makers[name]() for name in options.servers), *variants]
+    groups = [*(makers[name]() for name in options.servers), *map(vary, options.setting)]
+    return list(chain.from_iterable(groups))
 
 
 def alternate(servers: list[Server], rounds: int) -> Iterator[tuple[int, Server]]:
@@ -59,22 +66,21 @@ def alternate(servers: list[Server], rounds: int) -> Iterator[tuple[int, Server]
         yield from ((number + 1, server) for server in servers[first:] + servers[:first])
 
 
-def list_closed(
-    checkpoint: Checkpoint, pictures: list[Picture], options: Options
-) -> Iterator[Drive]:
+def list_closed(checkpoint: Checkpoint, options: Options) -> Iterator[Drive]:
     """Yield the closed loops of one model, each driven in the way that its speed asks for."""
-    for picture in pictures:
+    for image in options.images:
+        picture = make_picture(image)
         is_fast = checkpoint.is_small and len(picture.content) < LARGE_BYTES
-        for count in options.concurrency:
+        for count in choose_connections(options, image):
             load = {"picture": picture, "connections": count, "seconds": options.seconds}
             yield partial(drive_wrk if is_fast else drive_counted, **load)
 
 
-def list_open(cells: list[Record], names: list[str], options: Options) -> Iterator[Drive]:
+def list_open(cells: list[Record], options: Options) -> Iterator[Drive]:
     """Yield the open loops: shares of what the slower of the servers can."""
     mine = [cell for cell in cells if cell["model"] == OPEN_MODEL]
     for picture in (make_picture(name) for name in OPEN_IMAGES if name in options.images):
-        capacity = find_capacity(mine, picture.name, names)
+        capacity = find_capacity(mine, picture.name, options.servers)
         for share in SHARES:
             yield partial(
                 drive_open,
@@ -92,9 +98,9 @@ def measure_server(
     results = []
     with run_server(server, pictures[0]) as running:
         answers = {picture.name: classify(server, picture) for picture in pictures}
-        drive_counted(server.url, pictures[0], *WARM_UP, min_requests=0)
+        drive_counted(running, pictures[0], *WARM_UP, min_requests=0)
         for drive in drives:
-            results.append(drive(server.url))
+            results.append(drive(running))
             print(f"  {results[-1]}", file=sys.stderr)
         memory = measure_memory(running.service)
     return ServerRun(model, running, results, memory, answers)
@@ -124,13 +130,16 @@ def measure_limits(checkpoint: Checkpoint, options: Options) -> Record:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def measure_open(cells: list[Record], pictures: list[Picture], options: Options) -> list[Record]:
-    """Return the open loop: the first two servers, with the small model."""
+def measure_open(cells: list[Record], options: Options) -> list[Record]:
+    """Return the open loop: the first two servers that are named, with the small model."""
     if not options.open_seconds or OPEN_MODEL not in options.models:
         return []
-    servers = make_servers(options, find_checkpoint(OPEN_MODEL))[:2]
-    drives = list(list_open(cells, [server.name for server in servers], options))
-    rounds = options.rounds if drives else 0
+    options = narrow(options, OPEN_MODEL)
+    options.servers, options.setting = options.servers[:2], []
+    servers = make_servers(options, find_checkpoint(OPEN_MODEL))
+    drives = list(list_open(cells, options))
+    pictures = [make_picture(name) for name in OPEN_IMAGES if name in options.images]
+    rounds = min(options.rounds, OPEN_ROUNDS) if drives else 0
     return summarize_open(measure_servers(servers, OPEN_MODEL, pictures, drives, rounds))
 
 
@@ -139,20 +148,20 @@ def measure(options: Options) -> Record:
     begun = time.monotonic()
     psutil.cpu_times_percent()  # the next call counts from here
     record = start_record("matrix") | {"litserve": LITSERVE_PINS.read_text().split()}
-    pictures = [make_picture(name) for name in options.images]
     keys = ("rounds", "seconds", "open_seconds")
     record |= {key: getattr(options, key) for key in keys}
-    record |= {"image_bytes": {picture.name: len(picture.content) for picture in pictures}}
-    record |= {"cells": [], "limits": {}, "servers": {}}
+    record |= {"image_bytes": {}, "cells": [], "limits": {}, "servers": {}}
     named = [find_checkpoint(name) for name in options.models]
     for checkpoint in [*named, *map(find_folder, options.model)]:
-        name, limits = checkpoint.name, measure_limits(checkpoint, options)
-        servers = make_servers(options, checkpoint)
-        drives = list(list_closed(checkpoint, pictures, options))
+        name, part = checkpoint.name, narrow(options, checkpoint.name)
+        pictures = [make_picture(image) for image in part.images]
+        servers, limits = make_servers(part, checkpoint), measure_limits(checkpoint, part)
+        drives = list(list_closed(checkpoint, part))
         runs = measure_servers(servers, name, pictures, drives, options.rounds)
         record["cells"] += compare_cells(runs, limits)
         record["limits"][name], record["servers"][name] = limits, summarize_servers(runs)
-    record["open"] = measure_open(record["cells"], pictures, options)
+        record["image_bytes"] |= {picture.name: len(picture.content) for picture in pictures}
+    record["open"] = measure_open(record["cells"], options)
     record["machine"]["steal_percent"] = psutil.cpu_times_percent().steal
     record["minutes"] = round((time.monotonic() - begun) / 60, 1)
     return record

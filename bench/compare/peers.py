@@ -14,23 +14,25 @@ LITSERVE_VENV = ROOT / "bench" / ".venv-litserve"
 LITSERVE_PINS = ROOT / "bench" / "compare" / "requirements-litserve.txt"
 
 
-def make_peer(name: str, python: str, checkpoint: Checkpoint, *more: str) -> Server:
+def make_peer(name: str, python: str, checkpoint: Checkpoint, workers: int = 1) -> Server:
     """Return a peer run by that Python, with the threads that its model is fastest on.
 
     Ctrl+C is the documented end of both; how long it takes is no part of the comparison.
     """
-    port, threads = find_port(), 1 if checkpoint.is_small else count_cores()
-    flags = ("--checkpoint", str(checkpoint.folder), "--port", str(port), "--threads", str(threads))
-    command = (python, "-m", f"bench.compare.{name}_server", *flags, *more)
+    port, threads = find_port(), 1 if checkpoint.is_small else count_cores() // workers
+    module = f"bench.compare.{name.partition('-')[0]}_server"
+    numbers = {"--port": port, "--threads": threads, "--workers": workers}
+    flags = (str(word) for pair in numbers.items() for word in pair)
+    command = (python, "-m", module, "--checkpoint", str(checkpoint.folder), *flags)
     return Server(name, command, port, stop_signal=signal.SIGINT, stop_limit_s=3.0)
 
 
-def make_litserve(checkpoint: Checkpoint) -> Server:
-    """Return LitServe, its venv made where it is missing; a small model gets several workers."""
+def make_litserve(checkpoint: Checkpoint) -> list[Server]:
+    """Return LitServe with one worker and with one for each core; makes its venv if missing."""
     install_litserve()
-    workers = str(count_cores() if checkpoint.is_small else 1)
     python = str(LITSERVE_VENV / "bin" / "python")
-    return make_peer("litserve", python, checkpoint, "--workers", workers)
+    counts = sorted({1, count_cores()})
+    return [make_peer(f"litserve-{count}", python, checkpoint, count) for count in counts]
 
 
 def make_fastapi(checkpoint: Checkpoint) -> Server:

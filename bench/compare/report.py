@@ -10,7 +10,7 @@ SIDE = "{requests_per_s:.1f} [{low:.1f}-{high:.1f}] ({p50_ms:.1f} / {p99_ms:.1f}
 
 
 def format_cells(cells: list[Record]) -> str:
-    """Return the closed loop: a row for each cell, with the ratio of the first server to others."""
+    """Return the closed loop of one model: a row for each cell, with the ratios."""
     names = list(cells[0]["servers"])
     columns = [f"{name}: requests/s [spread] (p50 / p99 ms) of limit" for name in names]
     rows = []
@@ -21,8 +21,25 @@ def format_cells(cells: list[Record]) -> str:
             row.append(figures + (f", {side['errors']} errors" if side["errors"] else ""))
         ratios = ((found["ratio"], *found["spread"]) for found in cell["ratios"].values())
         rows.append([*row, *("{:.2f} ({:.2f} to {:.2f})".format(*ratio) for ratio in ratios)])
-    columns += [f"{names[0]} over {name}" for name in names[1:]]
-    return format_table(["model", "image", "connections", "limit", *columns], rows)
+    head = ["model", "image", "connections", "limit", *columns, *cells[0]["ratios"]]
+    return format_table(head, rows)
+
+
+def format_costs(cells: list[Record]) -> str:
+    """Return CPU ms a request, beyond decode and forward pass, and ms that a lone one takes more.
+
+    The latter two are left out for a Vitrine whose settings change what has to be computed.
+    """
+    names, rows = list(cells[0]["servers"]), []
+    for cell in cells:
+        row = [cell["model"], cell["image"], cell["concurrency"]]
+        for side in cell["servers"].values():
+            shown = [f"{side['cpu_ms']:.1f}"]
+            shown += [f"{side[key]:.1f}" for key in ("cpu_beyond_ms", "added_ms") if key in side]
+            row.append(" / ".join(shown))
+        rows.append(row)
+    columns = [f"{name}: CPU ms / beyond / added ms" for name in names]
+    return format_table(["model", "image", "connections", *columns], rows)
 
 
 def format_open(rows: list[Record]) -> str:
@@ -56,7 +73,9 @@ def print_record(record: Record) -> None:
     for model, limits in record["limits"].items():
         print(f"\n{model}, without a server: {limits}")
     print(f"\n{format_servers(record)}")
-    print(f"\n{format_cells(record['cells'])}")
+    for model in record["limits"]:
+        cells = [cell for cell in record["cells"] if cell["model"] == model]
+        print(f"\n{format_cells(cells)}\n\n{format_costs(cells)}")
     if record["open"]:
         print(f"\n{format_open(record['open'])}")
 
@@ -64,7 +83,7 @@ def print_record(record: Record) -> None:
 def draw_closed(cells: list[Record], path: Path) -> None:
     """Draw requests/s by server and connections, a panel for each model and image."""
     keys = dict.fromkeys((cell["model"], cell["image"], cell["limit_per_s"]) for cell in cells)
-    panels = []
+    names, panels = dict.fromkeys(name for cell in cells for name in cell["servers"]), []
     for model, image, limit in keys:
         mine = [cell for cell in cells if (cell["model"], cell["image"]) == (model, image)]
         bars = {
@@ -72,7 +91,7 @@ def draw_closed(cells: list[Record], path: Path) -> None:
             for name in mine[0]["servers"]
         }
         ticks = [str(cell["concurrency"]) for cell in mine]
-        panels.append(make_bars(f"{model}, {image}, limit {limit:.0f}", ticks, bars))
+        panels.append(make_bars(f"{model}, {image}, limit {limit:.0f}", ticks, bars, names))
     columns = len({image for _, image, _ in keys})
     title = "Requests/s by connections, closed loop"
     draw_panels(title, panels, columns, path)

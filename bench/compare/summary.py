@@ -1,4 +1,8 @@
-"""From rounds to medians, spreads, and ratios of requests/s: the first server's over another's."""
+"""From rounds to medians, spreads, and ratios of requests/s.
+
+A peer that runs in variants (``litserve-1``, ``litserve-2``) is compared with at its best: in each
+cell the variant with the highest median.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +13,7 @@ from bench.kit.rounds import divide, take_medians
 from bench.kit.servers import Running, Scores
 
 RATE, P99 = "requests_per_s", "p99_ms"
-MEASURES = (RATE, "p50_ms", P99)
+MEASURES = (RATE, "p50_ms", P99, "cpu_ms")
 OPEN_MEASURES = ("p50_ms", P99, "late_p99_ms")
 TIMES = ("health_s", "first_answer_s", "stop_s")
 TOLERANCE = 1e-3
@@ -77,27 +81,59 @@ def summarize(
     }
 
 
-def compare_sides(subject: Record, other: Record) -> Record:
+def find_best(sides: Record, name: str) -> str:
+    """Return the server of that name, or the fastest of its variants."""
+    named = [one for one in sides if one == name or one.startswith(f"{name}-")]
+    return max(named, key=lambda one: float(sides[one][RATE]))
+
+
+def compare_sides(sides: Record, one: str, other: str) -> Record:
     """Return the ratio of the medians and the spread of the ratios; 0 when the other did none."""
-    ratios = list(map(divide, subject["rounds"], other["rounds"]))
-    ratio = divide(subject[RATE], other[RATE])
-    return {"ratio": ratio, "spread": [min(ratios), max(ratios)]}
+    ratios = list(map(divide, sides[one]["rounds"], sides[other]["rounds"]))
+    ratio = divide(sides[one][RATE], sides[other][RATE])
+    return {"ratio": ratio, "spread": [min(ratios), max(ratios)], "beside": other}
+
+
+def compare_all(sides: Record) -> Record:
+    """Return each Vitrine over each peer at its best, and the first one over the others."""
+    ours = [name for name in sides if name.startswith("vitrine")]
+    peers = dict.fromkeys(name.partition("-")[0] for name in sides if name not in ours)
+    pairs = [(one, peer) for one in ours for peer in peers]
+    pairs += [(ours[0], other) for other in ours[1:]]
+    return {
+        f"{one} over {other}": compare_sides(sides, one, find_best(sides, other))
+        for one, other in pairs
+    }
+
+
+def add_costs(side: Record, limits: Record, image: str, *, is_lone: bool) -> None:
+    """Add what a server costs beyond decode and forward pass in one process.
+
+    A lone request is held against one call of both, others against the model's batches.
+    """
+    found = limits["images"][image]
+    needed_ms = found["decode_cpu_ms"] + limits["engine_cpu_ms"]
+    if is_lone:
+        needed_ms = found["raw_call_cpu_ms"]
+        side["added_ms"] = round(side["p50_ms"] - found["raw_call_ms"], 2)
+    side["cpu_beyond_ms"] = round(side["cpu_ms"] - needed_ms, 2)
 
 
 def compare_cells(runs: list[ServerRun], limits: Record) -> list[Record]:
-    """Return the cells of one model: every server, and the ratio of the first over each other."""
+    """Return the cells of one model: every server, the limit, and the ratios.
+
+    The costs of a Vitrine with other settings are not held against those of the default.
+    """
     cells = []
+    exact = {run.name for run in runs if run.running.server.is_exact}
     for (image, connections), sides in summarize(runs, MEASURES, RATE).items():
-        found = limits["images"][image]
-        limit = min(found["decoder_per_s"], limits["engine_per_s"])
-        for side in sides.values():
+        limit = min(limits["images"][image]["decoder_per_s"], limits["engine_per_s"])
+        for name, side in sides.items():
             side["of_limit"] = round(side[RATE] / limit, 2)
-            if connections == 1:
-                side["added_ms"] = round(side["p50_ms"] - found["raw_call_ms"], 2)
-        subject, *others = sides
+            if name in exact:
+                add_costs(side, limits, image, is_lone=connections == 1)
         cell = {"model": runs[0].model, "image": image, "concurrency": connections}
-        cell |= {"limit_per_s": limit, "servers": sides}
-        cell["ratios"] = {name: compare_sides(sides[subject], sides[name]) for name in others}
+        cell |= {"limit_per_s": limit, "servers": sides, "ratios": compare_all(sides)}
         cells.append(cell)
     return cells
 
@@ -105,8 +141,8 @@ def compare_cells(runs: list[ServerRun], limits: Record) -> list[Record]:
 def find_capacity(cells: list[Record], image: str, names: Iterable[str]) -> float:
     """Return the requests/s of the slower of the servers at the most connections measured."""
     mine = [cell for cell in cells if cell["image"] == image]
-    busiest = max(mine, key=lambda cell: int(cell["concurrency"]))
-    return min(float(busiest["servers"][name][RATE]) for name in names)
+    sides = max(mine, key=lambda cell: int(cell["concurrency"]))["servers"]
+    return min(float(sides[find_best(sides, name)][RATE]) for name in names)
 
 
 def summarize_open(runs: list[ServerRun]) -> list[Record]:

@@ -1,6 +1,6 @@
 """What all plots share: style, a grid of panels, bars with their spread, and where they go."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,9 +28,18 @@ Panel = Callable[[Axes], None]
 
 
 def make_bars(
-    title: str, ticks: Sequence[str], bars: Mapping[str, Sequence[Bar]], *, is_log: bool = False
+    title: str,
+    ticks: Sequence[str],
+    bars: Mapping[str, Sequence[Bar]],
+    names: Iterable[str] = (),
+    *,
+    is_log: bool = False,
 ) -> Panel:
-    """Return a panel with a group of bars for each tick, one for each name; values stand above."""
+    """Return a panel with a group of bars for each tick, one for each name; values stand above.
+
+    `names` are those of all panels, so that a name has the same colour in each.
+    """
+    colours = dict(zip(names, COLOURS, strict=False))
 
     def draw(axes: Axes) -> None:
         width = 0.8 / len(bars)  # of a group, whose bars leave a gap
@@ -40,7 +49,7 @@ def make_bars(
             low = [max(0.0, value - min(spread)) for value, spread in sides]
             high = [max(0.0, max(spread) - value) for value, spread in sides]
             look: dict[str, Any] = {"yerr": [low, high], "error_kw": ERROR_BARS, "label": name}
-            colour = COLOURS[index % len(COLOURS)]
+            colour = colours.get(name) or COLOURS[index % len(COLOURS)]
             drawn = axes.bar(centres, heights, 0.92 * width, color=colour, **look)
             texts = [f"{height:.{0 if height >= 10 else 1}f}" for height in heights]  # noqa: PLR2004
             axes.bar_label(drawn, texts, padding=2, size=7)
@@ -66,9 +75,10 @@ def draw_panels(
         figure = Figure(figsize=(width, height), layout="constrained")
         for index, draw in enumerate(panels):
             draw(figure.add_subplot(rows, columns, index + 1))
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        if labels:
-            figure.legend(handles, labels, loc="outside lower center", ncols=4)
+        pairs = (zip(*axes.get_legend_handles_labels(), strict=True) for axes in figure.axes)
+        named = {label: handle for each in pairs for handle, label in each}
+        if named:
+            figure.legend(named.values(), named, loc="outside lower center", ncols=4)
         figure.suptitle(title, x=0.01, ha="left", size=11)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=110, metadata={"Software": None})

@@ -47,12 +47,14 @@ def run_tool(body: bytes, *command: object) -> str:
 
 
 def run_wrk(url: str, picture: Picture, connections: int, seconds: int) -> dict[str, float]:
-    """Return good answers a second, latencies and errors of every kind together."""
+    """Return good answers, their rate, latencies, and errors of every kind together."""
     flags = ("-t1", f"-c{connections}", f"-d{seconds}", "--timeout", TIMEOUT, "--latency")
     script = ("-s", SCRIPT, f"{url}/predict", "--", "BODY", BOUNDARY)
     seen = json.loads(run_tool(picture.body(), "wrk", *flags, *script).splitlines()[-1])
+    good = seen["requests"] - seen["status"]
     return {
-        "requests_per_s": round((seen["requests"] - seen["status"]) / seen["seconds"], 1),
+        "good": good,
+        "requests_per_s": round(good / seen["seconds"], 1),
         "p50_ms": seen["p50_ms"],
         "p99_ms": seen["p99_ms"],
         "errors": sum(seen[kind] for kind in ERRORS),

@@ -4,17 +4,27 @@ from pathlib import Path
 
 import pytest
 
-from bench.compare.options import parse_options
+from bench.compare.options import choose_connections, narrow, parse_options
 
 
 def test_the_whole_matrix_is_the_default() -> None:
-    """Without options every model, image and peer is measured, and the run is named so."""
+    """Without options every model has its part of the matrix, and the run is named so."""
     options = parse_options([])
-    assert options.models == ("digits", "tiny", "base")
-    assert options.images == ("png", "jpeg", "12mp")
-    assert options.servers == ("vitrine", "litserve", "fastapi")
-    assert options.concurrency == (1, 16, 64)
-    assert options.name == "matrix"
+    assert (options.models, options.name) == (("digits", "tiny", "base"), "matrix")
+    digits, base = narrow(options, "digits"), narrow(options, "base")
+    assert digits.images == ("png", "jpeg", "12mp")
+    assert digits.servers == ("vitrine", "litserve", "fastapi", "scaled")
+    assert (base.images, base.servers) == (("jpeg",), ("vitrine", "litserve", "int8"))
+    assert [choose_connections(base, image) for image in ("jpeg", "12mp")] == [(1, 16, 64), (16,)]
+
+
+def test_what_the_command_line_names_holds_for_every_model() -> None:
+    """Images, servers and connections that are named replace those of the matrix."""
+    options = parse_options(["--images", "png,12mp", "--servers", "int8", "--concurrency", "2"])
+    for model in ("digits", "a-folder-of-their-own"):
+        part = narrow(options, model)
+        assert (part.images, part.servers) == (("png", "12mp"), ("int8",))
+        assert choose_connections(part, "12mp") == (2,)
 
 
 def test_quick_is_one_cell_and_what_is_said_beside_it_counts() -> None:

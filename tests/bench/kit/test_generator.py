@@ -1,8 +1,10 @@
 """The load generator: windows, schedules, and latencies that hide no stall."""
 
 import asyncio
+import subprocess
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -12,8 +14,10 @@ from bench.kit.client import CUT_OFF, UNANSWERED, Tally, make_target
 from bench.kit.generator import count_until, disconnect, draw_schedule, keep_busy, offer
 from bench.kit.images import Picture
 from bench.kit.results import BenchError
+from bench.kit.servers import Running, Server
 from tests.bench.kit.stall import serve_stall
 from tests.support.ports import find_port
+from tests.support.service import Service
 
 PICTURE = Picture("dot", b"not read", "image/png")
 STALL_S = 0.5
@@ -92,11 +96,13 @@ def test_a_closed_loop_counts_to_the_last_answer() -> None:
 
 def test_a_server_that_has_ended_is_no_result() -> None:
     """Requests that find no server end the benchmark with a sentence, in both loops."""
-    url = f"http://127.0.0.1:{find_port()}"
+    service = Service(subprocess.Popen(["true"]), 1, Path(), Path(), "")
+    service.process.wait()
+    running = Running(Server("ended", ("true",), find_port()), service)
     with pytest.raises(BenchError, match=r"no good answer for dot: .*no connection"):
-        drive_open(url, PICTURE, 0.5, 20.0, 0.5)
+        drive_open(running, PICTURE, 0.5, 20.0, 0.5)
     with pytest.raises(BenchError, match=r"no good answer for dot: .*no connection"):
-        drive_counted(url, PICTURE, 1, 0.1, 1)
+        drive_counted(running, PICTURE, 1, 0.1, 1)
 
 
 def test_an_outage_is_the_longest_time_without_a_good_answer() -> None:
