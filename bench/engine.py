@@ -2,4 +2,5 @@
 
 from bench.studies.engine import run
 
-run()
+if __name__ == "__main__":  # processes that it starts import this module too
+    run()

@@ -1,7 +1,7 @@
-"""The checkpoints that are served: the bundled digits, and ViT-Ti/16 and ViT-B/16 at 224 pixels.
+"""The checkpoints that are served: the bundled digits, and ViT-Ti, -B and -L/16 at 224 pixels.
 
-The last two get seeded random weights, once, in an ignored folder, by a process of its own: the
-benchmark itself loads no torch.
+All but the first get seeded random weights, once, in an ignored folder, by a process of its own:
+the benchmark itself loads no torch.
 """
 
 import io
@@ -22,7 +22,10 @@ BUNDLED = ROOT / "app" / "demo" / "checkpoint"
 FOLDER = ROOT / "bench" / ".models"
 MODELS = ("digits", "tiny", "base")
 TINY = {"hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768}
-SHAPES: dict[str, dict[str, int]] = {"tiny": TINY, "base": {}}
+LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16} | {
+    "intermediate_size": 4096
+}
+SHAPES: dict[str, dict[str, int]] = {"tiny": TINY, "base": {}, "large": LARGE}
 """What differs from ViT-B/16, which is what ViTConfig gives."""
 
 EDGE, LABELS, SEED = 224, 1000, 0

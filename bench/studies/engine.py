@@ -1,8 +1,9 @@
 """Run ``python -m bench.engine --device cpu|cuda``: the engines alone, without Ray and HTTP.
 
 Every engine runs the same batches in alternating rounds, beside a raw loop: on a GPU the compiled
-bf16 network over pixels that lie there already, on a CPU the eager fp32 network. The last line of
-stdout is one JSON object. Pixels are random: nothing is timed on zeros.
+bf16 network over pixels that lie there already, on a CPU the eager fp32 network. With ``--queue``
+the service's own choice of engine also runs behind a queue that local processes fill. The last line
+of stdout is one JSON object. Pixels are random: nothing is timed on zeros.
 """
 
 import argparse
@@ -18,15 +19,17 @@ import numpy as np
 import torch
 
 from app.backend import Pixels
-from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.checkpoint.files import Checkpoint, open_checkpoint
 from app.classifier.checkpoint.processor import load_processor
 from app.classifier.engines.engine import Engine, EngineInput
 from app.classifier.engines.network import load_network
 from app.classifier.engines.selection import EngineOptions, build_engine
+from app.classifier.model import Model
 from app.errors import StartupError
-from bench.kit.models import MODELS, find_checkpoint
+from bench.kit.models import find_checkpoint
 from bench.kit.results import Record, format_table, save, start_record
 from bench.kit.rounds import divide, run_rounds, time_calls
+from bench.studies.engine_queue import measure_queue
 
 WANTED = {
     "cpu": ("torch fp32", "torch bf16", "compile fp32", "openvino fp32", "openvino bf16"),
@@ -34,7 +37,10 @@ WANTED = {
 }
 """By device, the engines with their precisions."""
 
-RAW = "raw loop"
+MODELS = {"cpu": ["digits", "tiny", "base"], "cuda": ["base", "large"]}
+BATCHES = {"cpu": [1, 8, 64], "cuda": [1, 8, 32, 64, 128, 256]}
+
+RAW, QUEUE = "raw loop", "behind a queue"
 MIN_CALLS = 2
 POOL = ThreadPoolExecutor()
 HEAD = ("model", "batch", "engine", "images/s", "of raw", "largest difference")
@@ -68,7 +74,10 @@ def make_raw(source: EngineInput, device: str, pixels: Pixels) -> Callable[[], i
     where = torch.device("cuda:0" if is_gpu else "cpu")
     network = load_network(source, "bf16" if is_gpu else "fp32", where)
     inputs = torch.from_numpy(pixels).to(where)
-    run = torch.compile(network, mode="max-autotune-no-cudagraphs") if is_gpu else network
+    run: Callable[[torch.Tensor], torch.Tensor] = network
+    if is_gpu:
+        torch._dynamo.reset()  # noqa: SLF001 - else other batch sizes count towards its limit
+        run = torch.compile(network, mode="max-autotune-no-cudagraphs", dynamic=False)
 
     @torch.inference_mode()
     def call() -> int:
@@ -100,6 +109,14 @@ def compare_scores(
     return {name: float((one.softmax(-1) - exact).abs().max()) for name, one in found.items()}
 
 
+def load_behind(checkpoint: Checkpoint, options: argparse.Namespace) -> Model:
+    """Return the model as the service loads it, for batches of all sizes."""
+    asked = EngineOptions(options.device, buckets=tuple(sorted(options.batches)))
+    model = Model(checkpoint, asked)
+    model.engine.set_threads(options.threads)
+    return model
+
+
 def measure_rate(run: Callable[[], int], seconds: float) -> float:
     """Return images/s over at least so many seconds and two calls; ``run`` returns its images."""
     images: list[int] = []
@@ -113,6 +130,7 @@ def measure_model(model: str, options: argparse.Namespace) -> list[Record]:
     source = EngineInput(checkpoint, *load_processor(checkpoint.processor_folder))
     engines = build_engines(source, options)
     differences = compare_scores(source, engines, make_pixels(source, min(options.batches)))
+    model_behind = load_behind(checkpoint, options) if options.queue else None
     torch.set_num_threads(options.threads)
     rows: list[Record] = []
     for batch in options.batches:
@@ -120,6 +138,9 @@ def measure_model(model: str, options: argparse.Namespace) -> list[Record]:
         runs = {RAW: make_raw(source, device, pixels)}
         runs |= {name: partial(run_engine, one, pixels) for name, one in engines.items()}
         measures = {name: partial(measure_rate, run, options.seconds) for name, run in runs.items()}
+        if model_behind:
+            queue = (model_behind, batch, options.queue, options.seconds)
+            measures[QUEUE] = partial(measure_queue, *queue)
         rates = run_rounds(measures, options.rounds)
         for name, seen in rates.items():
             row = {"model": model, "batch": batch, "engine": name, "spread": [min(seen), max(seen)]}
@@ -135,12 +156,15 @@ def run() -> None:
     """Measure, print the table and keep the results."""
     parser = argparse.ArgumentParser(prog="python -m bench.engine", description=__doc__)
     parser.add_argument("--device", choices=tuple(WANTED), default="cpu")
-    parser.add_argument("--models", type=lambda text: text.split(","), default=list(MODELS))
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64])
+    parser.add_argument("--models", type=lambda text: text.split(","))
+    parser.add_argument("--batches", type=int, nargs="+")
+    parser.add_argument("--queue", type=int, default=0, help="processes that fill it; 0 for none")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each engine in a round")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
+    options.models = options.models or MODELS[options.device]
+    options.batches = options.batches or BATCHES[options.device]
     warnings.simplefilter("ignore")  # of torch's compiler; what counts is the table
     print(format_table(HEAD, []))
     record = start_record("engine") | {
@@ -148,5 +172,5 @@ def run() -> None:
         "threads": options.threads,
         "rows": [row for model in options.models for row in measure_model(model, options)],
     }
-    is_part = options.models != list(MODELS)
+    is_part = options.models != MODELS[options.device]
     save(record, f"engine-{options.device}{'-part' * is_part}")
