@@ -26,11 +26,19 @@ from app.limits import Limits
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The pixels `[height, width, 3]` of an image; size and format as of `DecodedImage`."""
+    """An image that was read.
+
+    Attributes:
+        size: as of `DecodedImage`.
+        format: the same.
+        pixels: `[height, width, 3]`.
+        group_size: number of images that were read together, and are ready at the same time.
+    """
 
     size: Size
     format: str
     pixels: Pixels
+    group_size: int = 1
 
 
 class Reader(Protocol):

@@ -62,16 +62,30 @@ class Coalescer:
         self._waiting: dict[Waiter, tuple[Pixels, float]] = {}
         self._in_flight: list[int] = []  # sizes of the groups
         self._tasks: set[asyncio.Task[list[ScoredImage]]] = set()
+        self._is_scheduled = False
 
-    async def score(self, pixels: Pixels, deadline: float = math.inf) -> ScoredImage:
+    async def score(
+        self, pixels: Pixels, deadline: float = math.inf, *, at_once: bool = True
+    ) -> ScoredImage:
         """Score one image's pixels `[height, width, 3]`; raises what the sender raises.
 
         An image whose caller is cancelled before its group is sent is not sent, and a group whose
-        callers are all cancelled is cancelled too. `deadline` is by the event loop's clock.
+        callers are all cancelled is cancelled too.
+
+        Args:
+            pixels: of the image.
+            deadline: by the event loop's clock.
+            at_once: apply the rule now; else at the end of this iteration of the event loop, so
+                that images that were read together leave together.
         """
-        future: Waiter = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: Waiter = loop.create_future()
         self._waiting[future] = pixels, deadline
-        self._send_due()
+        if at_once:
+            self._send_due()
+        elif not self._is_scheduled:
+            self._is_scheduled = True
+            loop.call_soon(self._send_scheduled)
         try:
             return await future
         finally:
@@ -91,8 +105,15 @@ class Coalescer:
             for future in futures:
                 self._waiting.pop(future, None)
 
+    def _send_scheduled(self) -> None:
+        """Send what the rule permits at the end of an iteration."""
+        self._is_scheduled = False
+        self._send_due()
+
     def _send_due(self) -> None:
         """Send the groups that the rule permits now."""
+        for waiter in [waiter for waiter in self._waiting if waiter.done()]:
+            del self._waiting[waiter]  # cancelled in this iteration of the event loop
         while len(self._waiting) >= self._group_size:
             self._send_group()
         if self._waiting and self._may_send_partial():
@@ -130,8 +151,6 @@ class Coalescer:
     def _finish_group(self, futures: list[Waiter], task: asyncio.Task[list[ScoredImage]]) -> None:
         """Set the result of each image that still waits, then send what the rule permits."""
         self._tasks.discard(task)
-        for waiter in [waiter for waiter in self._waiting if waiter.done()]:
-            del self._waiting[waiter]  # cancelled in this iteration of the event loop
         self._in_flight.remove(len(futures))
         cut_off = "The call to the model was cut off; try again."
         error = ModelUnavailableError(cut_off) if task.cancelled() else task.exception()

@@ -120,7 +120,8 @@ class Predictor:
         for _ in range(MAX_TRIES):
             served = await self._current_model.get()
             timed = await self._read(data, served)
-            scored = await served.coalescer.score(timed.reading.pixels, deadline)
+            is_alone = timed.reading.group_size == 1
+            scored = await served.coalescer.score(timed.reading.pixels, deadline, at_once=is_alone)
             current = await self._current_model.adopt(served, scored.group)
             if scored.logits is not None:
                 classified = build_answer(timed, scored, current, options)

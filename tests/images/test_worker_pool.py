@@ -13,7 +13,8 @@ import pytest
 
 from app.backend import Geometry
 from app.errors import ModelUnavailableError, UndecodableImageError
-from app.images.worker_pool import ProcessReader, _Worker
+from app.images.worker_pool import ProcessReader
+from app.images.worker_process import WorkerProcess
 from app.limits import Limits
 from tests.support import samples
 
@@ -110,15 +111,15 @@ def test_an_image_that_ends_two_processes_is_taken_for_corrupt(
 
     async def scenario() -> None:
         async with open_reader() as reader:
-            warm_up, ended = _Worker.warm_up, []
+            warm_up, ended = WorkerProcess.warm_up, []
 
-            async def warm_up_and_kill(worker: _Worker, geometry: Geometry) -> None:
+            async def warm_up_and_kill(worker: WorkerProcess, geometry: Geometry) -> None:
                 await warm_up(worker, geometry)
                 (process,) = find_workers()
                 process.kill()
                 ended.append(process)
 
-            monkeypatch.setattr(_Worker, "warm_up", warm_up_and_kill)
+            monkeypatch.setattr(WorkerProcess, "warm_up", warm_up_and_kill)
             with pytest.raises(UndecodableImageError, match="ends the process"):
                 await is_read(reader)
             assert len(ended) == 2
@@ -261,14 +262,14 @@ def test_one_process_that_does_not_start_leaves_the_others_sound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A warm-up fails, and works when it is tried again; each image gets its own answer."""
-    start, failures = _Worker._start, [OSError(24, "Too many open files")]  # noqa: SLF001
+    start, failures = WorkerProcess._start, [OSError(24, "Too many open files")]  # noqa: SLF001
 
-    async def start_or_fail(worker: _Worker) -> None:
+    async def start_or_fail(worker: WorkerProcess) -> None:
         if failures:
             raise failures.pop()
         await start(worker)
 
-    monkeypatch.setattr(_Worker, "_start", start_or_fail)
+    monkeypatch.setattr(WorkerProcess, "_start", start_or_fail)
 
     async def scenario() -> None:
         reader = ProcessReader(replace(LIMITS, readers=3))

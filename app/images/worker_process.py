@@ -1,0 +1,147 @@
+"""One worker process and the connection to it; a new process after one has ended."""
+
+import asyncio
+import json
+import mmap
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, astuple
+from functools import lru_cache
+
+from app.backend import Geometry
+from app.errors import ModelUnavailableError
+from app.images.memory_limit import MALLOC
+from app.images.worker_messages import (
+    LENGTHS,
+    Outcome,
+    pack_message,
+    unpack_answer,
+    unpack_head,
+    unpack_lengths,
+)
+from app.limits import Limits
+
+WORKER = "app.images.worker"
+"""The module that a worker runs."""
+
+START_TIMEOUT_S = 60.0
+"""Seconds until a worker must be ready; transformers' own processors take seconds to import."""
+
+_list_fields = lru_cache(maxsize=2)(astuple)  # it copies deeply, in more time than all the rest
+
+
+class WorkerProcess:
+    """Reads groups of images, one group at a time."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._process: subprocess.Popen[bytes] | None = None
+        self._geometry: Geometry | None = None
+        self._number = 0
+        self._progress: mmap.mmap
+        self._answers: asyncio.StreamReader
+        self._requests: asyncio.StreamWriter
+
+    async def warm_up(self, geometry: Geometry) -> None:
+        """Make sure that the process was started and is ready for this geometry.
+
+        Raises:
+            ModelUnavailableError: it cannot be started.
+        """
+        try:
+            if self._process is None:
+                await self._start()
+            if self._geometry != geometry:
+                async with asyncio.timeout(START_TIMEOUT_S):
+                    await self._ask(geometry, ())
+                self._geometry = geometry
+        except (OSError, EOFError) as exc:
+            self.end()
+            message = "No process that reads images could be started; try again in a moment."
+            raise ModelUnavailableError(message) from exc
+
+    async def read(
+        self, images: Sequence[bytes], geometry: Geometry, timeout_s: float
+    ) -> tuple[list[Outcome], float]:
+        """Read a group of images, which must be ready within a time; the process ends otherwise.
+
+        Returns:
+            What became of each image, and the seconds of CPU that all took.
+
+        Raises:
+            TimeoutError: they took too long.
+            OSError: the process has ended, or gave no answer to this message.
+            EOFError: the process has ended.
+            ModelUnavailableError: no process can be started.
+        """
+        await self.warm_up(geometry)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._ask(geometry, images)
+        except (OSError, EOFError):  # TimeoutError is an OSError
+            self.end()
+            raise
+
+    @property
+    def position(self) -> int:
+        """Index in its group of the image that the process read last.
+
+        Only a hint: what reads a hostile image may write any number from 0 to 255.
+        """
+        return self._progress[0]
+
+    def end(self) -> None:
+        """End the process."""
+        if self._process is None:
+            return
+        self._requests.close()
+        self._process.kill()
+        self._process.wait()
+        self._process, self._geometry = None, None
+
+    async def _start(self) -> None:
+        """Start a process and connect to it."""
+        ours, theirs = socket.socketpair()
+        self._answers, self._requests = await asyncio.open_connection(sock=ours)
+        with tempfile.TemporaryFile() as file:
+            file.truncate(1)
+            self._progress = mmap.mmap(file.fileno(), 1)
+            limits = json.dumps(asdict(self._limits))
+            command = [sys.executable, "-m", WORKER, limits, str(file.fileno())]
+            path = os.pathsep.join(filter(None, sys.path))
+            environment = {**os.environ, **MALLOC, "PYTHONPATH": path}
+            try:
+                self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own, not waited for
+                    command, stdin=theirs.fileno(), env=environment, pass_fds=[file.fileno()]
+                )
+            except OSError:
+                self._requests.close()
+                raise
+            finally:
+                theirs.close()
+
+    async def _ask(
+        self, geometry: Geometry, images: Sequence[bytes]
+    ) -> tuple[list[Outcome], float]:
+        """Send one message and wait for its answer; ends the process if cancelled.
+
+        Raises:
+            OSError: the process has ended, or gave no answer to this message.
+            EOFError: the process has ended.
+        """
+        self._number += 1
+        head = self._number, _list_fields(geometry), [len(image) for image in images]
+        self._requests.writelines(pack_message(head, *images))
+        try:
+            start = await self._answers.readexactly(LENGTHS.size)
+            lengths = unpack_lengths(start, geometry, len(images))
+            packed, body = [await self._answers.readexactly(length) for length in lengths]
+            head = unpack_head(packed)
+            return unpack_answer(head, body, geometry, self._number, len(images))
+        except asyncio.CancelledError:
+            self.end()
+            raise
