@@ -39,6 +39,22 @@ async def test_a_lone_image_leaves_at_once() -> None:
     assert scored.group is group
 
 
+async def test_images_that_were_read_together_leave_together() -> None:
+    """They leave at the end of the iteration that they came in, without those that have gone."""
+    sender = ManualSender()
+    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    tasks = [
+        asyncio.create_task(coalescer.score(make_pixels(image_id), at_once=False))
+        for image_id in range(3)
+    ]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    await settle()
+    assert sender.sent == [[0, 2]]
+    sender.finish(0)
+    assert [read_id(await tasks[index]) for index in (0, 2)] == [0, 2]
+
+
 @pytest.mark.parametrize("partial_groups", [1, 2, 3])
 async def test_no_more_partial_groups_than_allowed_are_in_flight(partial_groups: int) -> None:
     """Beyond W partial groups an image waits, and joins the next group when one is back."""

@@ -34,14 +34,14 @@ class Schedule(RuleBasedStateMachine):
         self._group_size, self._classifiers, self._slots = group_size, classifiers, slots
         self._coalescer = Coalescer(self._sender, group_size, classifiers, slots)
 
-    @rule(count=st.integers(1, 7))
-    def arrive(self, count: int) -> None:
+    @rule(count=st.integers(1, 7), at_once=st.booleans())
+    def arrive(self, *, count: int, at_once: bool) -> None:
         """Some images arrive in one tick; the id of an image is the number of its task."""
 
         def create() -> None:
             for _ in range(count):
-                pixels = make_pixels(len(self._tasks))
-                self._tasks.append(asyncio.create_task(self._coalescer.score(pixels)))
+                score = self._coalescer.score(make_pixels(len(self._tasks)), at_once=at_once)
+                self._tasks.append(asyncio.create_task(score))
 
         self._play(create)
 
