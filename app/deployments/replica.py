@@ -1,18 +1,23 @@
 """What the process of every replica sets up before its deployment: log lines, where it listens."""
 
 import ctypes
+import gc
 import sys
 from pathlib import Path
 
 import ray
 
-from app.deployments.serve_patches import bind_replica
+from app.deployments.serve_patches import bind_replica, drop_metrics
 from app.network import is_loopback
 from app.observability.logs import choose_format, configure_logging
 from app.settings import Settings
 
 STOP_S = 20.0
 """Seconds that a replica gets to answer what it has begun."""
+
+
+GC_THRESHOLD = 50_000
+"""New objects after which Python looks for cycles; its own 700 are those of a request or two."""
 
 
 def configure_replica(settings: Settings, log_pipe: Path | None) -> None:
@@ -23,6 +28,8 @@ def configure_replica(settings: Settings, log_pipe: Path | None) -> None:
     """
     style = choose_format(settings.log_format, is_terminal=False)
     configure_logging(style, settings.log_level, log_pipe)
+    gc.set_threshold(GC_THRESHOLD)
+    drop_metrics()
     if is_loopback(ray.util.get_node_ip_address()):
         bind_replica()
 

@@ -75,6 +75,8 @@ VARIABLES = tuple(Variable(*row) for row in (
      "Ray reports to its makers"),
     ("machine", "RAY_enable_metrics_collection", "0", _RAYLET,
      "every process sends metrics, which no dashboard shows here"),
+    ("machine", "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS", "10000", _REPLICA,
+     "every replica wakes ten times a second for the same metrics"),
     ("machine", "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S", "0.5", _REPLICA,
      "a stop takes 30 s, for load balancers that are not there"),
     ("machine", "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S", "20", _HAPROXY,

@@ -13,7 +13,7 @@ from app.images.reader import Reading
 MAX_GROUP = 16
 """Images in a group."""
 
-GROUP_S = 0.02
+GROUP_S = 0.04
 """Seconds of CPU that a group of more than one image may take, by what images took of late."""
 
 RECENT_GROUPS = 15

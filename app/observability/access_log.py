@@ -37,8 +37,12 @@ def log_access(
     if key_name is not None:
         fields["key_name"] = key_name
         by = f" by {key_name}"
-    extra = {"fields": fields}
-    _logger.info("%s %s %s %.1f ms%s", method, path, status, duration_ms, by, extra=extra)
+    if _logger.isEnabledFor(logging.INFO):
+        text = f"{method} {path} {status} {duration_ms:.1f} ms{by}"
+        # Not by `info`, which looks for the line of code that logs: half of the cost of a line.
+        record = logging.LogRecord(_logger.name, logging.INFO, __file__, 0, text, None, None)
+        record.fields = fields
+        _logger.handle(record)
 
 
 def is_safe_id(identifier: str) -> bool:

@@ -1,5 +1,6 @@
 """Predictions from logits, equal to those of transformers' image-classification pipeline."""
 
+import heapq
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,10 +43,11 @@ def rank_predictions(
     if options.top_k > len(labels) and options.top_k != DEFAULT_TOP_K:
         message = f"top_k: must be 1 to {len(labels)}, the number of labels of this model."
         raise InvalidRequestError(message)
-    best = np.argsort(-scores, kind="stable")[: options.top_k]
+    values = scores.tolist()  # NumPy's own sort would let another thread take the interpreter
+    best = heapq.nlargest(options.top_k, range(len(values)), values.__getitem__)  # a stable order
     least = options.threshold or -np.inf
     return [
-        Prediction(label=labels[index], label_id=int(index), score=float(scores[index]))
+        Prediction(label=labels[index], label_id=index, score=values[index])
         for index in best
-        if scores[index] >= least
+        if values[index] >= least
     ]

@@ -104,6 +104,35 @@ _BIND_GRPC = dedent(
         print(error)
     """
 )
+_DROP_METRICS = dedent(
+    """
+    import json, os
+    from ray.util import metrics
+    from app.errors import StartupError
+    from app.deployments.serve_patches import drop_metrics
+
+    class Recorder:
+        def record(self, value, tags):
+            recorded.append(value)
+
+    def count(number):
+        counter = metrics.Counter("seen")
+        counter._metric = Recorder()
+        counter.inc(number)
+
+    recorded = []
+    drop_metrics()
+    count(1)
+    os.environ["RAY_enable_metrics_collection"] = "0"
+    drop_metrics()
+    count(2)
+    del metrics.Metric._record
+    try:
+        drop_metrics()
+    except StartupError as error:
+        print(json.dumps([recorded, str(error)]))
+    """
+)
 
 
 def run_script(script: str) -> str:
@@ -137,3 +166,10 @@ def test_a_body_is_received_a_little_ahead_of_what_is_read() -> None:
 def test_grpc_listens_where_http_does_or_not_at_all() -> None:
     """A Serve that binds in another way is refused."""
     assert "has no ray.serve._private.default_impl.add_grpc_address" in run_script(_BIND_GRPC)
+
+
+def test_metrics_are_dropped_where_nobody_collects_them() -> None:
+    """Where Ray collects them they are recorded; a Ray that records otherwise is refused."""
+    recorded, said = json.loads(run_script(_DROP_METRICS))
+    assert recorded == [1]
+    assert "has no Metric._record" in said
