@@ -4,6 +4,7 @@ VitrineError
 ├── StartupError                  the service cannot start: one line, exit code 2
 │   ├── SettingsError             a setting is wrong
 │   └── CheckpointError           the checkpoint is missing, incomplete or unsafe
+│       └── ConversionError       OpenVINO cannot run it, but torch may
 └── ProblemError                  a request cannot be answered: one problem+json, or gRPC status
     ├── InvalidRequestError       422 INVALID_ARGUMENT
     ├── UnauthorizedError         401 UNAUTHENTICATED, WWW-Authenticate
@@ -38,6 +39,10 @@ class SettingsError(StartupError):
 
 class CheckpointError(StartupError):
     """The checkpoint is missing, incomplete, does not fit or is unsafe."""
+
+
+class ConversionError(CheckpointError):
+    """OpenVINO cannot run the checkpoint, but torch may."""
 
 
 class ProblemError(VitrineError):

@@ -39,6 +39,10 @@ class Settings(BaseSettings):
         default=None,
         description="Folder or Hub id of the image processor, where the checkpoint has none.",
     )
+    cache: str | None = Field(
+        default=None,
+        description="Folder that keeps converted models, or 'off'; default: ~/.cache/vitrine.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where the model runs; auto takes a GPU where there is one."
     )

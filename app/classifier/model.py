@@ -13,8 +13,7 @@ from app.backend import Description, Group, Logits, Pixels, Scored
 from app.classifier.bisection import bisect
 from app.classifier.checkpoint.files import Checkpoint
 from app.classifier.checkpoint.loader_errors import translate_loader_errors
-from app.classifier.checkpoint.processor import load_processor
-from app.classifier.engines.engine import Engine, EngineInput
+from app.classifier.engines.engine import Engine
 from app.classifier.engines.selection import EngineOptions, build_eager_engine, build_engine
 from app.classifier.hang_detector import HangDetector
 from app.errors import ModelUnavailableError
@@ -44,9 +43,7 @@ class Model:
     """
 
     def __init__(self, checkpoint: Checkpoint, options: EngineOptions | None = None) -> None:
-        geometry, scaling = load_processor(checkpoint.processor_folder)
-        self._engine_input = EngineInput(checkpoint, geometry, scaling)
-        self.engine = build_engine(self._engine_input, options or EngineOptions())
+        self.engine, self._engine_input = build_engine(checkpoint, options or EngineOptions())
         self.overflows = 0
         self.max_batch = sys.maxsize
         self._exact: Engine | None = None
@@ -56,7 +53,7 @@ class Model:
             revision=checkpoint.revision,
             labels=checkpoint.labels,
             activation=checkpoint.activation,
-            geometry=geometry,
+            geometry=self._engine_input.geometry,
             device=self.engine.device,
             engine=f"{self.engine.name} {self.engine.precision}",
         )

@@ -3,6 +3,7 @@
 import logging
 import time
 
+from app.classifier.cache.model_cache import find_cache
 from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.engines.selection import EngineOptions
 from app.classifier.model import Model, list_sizes
@@ -68,7 +69,8 @@ def read_engine_options(settings: Settings) -> EngineOptions:
     buckets = list_sizes(settings.batch_size)
     if settings.buckets is not None:
         buckets = (*map(int, settings.buckets.split(",")), settings.batch_size)
-    return EngineOptions(settings.device, settings.engine, settings.precision, buckets)
+    cache = find_cache(settings.cache)
+    return EngineOptions(settings.device, settings.engine, settings.precision, buckets, cache)
 
 
 def choose_threads(model: Model, batch_size: int, cores: int) -> int:

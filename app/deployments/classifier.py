@@ -42,7 +42,7 @@ class Classifier:
 
     def __init__(self, settings: Settings, log_pipe: Path | None) -> None:
         configure_replica(settings, log_pipe)
-        from app.classifier.startup import load_model  # noqa: PLC0415 - torch loads here alone
+        from app.classifier.startup import load_model  # noqa: PLC0415 - torch may load here
 
         self._load = partial(load_model, settings)
         self._model = self._load()

@@ -139,7 +139,7 @@ def _read_pixels(settings: Settings, engine_input: EngineInput, folder: Path) ->
 
 def _write_checkpoint(engine_input: EngineInput, pixels: list[Pixels], folder: Path) -> None:
     """Quantize and write a checkpoint."""
-    from app.classifier.engines.openvino import write_quantized  # noqa: PLC0415 - heavy
+    from app.classifier.engines.conversion import write_quantized  # noqa: PLC0415 - heavy
 
     folder.mkdir()
     write_quantized(engine_input, pixels, folder / QUANTIZED)

@@ -60,7 +60,7 @@ def build_engines(source: EngineInput, options: argparse.Namespace) -> dict[str,
         named: dict[str, Any] = dict(zip(("engine", "precision"), name.split(), strict=True))
         asked = EngineOptions(options.device, buckets=tuple(sorted(options.batches)), **named)
         try:
-            engines[name] = build_engine(source, asked)
+            engines[name], _ = build_engine(source.checkpoint, asked)
         except StartupError as error:
             print(f"{name}: {error}", file=sys.stderr)
     for built in engines.values():

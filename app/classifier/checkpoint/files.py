@@ -3,13 +3,13 @@
 It imports no torch: a wrong checkpoint is refused within a second, before anything heavy starts.
 """
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.backend import Activation
+from app.classifier.checkpoint.digest import hash_files, name_content, name_revision
 from app.classifier.checkpoint.hub import download_snapshot
 from app.classifier.checkpoint.labels import check_head, find_activation, read_labels
 from app.classifier.checkpoint.training_run import find_newest_checkpoint
@@ -30,6 +30,7 @@ class Checkpoint:
     Attributes:
         id: the name that responses show.
         revision: commit of a Hub checkpoint, or a hash of the folder's files.
+        digest: SHA-256 of the content of all files that a model is loaded from.
         folder: holds config.json and the weights.
         processor_folder: holds preprocessor_config.json.
         labels: names, by label id.
@@ -39,6 +40,7 @@ class Checkpoint:
 
     id: str
     revision: str
+    digest: str
     folder: Path
     processor_folder: Path
     labels: tuple[str, ...]
@@ -78,15 +80,25 @@ def _open(model: str, revision: str | None, processor: str | None) -> Checkpoint
     check_head(weights, labels)
     processor_folder = _find_processor(folder, processor)
     files = [folder / CONFIG, processor_folder / PROCESSOR_CONFIG, *weights]
+    digests = hash_files(folder, processor_folder, files)
     return Checkpoint(
         id=name,
-        revision=commit or _hash_files(files),
+        revision=commit or name_revision(digests[path] for path in files),
+        digest=name_content(digests),
         folder=folder,
         processor_folder=processor_folder,
         labels=labels,
         activation=find_activation(config, labels),
         quantized=weights[0] if weights[0].name == QUANTIZED else None,
     )
+
+
+def is_unchanged(checkpoint: Checkpoint) -> bool:
+    """Tell whether the files are still those that were opened; raises OSError, CheckpointError."""
+    folder, processor_folder = checkpoint.folder, checkpoint.processor_folder
+    files = [folder / CONFIG, processor_folder / PROCESSOR_CONFIG, *find_weights(folder)]
+    digests = hash_files(folder, processor_folder, files)
+    return name_content(digests) == checkpoint.digest
 
 
 def find_weights(folder: Path) -> list[Path]:
@@ -172,12 +184,3 @@ def _read_json(path: Path) -> dict[str, object]:
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} is not a JSON object. Save the checkpoint again.")
     return value
-
-
-def _hash_files(paths: list[Path]) -> str:
-    """Hash the files' content: 12 hexadecimal digits of SHA-256."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:12]

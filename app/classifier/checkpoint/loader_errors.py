@@ -1,12 +1,12 @@
 """Errors of transformers' loaders become one CheckpointError; their progress bars are silenced."""
 
+import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers.utils import logging
 
 from app.errors import CheckpointError
 
@@ -31,12 +31,15 @@ LOADER_ERRORS = (
 
 
 @contextmanager
-def translate_loader_errors(subject: str, fix: str) -> Iterator[None]:
-    """Run a loader silently; raises CheckpointError if it fails.
+def translate_loader_errors(
+    subject: str, fix: str, error: type[CheckpointError] = CheckpointError
+) -> Iterator[None]:
+    """Run a loader silently; raises `error` if it fails.
 
     Args:
         subject: the beginning of the error, such as "the model of FOLDER cannot be loaded".
         fix: its last sentence, on how to fix it.
+        error: its class.
     """
     try:
         with silence():
@@ -45,12 +48,17 @@ def translate_loader_errors(subject: str, fix: str) -> Iterator[None]:
         reason = textwrap.shorten(
             f"{type(exc).__name__}: {exc}", MAX_REASON_LENGTH, placeholder=" …"
         )
-        raise CheckpointError(f"{subject}: {reason.rstrip(' .:')}. {fix}") from exc
+        raise error(f"{subject}: {reason.rstrip(' .:')}. {fix}") from exc
 
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Switch off transformers' progress bars and warnings."""
+    """Switch off transformers' progress bars and warnings, where it is loaded."""
+    if "transformers" not in sys.modules:  # importing it takes a second
+        yield
+        return
+    from transformers.utils import logging  # noqa: PLC0415
+
     verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

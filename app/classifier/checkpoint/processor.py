@@ -4,7 +4,6 @@ A processor that `app.backend.Geometry` cannot express becomes the geometry's fa
 nothing to scale.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,27 +15,13 @@ from transformers.models.convnext.image_processing_pil_convnext import ConvNextI
 
 from app.backend import Geometry
 from app.classifier.checkpoint.loader_errors import translate_loader_errors
+from app.classifier.checkpoint.scaling import Scaling
 from app.errors import CheckpointError
 
 WARP_EDGE = 384
 """ConvNeXt: from this edge on the image is warped to a square instead of cropped."""
 
 _FIX = "Fix preprocessor_config.json, or point VITRINE_PROCESSOR at another folder or Hub id."
-
-
-@dataclass(frozen=True, slots=True)
-class Scaling:
-    """The arithmetic part of a processor: `(value * factor - mean) / std` for each channel.
-
-    Attributes:
-        factor: such as 1/255, or None for no scaling.
-        mean: of each channel, or None for no normalisation.
-        std: of each channel, or None with `mean`.
-    """
-
-    factor: float | None
-    mean: tuple[float, ...] | None
-    std: tuple[float, ...] | None
 
 
 def load_processor(folder: Path) -> tuple[Geometry, Scaling]:

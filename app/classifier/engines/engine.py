@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 from app.backend import Geometry, Logits, Pixels
 from app.classifier.checkpoint.files import Checkpoint
-from app.classifier.checkpoint.processor import Scaling
+from app.classifier.checkpoint.scaling import Scaling
 
 EngineName = Literal["torch", "compile", "openvino"]
 Precision = Literal["fp32", "bf16", "fp16", "int8"]

@@ -6,7 +6,7 @@ Scaling is part of the module, so every graph that is traced or captured from it
 import torch
 from transformers import PreTrainedModel
 
-from app.classifier.checkpoint.processor import Scaling
+from app.classifier.checkpoint.scaling import Scaling
 from app.classifier.checkpoint.weights import load_weights
 from app.classifier.engines.engine import EngineInput, Precision
 

@@ -1,34 +1,28 @@
-"""OpenVINO on a CPU, converted from a checkpoint or read from what `vitrine quantize` wrote.
+"""OpenVINO on a CPU, from a converted model or from what `vitrine quantize` wrote.
 
 OpenVINO would compute in bf16 on every CPU that can; this engine sets the precision explicitly.
+It imports neither torch nor transformers: `conversion.py` does, in a process of its own.
 """
 
-import json
-import sys
-import warnings
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
+import openvino as ov
 
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-# Without this line, importing OpenVINO sends telemetry; with it, OpenVINO uses its stub.
-import openvino as ov  # noqa: E402 - see above
-
-from app.backend import Logits, Pixels  # noqa: E402
-from app.classifier.checkpoint.loader_errors import silence, translate_loader_errors  # noqa: E402
-from app.classifier.engines.engine import EngineInput, EngineName, Precision  # noqa: E402
-from app.errors import CheckpointError, SettingsError  # noqa: E402
-
-if TYPE_CHECKING:
-    from app.classifier.engines.network import Network
-
-_FIX_CONVERT = "Set VITRINE_ENGINE=torch; OpenVINO does not know this architecture."
-_FIX_WRITE = "Look at the reason; is there room on the disk? Else serve it in fp32."
-_FIX_READ = "Run `vitrine quantize` again."
-
-CHECK_BATCH = 5
-"""Images that a conversion is checked on; it was traced on two."""
+from app.backend import Logits, Pixels
+from app.classifier.cache.converted_model import (
+    MODEL,
+    ConvertedModel,
+    read_converted,
+)
+from app.classifier.cache.model_cache import open_entry
+from app.classifier.checkpoint.files import Checkpoint
+from app.classifier.checkpoint.loader_errors import translate_loader_errors
+from app.classifier.engines.conversion_process import Job, run_job
+from app.classifier.engines.engine import EngineInput, EngineName, Precision
+from app.errors import CheckpointError, SettingsError
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "bf16": 0.2}
 """Maximum difference of a logit from torch's in fp32, relative and absolute."""
@@ -36,70 +30,67 @@ TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "bf16": 0.2}
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """Precision of the layers that are not quantized."""
 
+_FIX_DISK = "Is the disk of VITRINE_CACHE, or of TMPDIR, well? Set VITRINE_ENGINE=torch otherwise."
+_FIX_READ = "Run `vitrine quantize` again."
 
-def convert_checkpoint(engine_input: EngineInput, precision: Precision) -> "OpenvinoEngine":
-    """Build an engine straight from a checkpoint.
+
+def load_openvino(
+    checkpoint: Checkpoint, precision: Precision, cache: Path | None
+) -> tuple["OpenvinoEngine", EngineInput]:
+    """Load a checkpoint from the cache, or convert it first.
+
+    Args:
+        checkpoint: what to load.
+        precision: `int8` for a quantized checkpoint, whose processor alone is converted.
+        cache: folder of the cache; None for none.
 
     Raises:
-        CheckpointError: OpenVINO cannot convert it.
+        ConversionError: OpenVINO cannot run it.
+        CheckpointError: it cannot be loaded at all.
         SettingsError: the CPU lacks the precision.
     """
-    import torch  # noqa: PLC0415 - a quantized checkpoint does without
-
-    from app.classifier.engines.network import load_network, make_example  # noqa: PLC0415
-
-    network = load_network(engine_input, "fp32", torch.device("cpu"))
-    example = make_example(engine_input, CHECK_BATCH)
-    engine = OpenvinoEngine(convert_network(engine_input, network), precision)
-    with translate_loader_errors(
-        f"the model of {engine_input.checkpoint.folder} fails", _FIX_CONVERT
-    ):
-        with torch.inference_mode():
-            expected = network(example).numpy()
-        tolerance = TOLERANCE[precision]
-        if not np.allclose(engine.run(example.numpy()), expected, tolerance, tolerance):
-            raise ValueError("OpenVINO gives other logits than torch")
-    return engine
-
-
-def convert_network(engine_input: EngineInput, network: "Network") -> ov.Model:
-    """Convert a network in fp32; raises CheckpointError."""
-    from app.classifier.engines.network import make_example  # noqa: PLC0415
-
-    example = make_example(engine_input, 2)
-    subject = f"the model of {engine_input.checkpoint.folder} cannot be converted"
-    with translate_loader_errors(subject, _FIX_CONVERT), silence(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that shapes become constants: they are constant here
-        shape = [-1, *example.shape[1:]]
-        return ov.convert_model(network, example_input=example, input=[shape])
-
-
-def write_quantized(engine_input: EngineInput, images: list[Pixels], path: Path) -> None:
-    """Quantize a checkpoint to int8 on calibration images, with a progress bar, and write it."""
-    import nncf  # noqa: PLC0415 - serving never needs it
-    import torch  # noqa: PLC0415 - a quantized checkpoint does without
-
-    from app.classifier.engines.network import load_network  # noqa: PLC0415
-
-    model = convert_network(engine_input, load_network(engine_input, "fp32", torch.device("cpu")))
-    dataset = nncf.Dataset(images, lambda pixels: pixels[np.newaxis])
-    with translate_loader_errors(
-        f"the model of {engine_input.checkpoint.folder} cannot be quantized", _FIX_WRITE
-    ):
-        quantized = nncf.quantize(
-            model,
-            dataset,
-            model_type=nncf.ModelType.TRANSFORMER,
-            preset=nncf.QuantizationPreset.MIXED,
-            subset_size=len(images),
+    entry = open_entry(cache, checkpoint, precision)
+    if entry is not None and (model := entry.read()) is not None:
+        try:
+            return _read(checkpoint, model, precision)
+        except (RuntimeError, ValueError) as exc:
+            entry.discard(exc)
+    with tempfile.TemporaryDirectory(prefix="vitrine-model-", ignore_cleanup_errors=True) as spare:
+        job = Job(
+            checkpoint=checkpoint,
+            precision=precision,
+            cache=None if entry is None else entry.cache,
+            spare=Path(spare),
         )
-        quantized.set_rt_info(json.dumps(engine_input.checkpoint.labels), ["vitrine", "labels"])
-        ov.save_model(quantized, path, compress_to_fp16=False)
+        folder = run_job(job)
+        with translate_loader_errors(
+            f"the converted {checkpoint.folder} cannot be read", _FIX_DISK
+        ):
+            return _read(checkpoint, read_converted(folder), precision)
 
 
-def read_quantized(engine_input: EngineInput) -> "OpenvinoEngine":
+def _read(
+    checkpoint: Checkpoint, model: ConvertedModel, precision: Precision
+) -> tuple["OpenvinoEngine", EngineInput]:
+    """Read a converted model, and check it on one image; raises RuntimeError or ValueError."""
+    engine_input = EngineInput(checkpoint, model.geometry, model.scaling)
+    if checkpoint.quantized is not None:
+        return _read_quantized(checkpoint.quantized, model), engine_input
+    engine = OpenvinoEngine(ov.Core().read_model(model.folder / MODEL), precision)
+    check_logits(engine, *model.read_example())
+    return engine, engine_input
+
+
+def check_logits(engine: "OpenvinoEngine", pixels: Pixels, expected: Logits) -> None:
+    """Raise ValueError if an engine's logits are not torch's `expected`."""
+    tolerance = TOLERANCE[engine.precision]
+    if not np.allclose(engine.run(pixels), expected, tolerance, tolerance):
+        raise ValueError("OpenVINO gives other logits than torch")
+
+
+def _read_quantized(path: Path, converted: ConvertedModel) -> "OpenvinoEngine":
     """Build an engine from a quantized checkpoint; raises CheckpointError."""
-    path, size = engine_input.checkpoint.quantized, engine_input.geometry.size
+    size = converted.geometry.size
     with translate_loader_errors(f"the quantized model {path} cannot be read", _FIX_READ):
         model = ov.Core().read_model(path)
         height, width = (model.input().partial_shape[axis].get_length() for axis in (1, 2))

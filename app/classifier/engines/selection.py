@@ -16,11 +16,14 @@ imported.
 import logging
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
+from app.classifier.checkpoint.files import Checkpoint
 from app.classifier.checkpoint.loader_errors import translate_loader_errors
 from app.classifier.engines.engine import Engine, EngineInput, EngineName, Precision
-from app.errors import CheckpointError, SettingsError
+from app.classifier.engines.gpu import has_gpu
+from app.errors import ConversionError, SettingsError
 
 _OPENVINO_ADVICE = "Run `pip install 'vitrine[openvino]'`, or set VITRINE_ENGINE=torch."
 
@@ -37,39 +40,67 @@ class EngineOptions:
         precision: `auto` or a precision.
         buckets: batch sizes that CUDA graphs are captured for; a batch runs in the smallest
             sufficient one.
+        cache: folder of converted models, or None to keep none.
     """
 
     device: str = "auto"
     engine: EngineName | Literal["auto"] = "auto"
     precision: Precision | Literal["auto"] = "auto"
     buckets: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+    cache: Path | None = None
 
 
-def build_engine(engine_input: EngineInput, options: EngineOptions) -> Engine:
-    """Build the engine of the options, or the best one if they say `auto`.
+def build_engine(checkpoint: Checkpoint, options: EngineOptions) -> tuple[Engine, EngineInput]:
+    """Build the engine of the options, or the best one if they say `auto`; and what it runs.
 
     Raises:
         CheckpointError: the checkpoint cannot be loaded.
         SettingsError: this machine lacks what the options ask for.
     """
-    if engine_input.checkpoint.quantized is not None:
-        return _build_quantized(engine_input, options)
+    precision = choose_openvino(checkpoint, options)
+    if precision is not None:
+        from app.classifier.engines.openvino import load_openvino  # noqa: PLC0415
+
+        try:
+            return load_openvino(checkpoint, precision, options.cache)
+        except ConversionError as exc:
+            if options.engine == "openvino":
+                raise
+            _logger.warning("going on with torch: %s", exc)
+    from app.classifier.checkpoint.processor import load_processor  # noqa: PLC0415 - heavy
+
+    engine_input = EngineInput(checkpoint, *load_processor(checkpoint.processor_folder))
+    return _build_torch(engine_input, options), engine_input
+
+
+def choose_openvino(checkpoint: Checkpoint, options: EngineOptions) -> Precision | None:
+    """Choose the precision in which OpenVINO runs the checkpoint; None where torch runs it.
+
+    Raises:
+        SettingsError: the options do not fit the checkpoint or this machine.
+    """
+    if checkpoint.quantized is not None:
+        _check_quantized(checkpoint, options)
+        return "int8"
     if options.precision == "int8":
         message = (
-            f"VITRINE_PRECISION=int8, but {engine_input.checkpoint.folder} is not quantized. Run "
+            f"VITRINE_PRECISION=int8, but {checkpoint.folder} is not quantized. Run "
             "`vitrine quantize --images FOLDER --out FOLDER` and serve what it writes."
         )
         raise SettingsError(message)
-    if _has_gpu(options.device):
+    is_default = options.engine == "auto" and options.precision in {"auto", "fp32"}
+    if not (options.engine == "openvino" or (is_default and _is_installed("openvino"))):
+        return None
+    if has_gpu(options.device):
+        return None
+    check_installed("openvino", _OPENVINO_ADVICE)
+    return _choose_cpu_precision(options)
+
+
+def _build_torch(engine_input: EngineInput, options: EngineOptions) -> Engine:
+    """Build an engine of torch."""
+    if has_gpu(options.device):
         return _build_cuda(engine_input, options)
-    if options.engine == "openvino":
-        return _build_openvino(engine_input, options)
-    is_fp32 = options.precision in {"auto", "fp32"}
-    if options.engine == "auto" and is_fp32 and _is_installed("openvino"):
-        try:
-            return _build_openvino(engine_input, options)
-        except CheckpointError as exc:
-            _logger.warning("going on with torch: %s", exc)
     from app.classifier.engines.torch_cpu import CpuEngine  # noqa: PLC0415
 
     is_compiled = options.engine == "compile"
@@ -83,36 +114,25 @@ def build_eager_engine(engine_input: EngineInput, device: str) -> Engine:
     return EagerEngine(engine_input, device)
 
 
-def _build_openvino(engine_input: EngineInput, options: EngineOptions) -> Engine:
-    """Build OpenVINO's engine from a checkpoint that is not quantized."""
-    check_installed("openvino", _OPENVINO_ADVICE)
-    from app.classifier.engines.openvino import convert_checkpoint  # noqa: PLC0415
-
-    return convert_checkpoint(engine_input, _choose_cpu_precision(options))
-
-
 def check_installed(package: str, advice: str) -> None:
     """Raise SettingsError, with advice, if an optional package is not installed."""
     if not _is_installed(package):
         raise SettingsError(f"{package} is not installed. {advice}")
 
 
-def _build_quantized(engine_input: EngineInput, options: EngineOptions) -> Engine:
-    """Build the only engine that runs a quantized checkpoint."""
+def _check_quantized(checkpoint: Checkpoint, options: EngineOptions) -> None:
+    """Refuse options that a quantized checkpoint does not run with."""
     asked = (options.device, options.engine, options.precision)
     for name, value, fit in zip(
         ("DEVICE", "ENGINE", "PRECISION"), asked, ("cpu", "openvino", "int8"), strict=True
     ):
         if value not in {"auto", fit}:
             message = (
-                f"VITRINE_{name}={value}, but {engine_input.checkpoint.folder} is quantized: "
+                f"VITRINE_{name}={value}, but {checkpoint.folder} is quantized: "
                 f"it runs with {fit}. Set VITRINE_{name} to it or to auto."
             )
             raise SettingsError(message)
     check_installed("openvino", _OPENVINO_ADVICE)
-    from app.classifier.engines.openvino import read_quantized  # noqa: PLC0415
-
-    return read_quantized(engine_input)
 
 
 def _build_cuda(engine_input: EngineInput, options: EngineOptions) -> Engine:
@@ -140,17 +160,6 @@ def _choose_cpu_precision(options: EngineOptions) -> Precision:
     if options.precision == "fp16":
         raise SettingsError("VITRINE_PRECISION=fp16 needs a GPU. Set it to fp32 or bf16 on a CPU.")
     return options.precision
-
-
-def _has_gpu(device: str) -> bool:
-    """Tell whether the model runs on a GPU; raises SettingsError."""
-    if device == "cpu":
-        return False
-    import torch  # noqa: PLC0415 - heavy
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise SettingsError("VITRINE_DEVICE=cuda, but torch sees no GPU. Set it to auto or cpu.")
-    return torch.cuda.is_available()
 
 
 def _is_installed(package: str) -> bool:

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -227,7 +228,8 @@ def test_the_processor_may_be_another_folder(folder: Path, deit: Path) -> None:
     checkpoint = open_checkpoint(str(folder), processor=str(deit))
     assert checkpoint.processor_folder == deit
     (folder / PROCESSOR).unlink()
-    assert open_checkpoint(str(folder), processor=str(deit)) == checkpoint
+    found = open_checkpoint(str(folder), processor=str(deit))
+    assert replace(found, digest=checkpoint.digest) == checkpoint
 
 
 def test_a_processor_folder_without_one_is_told(folder: Path, tmp_path: Path) -> None:

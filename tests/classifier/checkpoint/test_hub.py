@@ -32,6 +32,7 @@ else:
     print(json.dumps({
         "id": found.id,
         "revision": found.revision,
+        "digest": found.digest,
         "folder": str(found.folder),
         "processor_folder": str(found.processor_folder),
         "labels": found.labels,
@@ -52,6 +53,7 @@ class Client:
         return Checkpoint(
             id=answer["id"],
             revision=answer["revision"],
+            digest=answer["digest"],
             folder=Path(answer["folder"]),
             processor_folder=Path(answer["processor_folder"]),
             labels=tuple(answer["labels"]),

@@ -46,7 +46,7 @@ def engine(source: EngineInput, request: pytest.FixtureRequest) -> Engine:
     """Each engine in each precision that this machine has."""
     name, precision = request.param
     try:
-        return build_engine(source, EngineOptions("cpu", name, precision))
+        return build_engine(source.checkpoint, EngineOptions("cpu", name, precision))[0]
     except SettingsError as exc:
         if precision == "bf16" and "this CPU lacks it" in str(exc):
             pytest.skip(str(exc))
@@ -123,9 +123,9 @@ def test_auto_takes_openvino_where_it_is_installed(
     source: EngineInput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OpenVINO in fp32 where it is there, torch in fp32 else."""
-    assert isinstance(build_engine(source, EngineOptions("cpu")), OpenvinoEngine)
+    assert isinstance(build_engine(source.checkpoint, EngineOptions("cpu"))[0], OpenvinoEngine)
     monkeypatch.setattr(selection, "find_spec", lambda _package: None)
-    engine = build_engine(source, EngineOptions("cpu"))
+    engine, _ = build_engine(source.checkpoint, EngineOptions("cpu"))
     assert isinstance(engine, CpuEngine)
     assert (engine.name, engine.precision) == ("torch", "fp32")
 
@@ -136,10 +136,11 @@ def test_a_conversion_that_gives_other_logits_is_not_taken(
     """OpenVINO is compared with torch on another batch; auto then selects torch, with a warning."""
     monkeypatch.setitem(TOLERANCE, "fp32", -1.0)  # nothing is as near as that
     with caplog.at_level(logging.WARNING, "vitrine"):
-        assert build_engine(source, EngineOptions("cpu")).name == "torch"
+        engine, _ = build_engine(source.checkpoint, EngineOptions("cpu"))
+    assert engine.name == "torch"
     assert "other logits than torch" in caplog.text
     with pytest.raises(CheckpointError, match="Set VITRINE_ENGINE=torch"):
-        build_engine(source, EngineOptions("cpu", "openvino"))
+        build_engine(source.checkpoint, EngineOptions("cpu", "openvino"))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_a_precision_that_cannot_be_is_refused(
 ) -> None:
     """The error names what is missing, and what to set."""
     with pytest.raises(SettingsError, match=said):
-        build_engine(source, choice)
+        build_engine(source.checkpoint, choice)
 
 
 @pytest.mark.parametrize("package", ["openvino", "c++"])
@@ -167,7 +168,7 @@ def test_an_engine_that_is_not_installed_is_refused(
     monkeypatch.setattr(selection, "find_spec", lambda _package: None)
     monkeypatch.setattr("shutil.which", lambda _command: None)
     with pytest.raises(SettingsError, match=r"Run `pip install|Install one"):
-        build_engine(source, EngineOptions("cpu", name))
+        build_engine(source.checkpoint, EngineOptions("cpu", name))
 
 
 class Overflow:

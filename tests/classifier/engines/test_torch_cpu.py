@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from app.classifier.checkpoint.processor import Scaling
+from app.classifier.checkpoint.scaling import Scaling
 from app.classifier.engines.network import Network, Normalizer
 from app.classifier.engines.torch_cpu import trace_network
 

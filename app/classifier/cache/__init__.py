@@ -1,0 +1,1 @@
+"""Converted models on disk, so that a start needs no torch. It knows no engine."""
