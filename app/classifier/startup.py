@@ -3,9 +3,11 @@
 import logging
 import time
 
-from app.classifier.cache.model_cache import find_cache
-from app.classifier.checkpoint.files import open_checkpoint
-from app.classifier.engines.selection import EngineOptions
+from app.classifier.cache.model_cache import find_cache, open_entry
+from app.classifier.checkpoint.files import Checkpoint, open_checkpoint
+from app.classifier.engines.conversion_process import Job, run_job_ahead
+from app.classifier.engines.gpu import may_have_gpu
+from app.classifier.engines.selection import EngineOptions, choose_openvino
 from app.classifier.model import Model, list_sizes
 from app.errors import StartupError
 from app.machine import count_cores
@@ -62,6 +64,24 @@ def load_model(settings: Settings) -> Model:
         time.perf_counter() - started,
     )
     return model
+
+
+def convert_ahead(settings: Settings, checkpoint: Checkpoint) -> None:
+    """Start to convert the checkpoint for the cache, if the classifier will look for it there.
+
+    Raises:
+        SettingsError: the settings do not fit the checkpoint or this machine.
+    """
+    options = read_engine_options(settings)
+    if options.device != "cpu" and may_have_gpu():
+        return  # torch must be asked, and that takes as long
+    precision = choose_openvino(checkpoint, options)
+    if precision is None or (entry := open_entry(options.cache, checkpoint, precision)) is None:
+        return
+    if not entry.folder.exists():
+        run_job_ahead(
+            Job(checkpoint=checkpoint, precision=precision, cache=entry.cache, spare=None)
+        )
 
 
 def read_engine_options(settings: Settings) -> EngineOptions:

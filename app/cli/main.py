@@ -73,8 +73,8 @@ def serve_model(settings: Settings) -> int:
     style = choose_format(settings.log_format, is_terminal=sys.stderr.isatty())
     configure_logging(style, settings.log_level)
     settings = settings.model_copy(update={"log_format": style})
-    open_checkpoint(settings.model, settings.revision, settings.processor)
-    run_service(settings)
+    checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
+    run_service(settings, checkpoint)
     return 0
 
 

@@ -4,11 +4,13 @@ Ray is imported inside functions, because it reads its environment when it is im
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from app.deployments.haproxy_config import APP_NAME
@@ -22,6 +24,9 @@ from app.standalone.signals import Interrupt
 
 _QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 
+POLL_S = 0.05
+"""Seconds between two looks at whether Serve's controller runs."""
+
 _logger = logging.getLogger("vitrine.launch")
 
 
@@ -29,6 +34,7 @@ def start_ray(settings: Settings, interrupt: Interrupt, tries: int = 2) -> None:
     """Start a Ray of our own, with a second try: on a busy machine its start can time out."""
     with interrupt.deferred():  # an import in C would lose the exception, and print it
         import ray  # noqa: F401, PLC0415
+    threading.Thread(target=_import_serve, daemon=True).start()
     before = list_children()
     try:
         _init_ray(settings)
@@ -58,13 +64,37 @@ def _init_ray(settings: Settings) -> None:
     )
 
 
+def _import_serve() -> None:
+    """Import what is needed next, while Ray's processes start."""
+    with contextlib.suppress(ImportError):  # it comes again where it is needed
+        import app.deployments.application  # noqa: F401, PLC0415
+
+
 def start_serve(settings: Settings, proxy: Proxy) -> None:
-    """Start Serve's controller and proxy; behind HAProxy, Serve itself stays on this machine."""
+    """Start Serve's controller; its proxy goes on starting while the model is loaded."""
+    from ray import serve  # noqa: PLC0415
+
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    starting = ThreadPoolExecutor(1).submit(_start_serve, settings, proxy)
+    starting.add_done_callback(_tell_timeout)
+    while not (starting.done() or serve.status().proxies):
+        time.sleep(POLL_S)
+    if starting.done():
+        starting.result()
+
+
+def _tell_timeout(starting: Future[None]) -> None:
+    """Log why no proxy came; `wait_until_ready` then fails."""
+    if not starting.cancelled() and isinstance(error := starting.exception(), TimeoutError):
+        _logger.error("Serve did not start: %s", error)
+
+
+def _start_serve(settings: Settings, proxy: Proxy) -> None:
+    """Start the controller and wait for the proxy; behind HAProxy, Serve stays on this machine."""
     from ray import serve  # noqa: PLC0415
 
     from app.api.grpc.servicer import SERVICERS  # noqa: PLC0415
 
-    logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(
         proxy_location="HeadOnly",
         http_options={

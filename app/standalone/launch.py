@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from app.classifier.checkpoint.files import Checkpoint
+from app.classifier.startup import convert_ahead
 from app.deployments.haproxy_config import list_program_variables
 from app.errors import StartupError
 from app.limits import derive_limits
@@ -35,8 +37,12 @@ ENVELOPE = 64 * 1024
 _logger = logging.getLogger("vitrine.launch")
 
 
-def run_service(settings: Settings) -> None:
+def run_service(settings: Settings, checkpoint: Checkpoint) -> None:
     """Serve until SIGINT or SIGTERM; SIGUSR1 has the checkpoint loaded anew.
+
+    Args:
+        settings: all of them.
+        checkpoint: what they name now; it is converted while Ray starts.
 
     Raises:
         StartupError: a setting or the checkpoint is wrong, or the service does not come up.
@@ -47,6 +53,7 @@ def run_service(settings: Settings) -> None:
         interrupt = Interrupt(OVERDUE_S, partial(end_now, folder))
         interrupt.start()
         try:
+            convert_ahead(settings, checkpoint)
             os.environ.update(_list_environment(settings, proxy, folder))
             _start(settings, proxy, pipe, interrupt)
             while True:

@@ -3,13 +3,15 @@
 import logging
 import os
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.model import Model
-from app.classifier.startup import choose_threads, load_model, read_engine_options
-from app.errors import CheckpointError, StartupError
+from app.classifier.startup import choose_threads, convert_ahead, load_model, read_engine_options
+from app.errors import CheckpointError, SettingsError, StartupError
 from app.settings import Settings
 
 
@@ -93,3 +95,33 @@ def test_the_bundled_model_runs_on_the_threads_that_were_chosen() -> None:
     """The choice is made on the real model as well, and it is one of the two."""
     cores = os.cpu_count() or 1
     assert choose_threads(Model(open_checkpoint("bundled")), 4, cores) in {1, cores}
+
+
+def test_a_conversion_ahead_is_what_the_classifier_reads(vit: Path, tmp_path: Path) -> None:
+    """It goes on by itself, once, and a checkpoint that is in the cache is not converted again."""
+    settings = Settings(model=str(vit), cache=str(tmp_path / "cache"), device="cpu")
+    checkpoint = open_checkpoint(str(vit))
+    convert_ahead(settings, checkpoint)
+    (child,) = psutil.Process().children()
+    load_model(settings)
+    (entry,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+    made = entry.stat().st_ino
+    convert_ahead(settings, checkpoint)
+    psutil.wait_procs([child], timeout=60)
+    assert psutil.Process().children() == []
+    assert entry.stat().st_ino == made
+
+
+@pytest.mark.parametrize("options", [{"cache": "off"}, {"engine": "torch"}])
+def test_nothing_is_converted_ahead_in_vain(options: dict[str, str], vit: Path) -> None:
+    """Without the cache, or for torch, nobody would read it."""
+    settings = Settings(model=str(vit), device="cpu", **options)  # type: ignore[arg-type]
+    convert_ahead(settings, open_checkpoint(str(vit)))
+    assert psutil.Process().children() == []
+
+
+def test_settings_that_do_not_fit_are_refused_before_ray_starts(vit: Path) -> None:
+    """As the classifier would refuse them, seconds later."""
+    settings = Settings(model=str(vit), device="cpu", precision="int8")
+    with pytest.raises(SettingsError, match="is not quantized"):
+        convert_ahead(settings, open_checkpoint(str(vit)))

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from app.backend import Activation
 from app.classifier.checkpoint.digest import hash_files, name_content, name_revision
-from app.classifier.checkpoint.hub import download_snapshot
 from app.classifier.checkpoint.labels import check_head, find_activation, read_labels
 from app.classifier.checkpoint.training_run import find_newest_checkpoint
 from app.errors import CheckpointError
@@ -128,6 +127,8 @@ def _find_model(model: str, revision: str | None) -> tuple[str, Path, str | None
         folder = find_newest_checkpoint(path)
         return _name_folder(path, folder), folder, None
     _check_hub_id("VITRINE_MODEL", model)
+    from app.classifier.checkpoint.hub import download_snapshot  # noqa: PLC0415 - takes 0.3 s
+
     folder, commit = download_snapshot(model, revision)
     return model, folder, commit
 
@@ -160,6 +161,8 @@ def _find_processor(folder: Path, processor: str | None) -> Path:
         found = Path(processor).expanduser()
         if not found.is_dir():
             _check_hub_id("VITRINE_PROCESSOR", processor)
+            from app.classifier.checkpoint.hub import download_snapshot  # noqa: PLC0415
+
             found, _ = download_snapshot(processor, None, weights=False)
         fix = "Point VITRINE_PROCESSOR at a folder or Hub id that has one."
     if not (found / PROCESSOR_CONFIG).is_file():

@@ -5,7 +5,6 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
 from app.errors import CheckpointError
@@ -13,7 +12,7 @@ from app.errors import CheckpointError
 MAX_REASON_LENGTH = 300
 """Characters of transformers' message that are quoted; some messages list all models."""
 
-LOADER_ERRORS = (
+LOADER_ERRORS: tuple[type[Exception], ...] = (
     OSError,
     EOFError,
     ValueError,
@@ -25,7 +24,6 @@ LOADER_ERRORS = (
     RuntimeError,
     ImportError,
     SafetensorError,
-    StrictDataclassError,
 )
 """What transformers raises on damaged or mismatched configurations and weights."""
 
@@ -44,11 +42,20 @@ def translate_loader_errors(
     try:
         with silence():
             yield
-    except LOADER_ERRORS as exc:
+    except _list_errors() as exc:
         reason = textwrap.shorten(
             f"{type(exc).__name__}: {exc}", MAX_REASON_LENGTH, placeholder=" …"
         )
         raise error(f"{subject}: {reason.rstrip(' .:')}. {fix}") from exc
+
+
+def _list_errors() -> tuple[type[Exception], ...]:
+    """List LOADER_ERRORS, and huggingface_hub's own where it is loaded, which takes 0.2 s."""
+    if "huggingface_hub" not in sys.modules:
+        return LOADER_ERRORS
+    from huggingface_hub.errors import StrictDataclassError  # noqa: PLC0415
+
+    return (*LOADER_ERRORS, StrictDataclassError)
 
 
 @contextmanager

@@ -59,8 +59,10 @@ def convert(job: Job) -> Path:
         return _write_spare(conversion, job.spare)
 
 
-def _write_spare(conversion: "_Conversion", folder: Path) -> Path:
+def _write_spare(conversion: "_Conversion", folder: Path | None) -> Path:
     """Write a conversion that is not kept; raises CheckpointError."""
+    if folder is None:
+        raise CheckpointError("The converted model cannot be kept.")
     try:
         conversion.write(folder)
     except OSError as exc:

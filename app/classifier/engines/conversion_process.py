@@ -34,7 +34,7 @@ class Job(BaseModel):
         checkpoint: what to convert.
         precision: of the engine; `int8` for the processor of a quantized checkpoint alone.
         cache: folder of the cache; None for none.
-        spare: folder for what is not kept.
+        spare: folder for what is not kept; None where nobody would read that.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,7 +42,7 @@ class Job(BaseModel):
     checkpoint: Checkpoint
     precision: Precision
     cache: Path | None
-    spare: Path
+    spare: Path | None
 
 
 def run_job(job: Job) -> Path:
@@ -71,16 +71,35 @@ def run_job(job: Job) -> Path:
     raise StartupError(f"{message} VITRINE_ENGINE=torch does without it.")
 
 
-def start_process(job: Job, output: int) -> "subprocess.Popen[bytes]":
+def run_job_ahead(job: Job) -> None:
+    """Start a job for the cache, and wait for nothing: whoever needs it waits for the cache.
+
+    What goes wrong is told to them, who try again.
+    """
+    process = start_process(job, subprocess.DEVNULL, subprocess.DEVNULL)
+    threading.Thread(target=_wait, args=(process,), daemon=True).start()
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> None:
+    """Wait for the process, and only then close its standard input."""
+    process.wait()
+    with process:
+        pass
+
+
+def start_process(job: Job, output: int, errors: int | None = None) -> "subprocess.Popen[bytes]":
     """Start the process; it ends early when its standard input, which stays ours, is closed.
 
     Args:
         job: what to convert.
         output: `subprocess.PIPE` for its lines, or `subprocess.DEVNULL`.
+        errors: None for our own standard error, or `subprocess.DEVNULL`.
     """
     command = [sys.executable, "-m", __name__, job.model_dump_json()]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, env=environment)  # noqa: S603 - our own
+    return subprocess.Popen(  # noqa: S603 - our own
+        command, stdin=subprocess.PIPE, stdout=output, stderr=errors, env=environment
+    )
 
 
 def _read_outcome(process: "subprocess.Popen[bytes]") -> dict[str, str]:
