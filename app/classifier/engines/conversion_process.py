@@ -16,6 +16,7 @@ from typing import TextIO
 
 from pydantic import BaseModel, ConfigDict
 
+from app.classifier.cache.model_cache import open_entry
 from app.classifier.checkpoint.files import Checkpoint
 from app.classifier.engines.engine import Precision
 from app.errors import CheckpointError, ConversionError, SettingsError, StartupError
@@ -135,12 +136,23 @@ def main() -> None:
     logger.setLevel(logging.DEBUG)
     logger.addHandler(_LineHandler(output))
     try:
-        from app.classifier.engines.conversion import convert  # noqa: PLC0415 - heavy
-
-        outcome = {"folder": str(convert(Job.model_validate_json(sys.argv[1])))}
+        outcome = {"folder": str(_find_or_convert(Job.model_validate_json(sys.argv[1])))}
     except tuple(_ERRORS.values()) as exc:
         outcome = {"error": type(exc).__name__, "message": str(exc)}
     print(json.dumps(outcome), file=output, flush=True)
+
+
+def _find_or_convert(job: Job) -> Path:
+    """Wait for a process that is converting, and load torch only if it kept nothing."""
+    entry = open_entry(job.cache, job.checkpoint, job.precision)
+    if entry is not None:
+        with entry.locked():
+            found = entry.read()
+        if found is not None:
+            return found.folder
+    from app.classifier.engines.conversion import convert  # noqa: PLC0415 - heavy
+
+    return convert(job)
 
 
 def _end_with_parent() -> None:
