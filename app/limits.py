@@ -19,6 +19,7 @@ class Limits:
 
     Attributes:
         max_queue: maximum number of images in flight.
+        min_queue: number that is admitted however long it waits; None for max_queue.
         max_queue_bytes: maximum number of buffered bytes.
         batch_size: maximum number of images in a group.
         gap: as GAP; None for exact decoding.
@@ -36,6 +37,7 @@ class Limits:
     decode_timeout_s: float = 10.0
     max_queue_bytes: int = 1 << 28
     max_bulk: int = 64
+    min_queue: int | None = None
 
     @property
     def max_stack(self) -> int:
@@ -43,8 +45,8 @@ class Limits:
         return min(self.max_bulk, self.max_queue)
 
 
-QUEUED_BATCHES = 8
-"""Batches per classifier that may be in flight."""
+QUEUED_BATCHES, MIN_QUEUED_BATCHES = 8, 2
+"""Batches per classifier that may be in flight; and those that may be however long they take."""
 
 IMAGE_BYTES = 1 << 20
 """Bytes that are assumed for an image in flight: a photograph of several megapixels."""
@@ -55,13 +57,17 @@ def derive_limits(settings: Settings) -> Limits:
 
     The ingress replicas share what the classifiers can hold; two of the largest images always fit.
     """
-    batches = QUEUED_BATCHES * settings.classifier_replicas
-    images = settings.max_queue or ceil(batches * settings.batch_size / settings.ingress_replicas)
+    share = settings.batch_size * settings.classifier_replicas / settings.ingress_replicas
+    images = settings.max_queue or ceil(QUEUED_BATCHES * share)
+    least = (
+        images if settings.max_queue else max(ceil(MIN_QUEUED_BATCHES * share), settings.max_bulk)
+    )
     size = settings.max_queue_bytes or max(images * IMAGE_BYTES, 2 * settings.max_bytes)
     return Limits(
         max_bytes=settings.max_bytes,
         max_pixels=settings.max_pixels,
         max_queue=images,
+        min_queue=min(least, images),
         max_queue_bytes=size,
         max_bulk=settings.max_bulk,
         timeout_s=settings.timeout_s,

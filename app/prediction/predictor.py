@@ -47,7 +47,7 @@ class Predictor:
         self.limits = limits
         self._reader = reader or ThreadReader(limits)
         self._current_model = CurrentModel(backend, self._reader, limits)
-        self.admission = Admission(limits.max_queue, limits.max_queue_bytes)
+        self.admission = Admission(limits.max_queue, limits.max_queue_bytes, limits.min_queue)
         self.last_success: float | None = None
 
     async def classify(

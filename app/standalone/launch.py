@@ -101,7 +101,9 @@ def _list_environment(settings: Settings, proxy: Proxy, folder: Path) -> dict[st
     check_folder(folder, proxy)
     variables = list_environment(proxy, folder, settings.max_bytes + ENVELOPE)
     if proxy == "haproxy":
-        variables |= list_program_variables(settings.host, derive_limits(settings).max_queue)
+        limits = derive_limits(settings)
+        least = limits.max_queue if limits.min_queue is None else limits.min_queue
+        variables |= list_program_variables(settings.host, limits.max_queue, least)
     return variables
 
 

@@ -1,12 +1,15 @@
 """Admission control: the images and bytes in flight."""
 
 import asyncio
+from contextlib import ExitStack, suppress
+from types import SimpleNamespace
 
 import pytest
 
 from app.errors import OverloadedError
 from app.limits import derive_limits
-from app.prediction.admission import Admission
+from app.prediction import admission as module
+from app.prediction.admission import MAX_WAIT_S, Admission
 from app.settings import Settings
 
 
@@ -24,6 +27,41 @@ def test_images_beyond_the_bound_are_refused_until_one_leaves() -> None:
         with admission.hold_images():
             assert admission.images == 2
     assert (admission.images, admission.refused) == (0, 1)
+
+
+def count_admitted(admission: Admission) -> int:
+    """Count the images that are admitted until one is refused; then all fail."""
+    admitted = 0
+    with suppress(OverloadedError), ExitStack() as stack:
+        while True:
+            stack.enter_context(admission.hold_images())
+            admitted += 1
+    return admitted
+
+
+def test_no_more_images_wait_than_were_answered_in_two_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before any was answered the maximum holds; images that fail count for nothing."""
+    now_s = [1000.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    admission = Admission(max_images=50, max_bytes=1, min_images=8)
+    for answered, admitted in ((0, 50), (20, 20), (3, 23), (70, 50)):
+        for _ in range(answered):
+            with admission.hold_images():
+                pass
+        assert count_admitted(admission) == admitted
+    for passed_s, admitted in ((MAX_WAIT_S, 50), (1.5 * MAX_WAIT_S, 46), (9.0, 50)):
+        now_s[0] = 1000.0 + passed_s
+        assert count_admitted(admission) == admitted
+
+
+def test_the_minimum_is_admitted_however_slow_the_model_is() -> None:
+    """One answer in two seconds leaves room for a batch or two."""
+    admission = Admission(max_images=50, max_bytes=1, min_images=8)
+    with admission.hold_images():
+        pass
+    assert count_admitted(admission) == 8
 
 
 def test_bytes_beyond_the_bound_are_refused_until_some_are_freed() -> None:
@@ -76,22 +114,27 @@ async def test_requests_of_disconnected_clients_are_not_begun() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "images", "size"),
+    ("settings", "images", "least", "size"),
     [
-        ({}, 256, 256 << 20),
-        ({"batch_size": 8}, 64, 64 << 20),
-        ({"classifier_replicas": 4}, 1024, 1024 << 20),
-        ({"classifier_replicas": 4, "ingress_replicas": 2}, 512, 512 << 20),
-        ({"batch_size": 1}, 8, 40_000_000),
-        ({"max_queue": 3, "max_queue_bytes": 50_000_000}, 3, 50_000_000),
+        ({}, 256, 64, 256 << 20),
+        ({"batch_size": 64}, 512, 128, 512 << 20),
+        ({"batch_size": 8}, 64, 64, 64 << 20),
+        ({"classifier_replicas": 4}, 1024, 256, 1024 << 20),
+        ({"classifier_replicas": 4, "ingress_replicas": 2}, 512, 128, 512 << 20),
+        ({"batch_size": 1}, 8, 8, 40_000_000),
+        ({"max_queue": 3, "max_queue_bytes": 50_000_000}, 3, 3, 50_000_000),
+        ({"max_queue": 300}, 300, 300, 300 << 20),
     ],
 )
 def test_bounds_follow_batches_and_replicas(
-    settings: dict[str, int], images: int, size: int
+    settings: dict[str, int], images: int, least: int, size: int
 ) -> None:
-    """Eight batches a classifier, shared by the ingress replicas; one large image always fits."""
+    """Eight batches a classifier, shared by the ingress replicas; one large image always fits.
+
+    Two of them, and a whole bulk call, are admitted however slow the model is.
+    """
     limits = derive_limits(Settings(**settings))  # type: ignore[arg-type] # whichever they are
-    assert (limits.max_queue, limits.max_queue_bytes) == (images, size)
+    assert (limits.max_queue, limits.min_queue, limits.max_queue_bytes) == (images, least, size)
 
 
 @pytest.mark.parametrize("size", [1, 20_000_000])
