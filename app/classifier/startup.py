@@ -13,15 +13,12 @@ from app.errors import StartupError
 from app.machine import count_cores
 from app.settings import Settings
 
-MIN_SPEEDUP = 1.25
-"""All cores are used only if a batch is this many times faster: the ingress needs cores too."""
-
 MAX_ONE_THREAD_S = 0.005
-"""A model that scores an image faster on one thread uses one: the ingress, which takes about as
+"""A model that takes less of a CPU for an image uses one thread: the ingress, which takes about as
 long to read an image, needs the other cores more."""
 
 TRIALS, MAX_TRIALS_S = 3, 1.0
-"""Batches that are timed for each number of threads, and the seconds after which no more are."""
+"""Batches that are timed, and the seconds after which no more are."""
 
 TRIAL_BATCH = 4
 """Images in each of these batches."""
@@ -94,22 +91,22 @@ def read_engine_options(settings: Settings) -> EngineOptions:
 
 
 def choose_threads(model: Model, batch_size: int, cores: int) -> int:
-    """Set the engine's CPU threads to all `cores` if that is measurably faster, else to one."""
-    seconds = {}
-    for threads in (cores, 1):
-        model.engine.set_threads(threads)
-        seconds[threads] = _time_batch(model, batch_size)
-    is_small = seconds[1] < MAX_ONE_THREAD_S * batch_size
-    threads = cores if seconds[1] > MIN_SPEEDUP * seconds[cores] and not is_small else 1
+    """Set the engine's CPU threads to one if the model is small, else to all `cores`."""
+    model.engine.set_threads(1)
+    is_small = _time_batch(model, batch_size) < MAX_ONE_THREAD_S * batch_size
+    threads = 1 if is_small else cores
     model.engine.set_threads(threads)
     return threads
 
 
 def _time_batch(model: Model, batch_size: int) -> float:
-    """Time a blank batch, in seconds: the best of up to TRIALS."""
+    """Time a blank batch, in seconds of CPU: the least of up to TRIALS.
+
+    The CPU's time, because while a service starts other processes use the cores too.
+    """
     taken: list[float] = []
     while len(taken) < TRIALS and sum(taken) < MAX_TRIALS_S:
-        started = time.perf_counter()
+        started = time.process_time()
         model.run_blank(batch_size)
-        taken.append(time.perf_counter() - started)
+        taken.append(time.process_time() - started)
     return min(taken)

@@ -1,7 +1,6 @@
 """The classifier's start-up."""
 
 import logging
-import os
 import time
 from pathlib import Path
 
@@ -64,10 +63,10 @@ def test_buckets_are_powers_of_two_or_as_asked_and_hold_every_batch(
     assert choice.buckets == expected
 
 
-class Sleeper(Model):
-    """A model whose batches take as long as they are told to."""
+class Burner(Model):
+    """A model whose batches take as much of a CPU as they are told to, and wait as long again."""
 
-    def __init__(self, seconds: dict[int, float]) -> None:
+    def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.threads = 0
         self.engine = self  # type: ignore[assignment] # of an engine, only this is asked
@@ -77,25 +76,25 @@ class Sleeper(Model):
         self.threads = count
 
     def run_blank(self, size: int) -> None:
-        """Burn no core, wait as long as this many threads would take."""
-        assert size == 4
-        time.sleep(self.seconds[self.threads])
+        """Burn a core, and then wait as for one that another process has."""
+        assert (size, self.threads) == (4, 1)
+        end = time.process_time() + self.seconds
+        while time.process_time() < end:
+            pass
+        time.sleep(self.seconds)
 
 
-@pytest.mark.parametrize(
-    ("one", "many", "chosen"), [(0.04, 0.02, 2), (0.1, 0.095, 1), (0.016, 0.001, 1)]
-)
-def test_more_threads_are_taken_only_where_they_pay(one: float, many: float, chosen: int) -> None:
-    """All cores are taken when a batch is clearly faster on them and slow on one, else one."""
-    model = Sleeper({1: one, 2: many})
+@pytest.mark.parametrize(("seconds", "chosen"), [(0.05, 2), (0.012, 1), (0.001, 1)])
+def test_a_small_model_has_one_thread_and_any_other_all_cores(seconds: float, chosen: int) -> None:
+    """What counts is the CPU that an image takes, however busy the machine is."""
+    model = Burner(seconds)
     assert choose_threads(model, 4, 2) == chosen
     assert model.threads == chosen
 
 
-def test_the_bundled_model_runs_on_the_threads_that_were_chosen() -> None:
-    """The choice is made on the real model as well, and it is one of the two."""
-    cores = os.cpu_count() or 1
-    assert choose_threads(Model(open_checkpoint("bundled")), 4, cores) in {1, cores}
+def test_the_bundled_model_runs_on_one_thread() -> None:
+    """It is small."""
+    assert choose_threads(Model(open_checkpoint("bundled")), 4, 8) == 1
 
 
 def list_conversions() -> list[psutil.Process]:
