@@ -14,21 +14,30 @@ MAX_GROUP = 16
 """Images in a group."""
 
 GROUP_S = 0.04
-"""Seconds of CPU that a group of more than one image may take, by what images took of late."""
+"""Seconds of CPU that a group of more than one image should take, by what images took of late. A
+worker that has taken longer leaves the rest of its group to be read later."""
 
 RECENT_GROUPS = 15
-"""Groups whose time is the measure of the next ones; their median, which no bomb moves far."""
+"""Groups whose time is the measure of the next ones, by their median."""
 
 Waiter = asyncio.Future[Reading]
 
 
 @dataclass(slots=True)
 class QueuedImage:
-    """An image that is to be read, and the number of workers that it was given to."""
+    """An image that is to be read.
+
+    Attributes:
+        data: the encoded image.
+        geometry: of the pixels.
+        is_suspect: it was in a group that ended its worker, so it is read alone.
+        failures: number of workers that it has ended alone.
+    """
 
     data: bytes
     geometry: Geometry
-    attempts: int = 0
+    is_suspect: bool = False
+    failures: int = 0
 
 
 Group = dict[Waiter, QueuedImage]
@@ -61,7 +70,7 @@ class ReadQueue:
     def take(self) -> Group:
         """Take one worker's share: the oldest images, of one geometry, of some GROUP_S seconds.
 
-        An image that was tried before is alone in its group.
+        A suspect is alone in its group.
         """
         waiting = [(waiter, image) for waiter, image in self._images.items() if not waiter.done()]
         share = min(ceil(len(waiting) / self._workers), MAX_GROUP)
@@ -69,7 +78,7 @@ class ReadQueue:
         group: Group = {}
         for waiter, image in waiting[:share]:
             left_s -= len(image.data) * seconds_per_byte
-            is_alone = image.attempts or left_s < 0 or image.geometry != waiting[0][1].geometry
+            is_alone = image.is_suspect or left_s < 0 or image.geometry != waiting[0][1].geometry
             if is_alone and group:
                 break
             group[waiter] = self._images.pop(waiter)
@@ -77,14 +86,12 @@ class ReadQueue:
                 break
         return group
 
-    def put_back(self, group: Group, suspect: int) -> None:
-        """Let the images of a group be the next, the one at index `suspect` the last of them."""
-        pairs = list(group.items())
-        pairs.append(pairs.pop(min(suspect, len(pairs) - 1)))
-        again = {waiter: image for waiter, image in pairs if not waiter.done()}
+    def put_back(self, group: Group) -> None:
+        """Put images back, before all others."""
+        again = {waiter: image for waiter, image in group.items() if not waiter.done()}
         self._images = again | self._images
 
     def note_time(self, images: Iterable[QueuedImage], seconds: float) -> None:
-        """Note how long a group took."""
+        """Note how long images took that could be read; a refusal may be quick."""
         size = sum(len(image.data) for image in images)
         self._seconds_per_byte.append(seconds / max(1, size))

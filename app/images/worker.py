@@ -5,7 +5,7 @@ crash. The worker then ends, and nothing else does.
 """
 
 import json
-import mmap
+import os
 import signal
 import socket
 import sys
@@ -19,6 +19,7 @@ from app.backend import Geometry
 from app.errors import ProblemError
 from app.images.formats import load_plugins
 from app.images.memory_limit import make_bound
+from app.images.read_queue import GROUP_S
 from app.images.reader import ImageReader
 from app.images.worker_messages import LENGTHS, Head, pack_message, unpack_head
 from app.limits import Limits
@@ -33,20 +34,31 @@ def _read_image(images: ImageReader, image: bytes, geometry: Geometry) -> tuple[
     return ("reading", reading.size, reading.format), reading.pixels.tobytes()
 
 
-def serve(requests: BinaryIO, answers: BinaryIO, images: ImageReader, progress: mmap.mmap) -> None:
-    """Answer requests until there are no more; `progress` shows which image is being read."""
+def serve(requests: BinaryIO, answers: BinaryIO, images: ImageReader, progress: int) -> None:
+    """Answer requests until there are no more.
+
+    Args:
+        requests: what comes from the parent.
+        answers: what goes to it.
+        images: reads images.
+        progress: descriptor of a file that tells which image of its group is being read.
+    """
     while start := requests.read(LENGTHS.size):
         number, fields, lengths = unpack_head(requests.read(LENGTHS.unpack(start)[0]))
         geometry, heads, bodies = Geometry(*fields), [], []
         if not lengths:
             images.warm_up(geometry)
         started = time.process_time()
+        seconds = 0.0
         for index, length in enumerate(lengths):
-            progress[0] = index
-            head, pixels = _read_image(images, requests.read(length), geometry)
+            image = requests.read(length)
+            if seconds > GROUP_S:
+                continue  # it is given to a worker again
+            os.pwrite(progress, bytes([index]), 0)
+            head, pixels = _read_image(images, image, geometry)
             heads.append(head)
             bodies.append(pixels)
-        seconds = time.process_time() - started
+            seconds = time.process_time() - started
         answers.writelines(pack_message((number, seconds, heads), *bodies))
         answers.flush()
 
@@ -59,11 +71,10 @@ def run(images: ImageReader) -> None:
     connection = socket.socket(fileno=sys.stdin.fileno())
     with (
         suppress(ConnectionError),  # the parent has ended
-        mmap.mmap(int(sys.argv[2]), 1) as progress,
         connection.makefile("rb") as requests,
         connection.makefile("wb") as answers,
     ):
-        serve(requests, answers, images, progress)
+        serve(requests, answers, images, int(sys.argv[2]))
 
 
 def read_limits() -> Limits:

@@ -26,8 +26,9 @@ Head = tuple[Any, ...]
 """To the worker: `(number, geometry, lengths)`, with images of these lengths as body, or none to
 warm up.
 
-From the worker: `(number, seconds, answers)`: the CPU time that the images took, and for each
-`("reading", size, format)`, with its pixels in the body, or `("problem", type, detail)`.
+From the worker: `(number, seconds, answers)`: the CPU time that was taken, and for each image that
+there was time for `("reading", size, format)`, with its pixels in the body, or `("problem", type,
+detail)`.
 """
 
 Outcome = Reading | ProblemError
@@ -69,7 +70,7 @@ def unpack_lengths(packed: bytes, geometry: Geometry, images: int) -> tuple[int,
 def unpack_answer(
     head: Head, body: bytes, geometry: Geometry, number: int, images: int
 ) -> tuple[list[Outcome], float]:
-    """Unpack the outcome of each image and the seconds that all took.
+    """Unpack the outcomes of the first images, at least one, and the seconds that they took.
 
     The geometry, and not the sender, says what the pixels of an image are.
 
@@ -78,8 +79,8 @@ def unpack_answer(
     """
     match head:
         case (int() as given, float() as seconds, tuple() as answers):
-            is_ours = given == number and len(answers) == images and 0 <= seconds < math.inf
-            if is_ours:
+            is_whole = min(images, 1) <= len(answers) <= images
+            if given == number and is_whole and 0 <= seconds < math.inf:
                 return list(_unpack_outcomes(answers, body, geometry)), seconds
     raise ConnectionError("The answer is to another message.")
 

@@ -9,12 +9,11 @@ image is read at once; under load, messages and iterations of the event loop are
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from contextvars import Context
 
 from app.backend import Geometry
 from app.errors import ProblemError, UndecodableImageError
-from app.images.read_queue import Group, QueuedImage, ReadQueue
+from app.images.read_queue import Group, QueuedImage, ReadQueue, Waiter
 from app.images.reader import ImageReader, Reading
 from app.images.worker_messages import Outcome
 from app.images.worker_process import WorkerProcess
@@ -23,8 +22,8 @@ from app.limits import Limits
 GROUP_TIMEOUT_S = 1.0
 """Seconds after which a group of more than one image is given up, and read one by one."""
 
-MAX_ATTEMPTS = 2
-"""Workers that an image is given to: another cause than the image may have ended the first."""
+MAX_FAILURES = 2
+"""Workers that an image ends, alone, until it is refused: the first may have had another cause."""
 
 _logger = logging.getLogger("vitrine.prediction")
 
@@ -76,6 +75,7 @@ class ProcessReader:
             return await waiter
         finally:
             self._queue.remove(waiter)
+            del waiter  # its error has a traceback, that this frame, and this frame the image
 
     def close(self) -> None:
         """End the workers; images that wait or are being read are cancelled."""
@@ -93,38 +93,38 @@ class ProcessReader:
             task.add_done_callback(self._tasks.discard)
 
     async def _read_group(self, worker: WorkerProcess, group: Group) -> None:
-        """Read a group and set what became of each image."""
-        done: Group = group
+        """Read a group, set what became of its images, and put back those that were not read."""
         try:
-            outcomes = await self._ask(worker, list(group.values()))
-            if outcomes:
-                _answer(group, outcomes)
-            else:
-                self._queue.put_back(group, worker.position)
-                done = {}
+            outcomes = await self._ask(worker, group)
+            for waiter, outcome in zip(list(group), outcomes, strict=False):
+                _answer(waiter, outcome)
+                del group[waiter]
+            self._queue.put_back(group)
+            group.clear()
         finally:
-            for waiter in done:
-                waiter.cancel()  # no effect on one that has its answer
+            for waiter in group:
+                waiter.cancel()
             self._idle.append(worker)
             self._start_groups()
 
-    async def _ask(self, worker: WorkerProcess, images: Sequence[QueuedImage]) -> list[Outcome]:
-        """Have a worker read a group; returns no outcomes where it is to be read one by one."""
-        for image in images:
-            image.attempts += 1
-        is_alone = len(images) == 1
+    async def _ask(self, worker: WorkerProcess, group: Group) -> list[Outcome]:
+        """Have a worker read a group; returns the outcomes of the first images of the group."""
+        images = list(group.values())
+        data, is_alone = [image.data for image in images], len(images) == 1
         timeout_s = self._timeout_s if is_alone else min(self._timeout_s, GROUP_TIMEOUT_S)
-        data = [image.data for image in images]
         try:
             outcomes, seconds = await worker.read(data, images[0].geometry, timeout_s)
         except ProblemError as problem:
-            return [problem] * len(images)
+            return [type(problem)(str(problem)) for _ in images]
         except (OSError, EOFError) as failure:
             refusal = self._find_blame(images[0], failure) if is_alone else None
-            if refusal is None:
-                _logger.warning("a process that reads images has ended; another takes over")
-            return [refusal] if refusal else []
-        self._queue.note_time(images, seconds)
+            if refusal is not None:
+                return [refusal]
+            _logger.warning("a process that reads images has ended; another takes over")
+            _suspect(group, worker.position)
+            return []
+        if all(isinstance(outcome, Reading) for outcome in outcomes):
+            self._queue.note_time(images[: len(outcomes)], seconds)
         return outcomes
 
     def _find_blame(
@@ -134,18 +134,27 @@ class ProcessReader:
         if isinstance(failure, TimeoutError):
             took = f"The image took longer than {self._timeout_s:g} s to decode."
             return UndecodableImageError(f"{took} Send a smaller or simpler one.")
-        if image.attempts < MAX_ATTEMPTS:
+        image.failures += 1
+        if image.failures < MAX_FAILURES:
             return None
         message = "The image ends the process that decodes it, so it is taken for corrupt."
         return UndecodableImageError(message)
 
 
-def _answer(group: Group, outcomes: Sequence[Outcome]) -> None:
-    """Set the outcome of each image that still has a caller."""
-    for waiter, outcome in zip(group, outcomes, strict=True):
-        if waiter.done():
-            continue
-        if isinstance(outcome, ProblemError):
-            waiter.set_exception(outcome)
-        else:
-            waiter.set_result(outcome)
+def _suspect(group: Group, position: int) -> None:
+    """Have the images of a group read alone, the one that was being read as the last."""
+    for image in group.values():
+        image.is_suspect = True
+    waiters = list(group)
+    last = waiters[min(position, len(waiters) - 1)]
+    group[last] = group.pop(last)
+
+
+def _answer(waiter: Waiter, outcome: Outcome) -> None:
+    """Set the outcome of an image, unless its caller was cancelled."""
+    if waiter.done():
+        return
+    if isinstance(outcome, ProblemError):
+        waiter.set_exception(outcome)
+    else:
+        waiter.set_result(outcome)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import mmap
 import os
 import socket
 import subprocess
@@ -11,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from functools import lru_cache
+from typing import BinaryIO
 
 from app.backend import Geometry
 from app.errors import ModelUnavailableError
@@ -35,14 +35,20 @@ _list_fields = lru_cache(maxsize=2)(astuple)  # it copies deeply, in more time t
 
 
 class WorkerProcess:
-    """Reads groups of images, one group at a time."""
+    """Reads groups of images, one group at a time.
+
+    Attributes:
+        position: index in its group of the image that the process was reading when it ended. Only
+            a hint: what reads a hostile image may write any number from 0 to 255.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._geometry: Geometry | None = None
         self._number = 0
-        self._progress: mmap.mmap
+        self.position = 0
+        self._progress: BinaryIO
         self._answers: asyncio.StreamReader
         self._requests: asyncio.StreamWriter
 
@@ -70,7 +76,8 @@ class WorkerProcess:
         """Read a group of images, which must be ready within a time; the process ends otherwise.
 
         Returns:
-            What became of each image, and the seconds of CPU that all took.
+            What became of the first images, all of them where they took no longer than GROUP_S, and
+            the seconds of CPU that they took.
 
         Raises:
             TimeoutError: they took too long.
@@ -86,14 +93,6 @@ class WorkerProcess:
             self.end()
             raise
 
-    @property
-    def position(self) -> int:
-        """Index in its group of the image that the process read last.
-
-        Only a hint: what reads a hostile image may write any number from 0 to 255.
-        """
-        return self._progress[0]
-
     def end(self) -> None:
         """End the process."""
         if self._process is None:
@@ -101,28 +100,31 @@ class WorkerProcess:
         self._requests.close()
         self._process.kill()
         self._process.wait()
+        with self._progress as progress:
+            self.position = int.from_bytes(os.pread(progress.fileno(), 1, 0))
         self._process, self._geometry = None, None
 
     async def _start(self) -> None:
         """Start a process and connect to it."""
         ours, theirs = socket.socketpair()
         self._answers, self._requests = await asyncio.open_connection(sock=ours)
-        with tempfile.TemporaryFile() as file:
-            file.truncate(1)
-            self._progress = mmap.mmap(file.fileno(), 1)
-            limits = json.dumps(asdict(self._limits))
-            command = [sys.executable, "-m", WORKER, limits, str(file.fileno())]
-            path = os.pathsep.join(filter(None, sys.path))
-            environment = {**os.environ, **MALLOC, "PYTHONPATH": path}
-            try:
-                self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own, not waited for
-                    command, stdin=theirs.fileno(), env=environment, pass_fds=[file.fileno()]
-                )
-            except OSError:
-                self._requests.close()
-                raise
-            finally:
-                theirs.close()
+        path = os.pathsep.join(filter(None, sys.path))
+        environment = {**os.environ, **MALLOC, "PYTHONPATH": path}
+        command = [sys.executable, "-m", WORKER, json.dumps(asdict(self._limits))]
+        try:
+            self._progress = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed in `end`
+            progress = self._progress.fileno()
+            self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own, and not waited for
+                [*command, str(progress)],
+                stdin=theirs.fileno(),
+                env=environment,
+                pass_fds=[progress],
+            )
+        except OSError:
+            self._requests.close()
+            raise
+        finally:
+            theirs.close()
 
     async def _ask(
         self, geometry: Geometry, images: Sequence[bytes]

@@ -90,6 +90,7 @@ class Coalescer:
             return await future
         finally:
             self._waiting.pop(future, None)
+            del future  # its error has a traceback, that this frame, and this frame the pixels
 
     async def score_all(self, images: Iterable[Pixels], deadline: float) -> list[ScoredImage]:
         """Score images as `score` does, added all at once, so that they fill groups."""
@@ -108,12 +109,16 @@ class Coalescer:
     def _send_scheduled(self) -> None:
         """Send what the rule permits at the end of an iteration."""
         self._is_scheduled = False
+        self._drop_cancelled()
         self._send_due()
+
+    def _drop_cancelled(self) -> None:
+        """Drop the images that were cancelled in this iteration of the event loop."""
+        for waiter in [waiter for waiter in self._waiting if waiter.done()]:
+            del self._waiting[waiter]
 
     def _send_due(self) -> None:
         """Send the groups that the rule permits now."""
-        for waiter in [waiter for waiter in self._waiting if waiter.done()]:
-            del self._waiting[waiter]  # cancelled in this iteration of the event loop
         while len(self._waiting) >= self._group_size:
             self._send_group()
         if self._waiting and self._may_send_partial():
@@ -151,6 +156,7 @@ class Coalescer:
     def _finish_group(self, futures: list[Waiter], task: asyncio.Task[list[ScoredImage]]) -> None:
         """Set the result of each image that still waits, then send what the rule permits."""
         self._tasks.discard(task)
+        self._drop_cancelled()
         self._in_flight.remove(len(futures))
         cut_off = "The call to the model was cut off; try again."
         error = ModelUnavailableError(cut_off) if task.cancelled() else task.exception()

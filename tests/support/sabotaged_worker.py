@@ -1,10 +1,11 @@
-"""The worker that reads images, but two words in place of an image end it or let it hang.
+"""The worker that reads images, but words in place of an image end it or let it hang.
 
 No image is known that does either to Pillow; all else is the real worker.
 """
 
 import os
 import signal
+import sys
 import time
 
 from PIL import Image
@@ -15,15 +16,17 @@ from app.images.reader import ImageReader, Reading
 from app.images.worker import read_limits, run
 
 MODULE = "tests.support.sabotaged_worker"
-END, HANG = b"end the process", b"hang"
+END, HANG, CUT = b"end the process", b"hang", b"cut the file of the progress, and end"
 
 
 class SabotagedReader(ImageReader):
-    """Reads images, and obeys the two words."""
+    """Reads images, and obeys the words."""
 
     def read(self, data: bytes | Image.Image, geometry: Geometry) -> Reading:
         """Read one image."""
-        if isinstance(data, bytes) and data.startswith(END):
+        if isinstance(data, bytes) and data.startswith(CUT):
+            os.ftruncate(int(sys.argv[2]), 0)
+        if isinstance(data, bytes) and data.startswith((END, CUT)):
             os.kill(os.getpid(), signal.SIGKILL)
         if isinstance(data, bytes) and data.startswith(HANG):
             time.sleep(60)
