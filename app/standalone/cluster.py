@@ -10,7 +10,8 @@ import logging
 import os
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 from app.deployments.haproxy_config import APP_NAME
@@ -75,18 +76,30 @@ def start_serve(settings: Settings, proxy: Proxy) -> None:
     from ray import serve  # noqa: PLC0415
 
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
-    starting = ThreadPoolExecutor(1).submit(_start_serve, settings, proxy)
-    starting.add_done_callback(_tell_timeout)
+    starting: Future[None] = Future()
+    act = functools.partial(_start_serve, settings, proxy)
+    threading.Thread(target=_settle, args=(starting, act), daemon=True).start()
     while not (starting.done() or serve.status().proxies):
         time.sleep(POLL_S)
     if starting.done():
         starting.result()
 
 
-def _tell_timeout(starting: Future[None]) -> None:
-    """Log why no proxy came; `wait_until_ready` then fails."""
-    if not starting.cancelled() and isinstance(error := starting.exception(), TimeoutError):
-        _logger.error("Serve did not start: %s", error)
+def _settle(starting: Future[None], act: Callable[[], None]) -> None:
+    """Act; log why it fails, because `start_serve` may have returned by then."""
+    from app.deployments.handle_backend import CALL_ERRORS  # noqa: PLC0415
+
+    failure = StartupError("Serve did not start; the lines above say why.")
+    try:
+        act()
+    except (TimeoutError, RuntimeError, OSError, *CALL_ERRORS) as exc:
+        _logger.error("Serve did not start: %s", exc)  # noqa: TRY400 - one line
+        starting.set_exception(failure)
+    else:
+        starting.set_result(None)
+    finally:
+        if not starting.done():  # an error that nobody foresaw; the thread prints it
+            starting.set_exception(failure)
 
 
 def _start_serve(settings: Settings, proxy: Proxy) -> None:

@@ -5,7 +5,10 @@ import logging
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import ray
@@ -15,7 +18,7 @@ from ray.exceptions import RayError
 from app.deployments.reload import ReloadOutcome
 from app.errors import ModelUnavailableError, StartupError
 from app.settings import Settings
-from app.standalone.cluster import reload_checkpoint, start_ray
+from app.standalone.cluster import reload_checkpoint, start_ray, start_serve
 from app.standalone.signals import Interrupt
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -102,3 +105,31 @@ def test_a_reload_is_logged_in_one_line(
         "the reload failed: None runs.",
         "the reload failed: RayError",
     ]
+
+
+def test_a_serve_that_does_not_start_says_why(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also when the proxy fails later, while the model is loaded already."""
+    is_listed = threading.Event()
+
+    def start(**_options: object) -> None:
+        is_listed.wait(10)
+        raise RuntimeError("the port is taken")
+
+    status = SimpleNamespace(proxies={})
+    monkeypatch.setattr(serve, "start", start)
+    monkeypatch.setattr(serve, "status", lambda: status)
+    is_listed.set()
+    with pytest.raises(StartupError, match="lines above"):
+        start_serve(Settings(), "python")
+    is_listed.clear()
+    status.proxies = {"node": "STARTING"}
+    start_serve(Settings(), "python")
+    assert len(caplog.records) == 1
+    is_listed.set()
+    while len(caplog.records) < 2:
+        time.sleep(0.01)
+    assert {record.getMessage() for record in caplog.records} == {
+        "Serve did not start: the port is taken"
+    }

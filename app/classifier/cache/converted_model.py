@@ -2,7 +2,8 @@
 
 model.xml, model.bin        OpenVINO's; a quantized checkpoint has its own instead
 example.npy, expected.npy   pixels `[n, height, width, 3]`, and torch's logits `[n, labels]`
-manifest.json               geometry, scaling, and the SHA-256 of each other file
+manifest.json               geometry, scaling, and the SHA-256 of each of these files
+manifest.sha256             the SHA-256 of the manifest
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from app.classifier.checkpoint.scaling import Scaling
 
 MODEL = "model.xml"
 EXAMPLE, EXPECTED = "example.npy", "expected.npy"
-_MANIFEST = "manifest.json"
+_MANIFEST, _DIGEST = "manifest.json", "manifest.sha256"
 
 
 class _Manifest(BaseModel):
@@ -53,10 +54,13 @@ def write_manifest(folder: Path, geometry: Geometry, scaling: Scaling) -> None:
     """Complete the files of `folder`; raises OSError."""
     manifest = _Manifest(geometry=geometry, scaling=scaling, digests=_hash_others(folder))
     (folder / _MANIFEST).write_text(manifest.model_dump_json(), "utf-8")
+    (folder / _DIGEST).write_bytes(hash_file(folder / _MANIFEST))
 
 
 def read_converted(folder: Path) -> ConvertedModel:
     """Read the manifest and check every file against it; raises OSError or ValueError."""
+    if hash_file(folder / _MANIFEST) != (folder / _DIGEST).read_bytes():
+        raise ValueError(f"{_MANIFEST} is not the file that was written")
     manifest = _Manifest.model_validate_json((folder / _MANIFEST).read_bytes())
     found = _hash_others(folder)
     for name in sorted(manifest.digests.keys() | found.keys()):
@@ -66,6 +70,6 @@ def read_converted(folder: Path) -> ConvertedModel:
 
 
 def _hash_others(folder: Path) -> dict[str, str]:
-    """Hash every file of `folder` but the manifest."""
-    files = [path for path in folder.iterdir() if path.name != _MANIFEST]
+    """Hash every file of `folder` but the manifest and its digest."""
+    files = [path for path in folder.iterdir() if path.name not in {_MANIFEST, _DIGEST}]
     return {path.name: hash_file(path).hex() for path in files}

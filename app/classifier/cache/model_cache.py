@@ -29,12 +29,12 @@ MAX_ENTRIES = 4
 STALE_S = 3600.0
 """Seconds after which an entry that was never finished is removed."""
 
-PACKAGES = ("openvino", "torch", "transformers", "numpy")
+PACKAGES = ("openvino", "torch", "transformers", "numpy", "pillow")
 """Another version of these may convert to something else."""
 
 _UNFINISHED = ".new-"
 _KEY_LENGTH = 64
-_SOURCES = Path(__file__).parents[1]
+_APP = Path(__file__).parents[2]
 
 _logger = logging.getLogger("vitrine.classifier")
 
@@ -144,7 +144,8 @@ def make_key(checkpoint: Checkpoint, precision: str) -> str:
 @cache
 def _hash_sources() -> str:
     """Hash the modules that convert: a working copy changes without a new version."""
-    digests = [hash_file(path) for path in sorted(_SOURCES.rglob("*.py"))]
+    paths = [_APP / "backend.py", *sorted((_APP / "classifier").rglob("*.py"))]
+    digests = [hash_file(path) for path in paths]
     return hashlib.sha256(b"".join(digests)).hexdigest()
 
 

@@ -1,8 +1,9 @@
 """A process that converts a checkpoint and ends, with torch and transformers in its memory alone.
 
-A job goes in as an argument. Log lines and then the outcome come back, one JSON object a line.
+A job goes in, and log lines and then the outcome come back: one JSON object a line.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -60,8 +61,12 @@ def run_job(job: Job) -> Path:
         from app.classifier.engines.conversion import convert  # noqa: PLC0415 - heavy
 
         return convert(job)
-    with start_process(job, subprocess.PIPE) as process:
-        outcome = _read_outcome(process)
+    try:
+        with start_process(job, subprocess.PIPE) as process:
+            outcome = _read_outcome(process)
+    except OSError as exc:
+        message = f"No process that converts {job.checkpoint.folder} could be started: {exc}."
+        raise StartupError(f"{message} VITRINE_ENGINE=torch does without it.") from exc
     if "folder" in outcome:
         return Path(outcome["folder"])
     if error := _ERRORS.get(outcome.get("error", "")):
@@ -73,12 +78,10 @@ def run_job(job: Job) -> Path:
 
 
 def run_job_ahead(job: Job) -> None:
-    """Start a job for the cache, and wait for nothing: whoever needs it waits for the cache.
-
-    What goes wrong is told to them, who try again.
-    """
-    process = start_process(job, subprocess.DEVNULL, subprocess.DEVNULL)
-    threading.Thread(target=_wait, args=(process,), daemon=True).start()
+    """Start a job for the cache. The classifier waits for it, and runs one that failed again."""
+    with contextlib.suppress(OSError):
+        process = start_process(job, subprocess.DEVNULL, subprocess.DEVNULL)
+        threading.Thread(target=_wait, args=(process,), daemon=True).start()
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> None:
@@ -96,11 +99,16 @@ def start_process(job: Job, output: int, errors: int | None = None) -> "subproce
         output: `subprocess.PIPE` for its lines, or `subprocess.DEVNULL`.
         errors: None for our own standard error, or `subprocess.DEVNULL`.
     """
-    command = [sys.executable, "-m", __name__, job.model_dump_json()]
+    command = [sys.executable, "-m", __name__]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return subprocess.Popen(  # noqa: S603 - our own
+    process = subprocess.Popen(  # noqa: S603 - our own
         command, stdin=subprocess.PIPE, stdout=output, stderr=errors, env=environment
     )
+    assert process.stdin is not None  # noqa: S101 - it is a pipe
+    with contextlib.suppress(BrokenPipeError):  # it has ended, and its output tells why
+        process.stdin.write(job.model_dump_json().encode() + b"\n")
+        process.stdin.flush()
+    return process
 
 
 def _read_outcome(process: "subprocess.Popen[bytes]") -> dict[str, str]:
@@ -127,16 +135,17 @@ class _LineHandler(logging.Handler):
 
 
 def main() -> None:
-    """Run the job that the first argument describes."""
+    """Run the job that comes first."""
     output = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits for it gets it too
+    job = Job.model_validate_json(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logger = logging.getLogger("vitrine")
     logger.setLevel(logging.DEBUG)
     logger.addHandler(_LineHandler(output))
     try:
-        outcome = {"folder": str(_find_or_convert(Job.model_validate_json(sys.argv[1])))}
+        outcome = {"folder": str(_find_or_convert(job))}
     except tuple(_ERRORS.values()) as exc:
         outcome = {"error": type(exc).__name__, "message": str(exc)}
     print(json.dumps(outcome), file=output, flush=True)

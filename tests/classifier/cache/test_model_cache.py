@@ -115,6 +115,13 @@ def forge(path: Path) -> None:
     write_manifest(path.parent, model.geometry, model.scaling)
 
 
+def change_resampling(path: Path) -> None:
+    """Write a manifest that is valid, but reads images in another way."""
+    text = path.read_text()
+    assert '"resample":2' in text
+    path.write_text(text.replace('"resample":2', '"resample":0'))
+
+
 @pytest.mark.parametrize(
     ("name", "spoil"),
     [
@@ -123,6 +130,8 @@ def forge(path: Path) -> None:
         ("model.bin", flip),
         ("model.bin", Path.unlink),
         ("manifest.json", truncate),
+        ("manifest.json", change_resampling),
+        ("manifest.sha256", Path.unlink),
         ("manifest.json", Path.unlink),
         ("another", Path.touch),
         (EXPECTED, forge),
