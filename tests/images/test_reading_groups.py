@@ -74,6 +74,11 @@ async def open_reader(
         reader.close()
 
 
+def find_workers() -> list[psutil.Process]:
+    """Find the workers that read images for this process."""
+    return [child for child in psutil.Process().children() if MODULE in child.cmdline()]
+
+
 def draw(number: int) -> bytes:
     """Draw an image that tells its number by its width."""
     return samples.save(samples.draw(size=(200 + number, 150)), "JPEG")
@@ -201,7 +206,7 @@ async def test_an_image_is_not_to_blame_for_its_group_and_one_accident(
     ) -> tuple[list[Outcome], float]:
         if list(images) == [image] and accidents:
             accidents.pop()
-            psutil.Process().children()[0].kill()
+            find_workers()[0].kill()
         return await ask(worker, geometry, images)
 
     monkeypatch.setattr(WorkerProcess, "_ask", kill_once)
@@ -225,9 +230,9 @@ async def test_a_worker_leaves_the_rest_of_a_slow_group(messages: Messages) -> N
     """Images of few bytes and many pixels cost no process, and each is read once."""
     slow = [samples.save(Image.new("RGB", (1000, 900 + number)), "PNG") for number in range(9)]
     async with open_reader() as reader:
-        processes = psutil.Process().children()
+        workers = find_workers()
         readings = await asyncio.gather(*start(reader, [draw(0), *slow]))
-        assert psutil.Process().children() == processes
+        assert find_workers() == workers
     assert [reading.size[1] for reading in readings[1:]] == [900 + n for n in range(9)]
     assert len(messages.given[1]) == 9 > len(messages.answered[1])
     assert [image for group in messages.answered for image in group] == [draw(0), *slow]
