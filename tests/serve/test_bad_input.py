@@ -148,9 +148,14 @@ def test_curl_is_told_the_limit(
 
 
 def test_a_large_body_where_none_belongs_is_refused(service: Service) -> None:
-    """Routes that take no body do not read one either."""
-    request = httpx.Request("GET", f"{service.url}/labels", content=bytes(_TOO_LARGE))
-    assert send(request).status_code in {200, 413}
+    """Routes that take no body do not read one either.
+
+    Only the status is looked at: the connection is closed with a body that nobody has read, which
+    can cost the client the answer's own body.
+    """
+    url, body = f"{service.url}/labels", bytes(_TOO_LARGE)
+    with httpx.Client(trust_env=False) as client, client.stream("GET", url, content=body) as answer:
+        assert answer.status_code in {200, 413}
 
 
 @pytest.mark.parametrize("length", ["-1", "ten", "1e3", "99999999999999999999999"])
