@@ -1,4 +1,7 @@
-"""What the process of every replica sets up before its deployment: log lines, where it listens."""
+"""What the process of every replica sets up before its deployment.
+
+Log lines, where it listens, how often Python looks for cycles, and that no metrics are recorded.
+"""
 
 import ctypes
 import gc
@@ -14,7 +17,6 @@ from app.settings import Settings
 
 STOP_S = 20.0
 """Seconds that a replica gets to answer what it has begun."""
-
 
 GC_THRESHOLD = 50_000
 """New objects after which Python looks for cycles; its own 700 are those of a request or two."""

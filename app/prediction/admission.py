@@ -137,10 +137,8 @@ class Admission:
 
     def _find_limit(self) -> float:
         """Find how many images may be in flight; the maximum before any was answered."""
-        answered = self._answered.read()
-        return (
-            min(max(answered, self._min_images), self._max_images) if answered else self._max_images
-        )
+        answered = self._answered.read() or self._max_images
+        return min(max(answered, self._min_images), self._max_images)
 
     def _note_cancelled(self, count: int = 1) -> None:
         """Count images whose client disconnected."""

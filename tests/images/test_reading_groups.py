@@ -5,8 +5,8 @@ import gc
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 
 import psutil
@@ -24,6 +24,7 @@ from app.images.worker_messages import Outcome
 from app.images.worker_pool import GROUP_TIMEOUT_S, ProcessReader
 from app.images.worker_process import WorkerProcess
 from app.limits import Limits
+from tests.support import readers as support
 from tests.support import samples
 from tests.support.sabotaged_worker import CUT, END, HANG, MODULE
 
@@ -61,17 +62,12 @@ def messages(monkeypatch: pytest.MonkeyPatch) -> Messages:
     return Messages(monkeypatch)
 
 
-@asynccontextmanager
-async def open_reader(
+def open_reader(
     readers: int = 1, timeout_s: float = TIMEOUT_S
-) -> AsyncIterator[ProcessReader]:
-    """Open a reader whose workers are ready."""
-    reader = ProcessReader(replace(LIMITS, readers=readers, decode_timeout_s=timeout_s))
-    try:
-        await reader.warm_up(GEOMETRY)
-        yield reader
-    finally:
-        reader.close()
+) -> AbstractAsyncContextManager[ProcessReader]:
+    """Open a reader with so many workers, and the time limit of an image."""
+    limits = replace(LIMITS, readers=readers, decode_timeout_s=timeout_s)
+    return support.open_reader(limits, GEOMETRY)
 
 
 def find_workers() -> list[psutil.Process]:

@@ -4,8 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 import psutil
@@ -16,7 +15,7 @@ from app.errors import ModelUnavailableError, UndecodableImageError
 from app.images.worker_pool import ProcessReader
 from app.images.worker_process import WorkerProcess
 from app.limits import Limits
-from tests.support import samples
+from tests.support import readers, samples
 
 LIMITS = Limits(
     max_bytes=10**7, max_pixels=10**8, max_queue=8, timeout_s=20, batch_size=4, readers=1
@@ -25,15 +24,9 @@ GEOMETRY = Geometry((24, 24), (24, 24), 2, crop=False)
 LARGE = samples.save(samples.draw(size=(400, 300)), "JPEG")
 
 
-@asynccontextmanager
-async def open_reader(limits: Limits = LIMITS) -> AsyncIterator[ProcessReader]:
+def open_reader(limits: Limits = LIMITS) -> AbstractAsyncContextManager[ProcessReader]:
     """Open a reader of one process."""
-    reader = ProcessReader(limits)
-    try:
-        await reader.warm_up(GEOMETRY)
-        yield reader
-    finally:
-        reader.close()
+    return readers.open_reader(limits, GEOMETRY)
 
 
 def find_workers() -> list[psutil.Process]:
