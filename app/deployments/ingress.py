@@ -13,6 +13,7 @@ from app.api.http.factory import create_app
 from app.api.python import PythonApi
 from app.api.services import build_services
 from app.deployments.handle_backend import HandleBackend
+from app.deployments.joined_writes import join_writes
 from app.deployments.reload import ReloadOutcome
 from app.deployments.replica import STOP_S, configure_malloc, configure_replica
 from app.deployments.serve_patches import bound_receive
@@ -36,6 +37,7 @@ class Ingress(GrpcServicer, PythonApi):
     ) -> None:
         configure_replica(settings, log_pipe)
         bound_receive()
+        join_writes()
         configure_malloc()
         limits = derive_limits(settings)
         self._backend = HandleBackend(classifier)
