@@ -1,11 +1,17 @@
 """Start-up of the classifier: from settings to a model that is warmed up."""
 
+import contextlib
 import logging
+import threading
 import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
+from app.classifier.cache.cache_entry import CacheEntry
 from app.classifier.cache.model_cache import find_cache, open_entry
 from app.classifier.checkpoint.files import Checkpoint, open_checkpoint
-from app.classifier.engines.conversion_process import Job, run_job_ahead
+from app.classifier.engines.conversion_process import run_conversion
 from app.classifier.engines.gpu import may_have_gpu
 from app.classifier.engines.selection import EngineOptions, choose_openvino
 from app.classifier.model import Model, list_sizes
@@ -73,12 +79,15 @@ def convert_ahead(settings: Settings, checkpoint: Checkpoint) -> None:
     if options.device != "cpu" and may_have_gpu():
         return  # torch must be asked, and that takes as long
     precision = choose_openvino(checkpoint, options)
-    if precision is None or (entry := open_entry(options.cache, checkpoint, precision)) is None:
-        return
-    if not entry.folder.exists():
-        run_job_ahead(
-            Job(checkpoint=checkpoint, precision=precision, cache=entry.cache, spare=None)
-        )
+    if precision is not None and (entry := open_entry(options.cache, checkpoint, precision)):
+        write = partial(run_conversion, checkpoint, precision)
+        threading.Thread(target=_make_ahead, args=(entry, write), daemon=True).start()
+
+
+def _make_ahead(entry: CacheEntry, write: Callable[[Path], None]) -> None:
+    """Make an entry; the classifier meets and tells what goes wrong."""
+    with contextlib.suppress(StartupError, OSError, MemoryError):
+        entry.make(write)
 
 
 def read_engine_options(settings: Settings) -> EngineOptions:

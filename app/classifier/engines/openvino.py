@@ -4,7 +4,9 @@ OpenVINO would compute in bf16 on every CPU that can; this engine sets the preci
 It imports neither torch nor transformers: `conversion.py` does, in a process of its own.
 """
 
+import logging
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -12,15 +14,11 @@ import numpy as np
 import openvino as ov
 
 from app.backend import Logits, Pixels
-from app.classifier.cache.converted_model import (
-    MODEL,
-    ConvertedModel,
-    read_converted,
-)
+from app.classifier.cache.converted_model import MODEL, ConvertedModel, read_converted
 from app.classifier.cache.model_cache import open_entry
 from app.classifier.checkpoint.files import Checkpoint
 from app.classifier.checkpoint.loader_errors import translate_loader_errors
-from app.classifier.engines.conversion_process import Job, run_job
+from app.classifier.engines.conversion_process import run_conversion
 from app.classifier.engines.engine import EngineInput, EngineName, Precision
 from app.errors import CheckpointError, SettingsError
 
@@ -32,6 +30,8 @@ _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 
 _FIX_DISK = "Is the disk of VITRINE_CACHE, or of TMPDIR, well? Set VITRINE_ENGINE=torch otherwise."
 _FIX_READ = "Run `vitrine quantize` again."
+
+_logger = logging.getLogger("vitrine.classifier")
 
 
 def load_openvino(
@@ -49,34 +49,40 @@ def load_openvino(
         CheckpointError: it cannot be loaded at all.
         SettingsError: the CPU lacks the precision.
     """
+    read = partial(_read, checkpoint, precision)
+    write = partial(run_conversion, checkpoint, precision)
     entry = open_entry(cache, checkpoint, precision)
-    if entry is not None and (model := entry.read()) is not None:
+    if entry is not None:
         try:
-            return _read(checkpoint, model, precision)
-        except (RuntimeError, ValueError) as exc:
-            entry.discard(exc)
+            return entry.load(read, write)
+        except OSError as exc:
+            _logger.warning("the converted model is not kept: %s", exc)
     with tempfile.TemporaryDirectory(prefix="vitrine-model-", ignore_cleanup_errors=True) as spare:
-        job = Job(
-            checkpoint=checkpoint,
-            precision=precision,
-            cache=None if entry is None else entry.cache,
-            spare=Path(spare),
-        )
-        folder = run_job(job)
-        with translate_loader_errors(
-            f"the converted {checkpoint.folder} cannot be read", _FIX_DISK
-        ):
-            return _read(checkpoint, read_converted(folder), precision)
+        try:
+            write(Path(spare))
+        except OSError as exc:
+            message = f"The converted model cannot be written to {spare}: {exc}. Free some space."
+            raise CheckpointError(message) from exc
+        subject = f"the converted {checkpoint.folder} cannot be read"
+        with translate_loader_errors(subject, _FIX_DISK):
+            return read(Path(spare))
 
 
 def _read(
-    checkpoint: Checkpoint, model: ConvertedModel, precision: Precision
+    checkpoint: Checkpoint, precision: Precision, folder: Path
 ) -> tuple["OpenvinoEngine", EngineInput]:
-    """Read a converted model, and check it on one image; raises RuntimeError or ValueError."""
+    """Read a converted model, and check it on one image.
+
+    Raises:
+        OSError: a file is gone, or cannot be read.
+        ValueError: it is not what was written.
+        RuntimeError: OpenVINO cannot read it.
+    """
+    model = read_converted(folder)
     engine_input = EngineInput(checkpoint, model.geometry, model.scaling)
     if checkpoint.quantized is not None:
         return _read_quantized(checkpoint.quantized, model), engine_input
-    engine = OpenvinoEngine(ov.Core().read_model(model.folder / MODEL), precision)
+    engine = OpenvinoEngine(ov.Core().read_model(folder / MODEL), precision)
     check_logits(engine, *model.read_example())
     return engine, engine_input
 

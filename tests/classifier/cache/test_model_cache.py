@@ -4,7 +4,10 @@ import errno
 import logging
 import os
 import tempfile
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +15,19 @@ import pytest
 
 from app.backend import Logits
 from app.classifier.cache import model_cache
+from app.classifier.cache.cache_entry import MAX_ENTRIES, RETRY_S, STALE_S, CacheEntry
 from app.classifier.cache.converted_model import (
     EXPECTED,
     MODEL,
     read_converted,
     write_manifest,
 )
-from app.classifier.cache.model_cache import MAX_ENTRIES, STALE_S, find_cache, make_key
+from app.classifier.cache.model_cache import find_cache, make_key, open_entry
 from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.engines.selection import EngineOptions
 from app.classifier.model import Model
 from app.classifier.startup import read_engine_options
+from app.errors import ConversionError
 from app.settings import Settings
 from tests.support.checkpoints import SIDE, copy_checkpoint, edit_json
 from tests.support.converting import read_loaded, start_loading
@@ -82,6 +87,51 @@ def test_processes_that_start_at_once_convert_in_processes_of_their_own(
     assert one["heavy"] == []
     assert one["logits"] == load(vit, None).tolist()
     assert [len(path.name) for path in list_entries(cache)] == [64]
+
+
+def test_a_conversion_that_fails_is_tried_once_by_all_that_start(vit: Path, cache: Path) -> None:
+    """Those that waited for it get its error; later it is tried again."""
+    entry = open_entry(cache, open_checkpoint(str(vit)), "fp32")
+    assert entry is not None
+    tried: list[Path] = []
+
+    def fail(folder: Path) -> None:
+        tried.append(folder)
+        time.sleep(0.1)
+        raise ConversionError("no such operator")
+
+    def start(_number: int) -> None:
+        with pytest.raises(ConversionError, match="no such operator"):
+            entry.load(read_converted, fail)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(start, range(3)))
+    assert len(tried) == 1
+    assert list_entries(cache) == []
+    (lock,) = cache.iterdir()
+    assert lock.stat().st_mode & 0o777 == 0o600
+    os.utime(lock, (time.time() - RETRY_S,) * 2)
+    load(vit, cache)
+    assert [path.name for path in list_entries(cache)] == [entry.key]
+
+
+def meet(barrier: threading.Barrier) -> None:
+    """Wait for the others."""
+    barrier.wait()
+
+
+def test_two_checkpoints_are_converted_side_by_side(vit: Path, cache: Path) -> None:
+    """Each has a lock of its own."""
+    entries = [open_entry(cache, open_checkpoint(str(vit)), name) for name in ("fp32", "bf16")]
+    meeting = threading.Barrier(2, timeout=20)
+
+    def make(entry: CacheEntry | None) -> None:
+        assert entry is not None
+        entry.make(lambda _folder: meet(meeting))
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(make, entries))
+    assert len(list_entries(cache)) == 2
 
 
 def test_only_this_user_may_read_the_cache(vit: Path, cache: Path) -> None:
@@ -274,6 +324,9 @@ def test_the_entries_that_were_used_last_are_kept(vit: Path, cache: Path) -> Non
     """Older ones go, and so does what was never finished; another process's work stays."""
     cache.mkdir(parents=True, mode=0o700)
     names = [f"{number:064d}" for number in range(MAX_ENTRIES + 1)]
+    lock = cache / ("." + names[0])
+    lock.touch()
+    os.utime(lock, (1, 1))
     for age, name in enumerate([*names, ".new-now", ".new-old"]):
         (cache / name).mkdir()
         used = (cache / name).stat().st_mtime - (age if age < len(names) + 1 else STALE_S + 1)
@@ -282,6 +335,7 @@ def test_the_entries_that_were_used_last_are_kept(vit: Path, cache: Path) -> Non
     kept = {path.name for path in list_entries(cache)}
     assert kept > {*names[: MAX_ENTRIES - 1], ".new-now"}
     assert len(kept) == MAX_ENTRIES + 1
+    assert not lock.exists()
 
 
 def test_a_hit_counts_as_use(vit: Path, cache: Path, entry: Path) -> None:

@@ -1,15 +1,16 @@
 """The process that converts: what it logs and raises comes back, and it ends with its parent."""
 
-import json
-import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
+import pytest
 
+from app.classifier.cache.converted_model import read_converted
 from app.classifier.checkpoint.files import open_checkpoint
-from app.classifier.engines.conversion_process import Job, start_process
+from app.classifier.engines.conversion_process import run_conversion
 from tests.support.checkpoints import pickle_weights
 from tests.support.converting import read_loaded, start_loading
 
@@ -36,18 +37,14 @@ def test_errors_and_log_lines_come_back_as_they_are(folder: Path) -> None:
 
 
 def test_a_checkpoint_may_have_more_labels_than_an_argument_holds(
-    vit: Path, tmp_path: Path
+    vit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As ImageNet-22k has."""
     checkpoint = open_checkpoint(str(vit))
     labels = tuple(f"a label of some length, number {number}" for number in range(20_000))
-    job = Job(
-        checkpoint=replace(checkpoint, labels=labels), precision="fp32", cache=None, spare=tmp_path
-    )
-    with start_process(job, subprocess.PIPE) as process:
-        assert process.stdout is not None
-        answer = json.loads(process.stdout.readline())
-    assert answer == {"folder": str(tmp_path)}
+    monkeypatch.delitem(sys.modules, "torch")  # else it converts here
+    run_conversion(replace(checkpoint, labels=labels), "fp32", tmp_path)
+    read_converted(tmp_path)
 
 
 def test_a_process_that_is_killed_is_told_in_one_line(vit: Path) -> None:
