@@ -19,7 +19,7 @@ class Limits:
 
     Attributes:
         max_queue: maximum number of images in flight.
-        min_queue: number that is admitted however long it waits; None for max_queue.
+        min_queue: number that is admitted however long it waits, up to max_queue.
         max_queue_bytes: maximum number of buffered bytes.
         batch_size: maximum number of images in a group.
         gap: as GAP; None for exact decoding.
@@ -37,7 +37,7 @@ class Limits:
     decode_timeout_s: float = 10.0
     max_queue_bytes: int = 1 << 28
     max_bulk: int = 64
-    min_queue: int | None = None
+    min_queue: int = 1 << 10
 
     @property
     def max_stack(self) -> int:

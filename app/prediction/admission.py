@@ -62,7 +62,7 @@ class Admission:
     Args:
         max_images: maximum number of images in flight.
         max_bytes: maximum number of buffered bytes.
-        min_images: number of images that is admitted however long they wait; None for `max_images`.
+        min_images: number of images that is admitted however long they wait, up to `max_images`.
 
     Attributes:
         images: in flight now.
@@ -71,9 +71,9 @@ class Admission:
         cancelled: number of images whose client disconnected.
     """
 
-    def __init__(self, max_images: int, max_bytes: int, min_images: int | None = None) -> None:
+    def __init__(self, max_images: int, max_bytes: int, min_images: int) -> None:
         self._max_images = max_images
-        self._min_images = max_images if min_images is None else min_images
+        self._min_images = min_images
         self._max_bytes = max_bytes
         self._answered = RecentCount()
         self.images = 0
@@ -84,7 +84,7 @@ class Admission:
 
     def check(self, length: int = 0, images: int = 1) -> None:
         """Raise OverloadedError if so many images and bytes would not fit now; reserves nothing."""
-        if self.images + images > self._min_images and self.images + images > self._find_limit():
+        if self.images + images > self._find_limit():
             self._refuse(f"{self.images} images are waiting already; try again in a moment.")
         self._check_bytes(length)
 

@@ -102,8 +102,7 @@ def _list_environment(settings: Settings, proxy: Proxy, folder: Path) -> dict[st
     variables = list_environment(proxy, folder, settings.max_bytes + ENVELOPE)
     if proxy == "haproxy":
         limits = derive_limits(settings)
-        least = limits.max_queue if limits.min_queue is None else limits.min_queue
-        variables |= list_program_variables(settings.host, limits.max_queue, least)
+        variables |= list_program_variables(settings.host, limits.max_queue, limits.min_queue)
     return variables
 
 

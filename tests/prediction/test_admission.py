@@ -15,7 +15,7 @@ from app.settings import Settings
 
 def test_images_beyond_the_bound_are_refused_until_one_leaves() -> None:
     """As many as the bound are admitted; a slot that is released is used again."""
-    admission = Admission(max_images=2, max_bytes=100)
+    admission = Admission(max_images=2, max_bytes=100, min_images=2)
     with admission.hold_images():
         with admission.hold_images():
             assert admission.images == 2
@@ -66,7 +66,7 @@ def test_the_minimum_is_admitted_however_slow_the_model_is() -> None:
 
 def test_bytes_beyond_the_bound_are_refused_until_some_are_freed() -> None:
     """A body is refused by its announced length as by what has come of it."""
-    admission = Admission(max_images=2, max_bytes=100)
+    admission = Admission(max_images=2, max_bytes=100, min_images=2)
     admission.add_bytes(80)
     admission.check(20)
     for refuse in (admission.check, admission.add_bytes):
@@ -79,7 +79,7 @@ def test_bytes_beyond_the_bound_are_refused_until_some_are_freed() -> None:
 
 def test_an_image_that_fails_releases_its_slot() -> None:
     """Any exception does so."""
-    admission = Admission(max_images=1, max_bytes=1)
+    admission = Admission(max_images=1, max_bytes=1, min_images=1)
     with pytest.raises(ZeroDivisionError), admission.hold_images():
         raise ZeroDivisionError
     assert admission.images == 0
@@ -104,7 +104,7 @@ async def _work(admission: Admission, turns: int) -> bool:
 
 async def test_requests_of_disconnected_clients_are_not_begun() -> None:
     """They are counted; before the first disconnect no request waits."""
-    admission = Admission(max_images=1, max_bytes=1)
+    admission = Admission(max_images=1, max_bytes=1, min_images=1)
     assert await _work(admission, 1)
     with pytest.raises(asyncio.CancelledError), admission.hold_images():
         raise asyncio.CancelledError
