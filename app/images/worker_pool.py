@@ -33,7 +33,8 @@ class ProcessReader:
 
     A worker that takes longer than `limits.decode_timeout_s` for an image is ended, and the next
     image gets a new one. The images of a group that ended its worker, or took too long, are read
-    again one by one, so that only the image that is to blame is refused.
+    again one by one, so that only the image that is to blame is refused. A worker that cannot be
+    started rests until another one has answered; when none is left, its images are refused.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -41,6 +42,7 @@ class ProcessReader:
         self._timeout_s = limits.decode_timeout_s
         self._workers = [WorkerProcess(limits) for _ in range(limits.readers)]
         self._idle: list[WorkerProcess] = []
+        self._resting: list[WorkerProcess] = []
         self._queue = ReadQueue(limits.readers)
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_warm = False
@@ -104,7 +106,9 @@ class ProcessReader:
         finally:
             for waiter in group:
                 waiter.cancel()
-            self._idle.append(worker)
+            if worker not in self._resting:
+                self._idle = [*self._resting, *self._idle, worker]  # the last one is used first
+                self._resting.clear()
             self._start_groups()
 
     async def _ask(self, worker: WorkerProcess, group: Group) -> list[Outcome]:
@@ -115,6 +119,9 @@ class ProcessReader:
         try:
             outcomes, seconds = await worker.read(data, images[0].geometry, timeout_s)
         except ProblemError as problem:
+            if len(self._resting) < len(self._workers) - 1:
+                self._resting.append(worker)
+                return []
             return [type(problem)(str(problem)) for _ in images]
         except (OSError, EOFError) as failure:
             refusal = self._find_blame(images[0], failure) if is_alone else None

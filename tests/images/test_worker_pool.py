@@ -139,6 +139,28 @@ def test_a_process_that_cannot_be_started_is_no_fault_of_the_image(
     asyncio.run(scenario())
 
 
+def test_a_process_that_cannot_be_started_leaves_its_images_to_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where memory is short; each image is answered, and only once all fail is one refused."""
+
+    async def scenario() -> None:
+        async with open_reader(replace(LIMITS, readers=3)) as reader:
+            first, *others = find_workers()
+            with monkeypatch.context() as patch:
+                patch.setattr(sys, "executable", "/bin/false")
+                for worker in others:
+                    worker.kill()
+                assert all(await asyncio.gather(*(is_read(reader) for _ in range(12))))
+                assert find_workers() == [first]
+                first.kill()
+                with pytest.raises(ModelUnavailableError, match="could be started"):
+                    await is_read(reader)
+            assert all(await asyncio.gather(*(is_read(reader) for _ in range(12))))
+
+    asyncio.run(scenario())
+
+
 def test_an_image_whose_caller_goes_takes_its_place_to_nobody() -> None:
     """One that is being read is read to its end; one that waits is never read."""
 
