@@ -98,7 +98,8 @@ class CacheEntry:
         try:
             write(made)
         except ConversionError as exc:
-            self._lock.write_text(str(exc), "utf-8")
+            with contextlib.suppress(OSError):
+                self._lock.write_text(str(exc), "utf-8")
             raise
         for path in made.iterdir():
             path.chmod(0o600)
