@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -81,13 +82,14 @@ def convert_ahead(settings: Settings, checkpoint: Checkpoint) -> None:
     precision = choose_openvino(checkpoint, options)
     if precision is not None and (entry := open_entry(options.cache, checkpoint, precision)):
         write = partial(run_conversion, checkpoint, precision)
-        threading.Thread(target=_make_ahead, args=(entry, write), daemon=True).start()
+        ahead = threading.Thread(target=_make, args=(entry, write), daemon=True, name="conversion")
+        ahead.start()
 
 
-def _make_ahead(entry: CacheEntry, write: Callable[[Path], None]) -> None:
-    """Make an entry; the classifier meets and tells what goes wrong."""
+def _make(entry: CacheEntry, write: Callable[[Path], None]) -> None:
+    """Make an entry unless it is there; the classifier meets and tells what goes wrong."""
     with contextlib.suppress(StartupError, OSError, MemoryError):
-        entry.make(write)
+        entry.load(os.listdir, write)
 
 
 def read_engine_options(settings: Settings) -> EngineOptions:

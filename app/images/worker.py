@@ -54,7 +54,8 @@ def serve(requests: BinaryIO, answers: BinaryIO, images: ImageReader, progress: 
             image = requests.read(length)
             if seconds > GROUP_S:
                 continue  # it is given to a worker again
-            os.pwrite(progress, bytes([index]), 0)
+            with suppress(OSError):  # the disk is full, and it is only a hint
+                os.pwrite(progress, bytes([index]), 0)
             head, pixels = _read_image(images, image, geometry)
             heads.append(head)
             bodies.append(pixels)

@@ -34,7 +34,8 @@ class ProcessReader:
     A worker that takes longer than `limits.decode_timeout_s` for an image is ended, and the next
     image gets a new one. The images of a group that ended its worker, or took too long, are read
     again one by one, so that only the image that is to blame is refused. A worker that cannot be
-    started rests until another one has answered; when none is left, its images are refused.
+    started rests until the group of another one has ended; when none is left, its images are
+    refused.
     """
 
     def __init__(self, limits: Limits) -> None:

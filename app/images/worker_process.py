@@ -110,7 +110,8 @@ class WorkerProcess:
         self._answers, self._requests = await asyncio.open_connection(sock=ours)
         path = os.pathsep.join(filter(None, sys.path))
         environment = {**os.environ, **MALLOC, "PYTHONPATH": path}
-        command = [sys.executable, "-m", WORKER, json.dumps(asdict(self._limits))]
+        # -P: no code of the current folder
+        command = [sys.executable, "-P", "-m", WORKER, json.dumps(asdict(self._limits))]
         try:
             self._progress = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed in `end`
             progress = self._progress.fileno()

@@ -64,9 +64,9 @@ def make_app() -> FastAPI:
 
 @contextmanager
 def run_server() -> Iterator[int]:
-    """Serve the app with uvicorn as the ingress has it; gives the port."""
+    """Serve the app with uvicorn, which chooses its parser as under Serve; gives the port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(make_app(), loop="asyncio", http="httptools", log_level="critical")
+    config = uvicorn.Config(make_app(), loop="asyncio", log_level="critical")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -26,7 +26,7 @@ from app.images.worker_process import WorkerProcess
 from app.limits import Limits
 from tests.support import readers as support
 from tests.support import samples
-from tests.support.sabotaged_worker import CUT, END, HANG, MODULE
+from tests.support.sabotaged_worker import CUT, END, FULL, HANG, MODULE
 
 LIMITS = Limits(
     max_bytes=10**7, max_pixels=10**6, max_queue=64, timeout_s=20, batch_size=4, readers=1
@@ -220,6 +220,17 @@ async def test_a_worker_that_cuts_the_file_of_its_progress_harms_nobody(messages
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [isinstance(outcome, Reading) for outcome in outcomes] == [True, True, False, True]
     assert len(messages.given) == 6
+
+
+async def test_a_full_disk_harms_nobody(messages: Messages) -> None:
+    """What is read needs none."""
+    async with open_reader() as reader:
+        workers = find_workers()
+        tasks = start(reader, [draw(0), FULL, draw(1), draw(2)])
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert find_workers() == workers
+    assert [isinstance(outcome, Reading) for outcome in outcomes] == [True, False, True, True]
+    assert len(messages.given) == 2
 
 
 async def test_a_worker_leaves_the_rest_of_a_slow_group(messages: Messages) -> None:

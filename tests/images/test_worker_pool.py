@@ -6,6 +6,7 @@ import signal
 import sys
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -50,6 +51,22 @@ def test_processes_end_with_their_reader() -> None:
         assert not find_workers()
 
     asyncio.run(scenario())
+
+
+def test_no_code_of_the_current_folder_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be that of a checkpoint from anywhere."""
+    for name in ("json", "msgpack", "numpy", "PIL"):
+        (tmp_path / f"{name}.py").write_text("open('run', 'w')")
+    monkeypatch.chdir(tmp_path)
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            assert await is_read(reader)
+
+    asyncio.run(scenario())
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_small_image_is_read_without_a_process() -> None:

@@ -4,6 +4,7 @@ No image is known that does either to Pillow; all else is the real worker.
 """
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -17,6 +18,7 @@ from app.images.worker import read_limits, run
 
 MODULE = "tests.support.sabotaged_worker"
 END, HANG, CUT = b"end the process", b"hang", b"cut the file of the progress, and end"
+FULL = b"let no file grow any more"
 
 
 class SabotagedReader(ImageReader):
@@ -24,6 +26,9 @@ class SabotagedReader(ImageReader):
 
     def read(self, data: bytes | Image.Image, geometry: Geometry) -> Reading:
         """Read one image."""
+        if isinstance(data, bytes) and data.startswith(FULL):
+            os.ftruncate(int(sys.argv[2]), 0)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         if isinstance(data, bytes) and data.startswith(CUT):
             os.ftruncate(int(sys.argv[2]), 0)
         if isinstance(data, bytes) and data.startswith((END, CUT)):

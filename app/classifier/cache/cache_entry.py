@@ -1,12 +1,13 @@
 """One converted model on disk, and who makes it.
 
-It appears whole, by a rename. Who makes it holds its lock and the others wait, so that one process
-converts whoever else starts. It knows nothing of what an entry holds.
+It appears whole, by a rename. Who makes one holds the cache's lock and the others wait, so that one
+process at a time converts. It knows nothing of what an entry holds.
 """
 
 import contextlib
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -21,15 +22,20 @@ MAX_ENTRIES = 4
 """Entries that are kept: those that were used last."""
 
 STALE_S = 3600.0
-"""Seconds after which an entry that was never finished is removed, and a lock."""
+"""Seconds after which what was never finished is removed, and the reason of a failure."""
 
 RETRY_S = 60.0
 """Seconds until a conversion that failed is tried again: more than from its start, ahead, to that
 of the classifier, and so few because memory may have been short."""
 
-_UNFINISHED = ".new-"
-_KEY_LENGTH = 64
-_DAMAGED = "%s is damaged, so the model is converted again: %s"
+DAMAGE = (OSError, ValueError, RuntimeError)
+"""What reading an entry that is missing or damaged raises."""
+
+UNFINISHED = ".vitrine-"
+"""Names of what is not finished begin so."""
+
+_ENTRY = re.compile(r"[0-9a-f]{64}")
+_LEFT = re.compile(rf"{re.escape(UNFINISHED)}.*|{_ENTRY.pattern}\.failed")
 _T = TypeVar("_T")
 
 _logger = logging.getLogger("vitrine.classifier")
@@ -41,7 +47,7 @@ class CacheEntry:
 
     Attributes:
         cache: the folder of all entries.
-        key: the name of this one.
+        key: the name of this one, 64 hexadecimal digits.
     """
 
     cache: Path
@@ -53,89 +59,96 @@ class CacheEntry:
         return self.cache / self.key
 
     @property
-    def _lock(self) -> Path:
-        """The file that who makes it locks, and that tells why nobody can."""
-        return self.cache / f".{self.key}"
+    def _failure(self) -> Path:
+        """The file that tells why it could not be made."""
+        return self.cache / f"{self.key}.failed"
 
     def load(self, read: Callable[[Path], _T], write: Callable[[Path], None]) -> _T:
-        """Read and check it by `read`, and note that it is used; `make` it if that fails.
+        """Read it; have it written first where it does not exist or is damaged.
 
-        Raises what `make` raises. `read` may raise OSError, ValueError and RuntimeError.
+        Args:
+            read: reads and checks a folder; raises one of DAMAGE.
+            write: writes the files into an empty folder.
+
+        Raises:
+            OSError: it cannot be kept.
+            ConversionError: as `write` raised it less than RETRY_S ago.
+            Exception: what `write` raises, and what `read` raises of what was just written.
         """
-        for _ in range(2):
-            self.make(write)
-            try:
-                found = read(self.folder)
-            except (OSError, ValueError, RuntimeError) as exc:
-                _logger.warning(_DAMAGED, self.folder, exc)
-                shutil.rmtree(self.folder, ignore_errors=True)
-            else:
-                with contextlib.suppress(OSError):
-                    os.utime(self.folder)
-                return found
-        raise OSError(f"{self.folder} is damaged as soon as it is written")
-
-    def make(self, write: Callable[[Path], None]) -> None:
-        """Have its files written, and let them appear at once, unless they are there already.
-
-        Raises OSError where it cannot be kept, and StartupError of `write`, which is not called
-        again for RETRY_S where that is a ConversionError.
-        """
-        if self.folder.exists():
-            return
-        with self._locked():
-            if self.folder.exists():  # another process has made it meanwhile
-                return
+        with contextlib.suppress(*DAMAGE):
+            return self._read(read)
+        with _locked(self.cache):
+            if self.folder.exists():
+                try:
+                    return self._read(read)  # another process has made it meanwhile
+                except DAMAGE as exc:
+                    message = "%s is damaged, so the model is converted again: %s"
+                    _logger.warning(message, self.folder, exc)
+                    shutil.rmtree(self.folder)
             self._check_failure()
-            with tempfile.TemporaryDirectory(
-                prefix=_UNFINISHED, dir=self.cache, ignore_cleanup_errors=True
-            ) as made:
-                self._fill(Path(made), write)
+            self._make(write)
+        return self._read(read)
+
+    def _read(self, read: Callable[[Path], _T]) -> _T:
+        """Read it, and note that it is used."""
+        found = read(self.folder)
+        with contextlib.suppress(OSError):
+            os.utime(self.folder)
+        return found
+
+    def _make(self, write: Callable[[Path], None]) -> None:
+        """Have the files written, and let them appear at once; raises as `load`."""
+        with tempfile.TemporaryDirectory(
+            prefix=UNFINISHED, dir=self.cache, ignore_cleanup_errors=True
+        ) as made:
+            try:
+                write(Path(made))
+            except ConversionError as exc:
+                with contextlib.suppress(OSError):
+                    self._failure.write_text(str(exc), "utf-8")
+                raise
+            for path in Path(made).iterdir():
+                path.chmod(0o600)
+            try:
+                Path(made).rename(self.folder)
+            except OSError:
+                if not self.folder.exists():  # else another was faster: there are no locks here
+                    raise
         _remove_old(self.cache)
-
-    def _fill(self, made: Path, write: Callable[[Path], None]) -> None:
-        """Fill a folder, and make it the entry's; raises what `make` raises."""
-        try:
-            write(made)
-        except ConversionError as exc:
-            with contextlib.suppress(OSError):
-                self._lock.write_text(str(exc), "utf-8")
-            raise
-        for path in made.iterdir():
-            path.chmod(0o600)
-        with contextlib.suppress(OSError):  # another process was faster, without a lock
-            made.rename(self.folder)
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep other processes from making it meanwhile, where the file system has locks."""
-        import fcntl  # noqa: PLC0415 - not on Windows
-
-        with contextlib.ExitStack() as stack:
-            with contextlib.suppress(OSError):
-                lock = os.open(self._lock, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
-                stack.callback(os.close, lock)
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
     def _check_failure(self) -> None:
         """Raise ConversionError if that was raised within RETRY_S."""
         with contextlib.suppress(OSError):
-            reason = self._lock.read_text("utf-8", "replace")
-            if reason and time.time() - self._lock.stat().st_mtime < RETRY_S:
-                raise ConversionError(reason)
+            if time.time() - self._failure.stat().st_mtime < RETRY_S:
+                raise ConversionError(self._failure.read_text("utf-8", "replace"))
+
+
+@contextlib.contextmanager
+def _locked(cache: Path) -> Iterator[None]:
+    """Keep other processes from converting meanwhile, where the file system has locks."""
+    import fcntl  # noqa: PLC0415 - not on Windows
+
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            lock = stack.enter_context((cache / "lock").open("w"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _logger.info("another process converts a model; waiting for it")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _remove_old(cache: Path) -> None:
-    """Remove all but the entries that were used last, what was never finished, and old locks."""
+    """Remove all but the entries that were used last, and what is left of others; nothing else."""
     found: dict[Path, float] = {}
     for path in cache.iterdir():
         with contextlib.suppress(OSError):  # another process removes too
             found[path] = path.stat().st_mtime
-    entries = [path for path in found if len(path.name) == _KEY_LENGTH]
+    entries = [path for path in found if _ENTRY.fullmatch(path.name) and path.is_dir()]
     old = sorted(entries, key=lambda path: -found[path])[MAX_ENTRIES:]
     stale = time.time() - STALE_S
-    old += [path for path, used in found.items() if path.name.startswith(".") and used < stale]
+    old += [path for path, used in found.items() if _LEFT.fullmatch(path.name) and used < stale]
     for path in old:
         shutil.rmtree(path, ignore_errors=True)
         with contextlib.suppress(OSError):

@@ -53,9 +53,9 @@ def _write_network(source: EngineInput, precision: Precision, folder: Path) -> N
     network = load_network(source, "fp32", _CPU)
     example = make_example(source, CHECK_BATCH)
     model = convert_network(source, network)
-    engine = OpenvinoEngine(model, precision)
     subject = f"the model of {source.checkpoint.folder} fails"
     with translate_loader_errors(subject, _FIX_CONVERT, ConversionError):
+        engine = OpenvinoEngine(model, precision)
         with torch.inference_mode():
             expected = network(example).numpy()
         check_logits(engine, example.numpy(), expected)

@@ -53,19 +53,19 @@ def run_conversion(checkpoint: Checkpoint, precision: Precision, folder: Path) -
         with _start_process(_JOB.dump_json((checkpoint, precision, folder))) as process:
             error = _read_error(process)
             code = process.wait()  # before its standard input is closed
-    except OSError as exc:
+    except (OSError, ValueError) as exc:  # ValueError: a path that is not UTF-8
         message = f"No process that converts {checkpoint.folder} could be started: {exc}."
         raise StartupError(f"{message} {_FIX}") from exc
     if error is not None:
         raise error
     if code != 0:
-        how = f"signal {-code}; was there too little memory?" if code < 0 else f"exit code {code}"
+        how = f"signal {-code}; was there too little memory?" if code < 0 else f"exit code {code}."
         raise StartupError(f"The process that converts {checkpoint.folder} has ended: {how} {_FIX}")
 
 
 def _start_process(job: bytes) -> "subprocess.Popen[bytes]":
     """Start the process; it ends early when its standard input, which stays ours, is closed."""
-    command = [sys.executable, "-m", __name__]
+    command = [sys.executable, "-P", "-m", __name__]  # -P: no code of the current folder
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     process = subprocess.Popen(  # noqa: S603 - our own
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
@@ -81,7 +81,10 @@ def _read_error(process: "subprocess.Popen[bytes]") -> Exception | None:
     """Pass log lines on until the process ends; returns what it raised."""
     error: Exception | None = None
     for line in process.stdout or ():
-        answer = json.loads(line)
+        try:
+            answer = json.loads(line)
+        except ValueError:  # the process was killed while it wrote
+            break
         if "error" in answer:
             error = _ERRORS[answer["error"]](answer["message"])
         else:

@@ -14,6 +14,7 @@ import numpy as np
 import openvino as ov
 
 from app.backend import Logits, Pixels
+from app.classifier.cache.cache_entry import DAMAGE
 from app.classifier.cache.converted_model import MODEL, ConvertedModel, read_converted
 from app.classifier.cache.model_cache import open_entry
 from app.classifier.checkpoint.files import Checkpoint
@@ -55,7 +56,7 @@ def load_openvino(
     if entry is not None:
         try:
             return entry.load(read, write)
-        except OSError as exc:
+        except DAMAGE as exc:
             _logger.warning("the converted model is not kept: %s", exc)
     with tempfile.TemporaryDirectory(prefix="vitrine-model-", ignore_cleanup_errors=True) as spare:
         try:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 
 from app.backend import Logits
 from app.classifier.cache import model_cache
-from app.classifier.cache.cache_entry import MAX_ENTRIES, RETRY_S, STALE_S, CacheEntry
+from app.classifier.cache.cache_entry import MAX_ENTRIES, RETRY_S, STALE_S, UNFINISHED
 from app.classifier.cache.converted_model import (
     EXPECTED,
     MODEL,
@@ -23,7 +24,10 @@ from app.classifier.cache.converted_model import (
     write_manifest,
 )
 from app.classifier.cache.model_cache import find_cache, make_key, open_entry
-from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.checkpoint.files import Checkpoint, open_checkpoint
+from app.classifier.engines import openvino
+from app.classifier.engines.conversion_process import run_conversion
+from app.classifier.engines.engine import Precision
 from app.classifier.engines.selection import EngineOptions
 from app.classifier.model import Model
 from app.classifier.startup import read_engine_options
@@ -108,30 +112,60 @@ def test_a_conversion_that_fails_is_tried_once_by_all_that_start(vit: Path, cach
         list(pool.map(start, range(3)))
     assert len(tried) == 1
     assert list_entries(cache) == []
-    (lock,) = cache.iterdir()
-    assert lock.stat().st_mode & 0o777 == 0o600
-    os.utime(lock, (time.time() - RETRY_S,) * 2)
+    failure = cache / f"{entry.key}.failed"
+    os.utime(failure, (time.time() - RETRY_S,) * 2)
     load(vit, cache)
     assert [path.name for path in list_entries(cache)] == [entry.key]
 
 
-def meet(barrier: threading.Barrier) -> None:
-    """Wait for the others."""
-    barrier.wait()
+def test_who_waits_for_a_conversion_says_so(
+    vit: Path, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One converts at a time; the other reads what that has written."""
+    entry = open_entry(cache, open_checkpoint(str(vit)), "fp32")
+    assert entry is not None
+    begun, written = threading.Event(), threading.Event()
+
+    def write(_folder: Path) -> None:
+        begun.set()
+        assert written.wait(20)
+
+    with caplog.at_level(logging.INFO, "vitrine"), ThreadPoolExecutor() as pool:
+        first = pool.submit(entry.load, os.listdir, write)
+        assert begun.wait(20)
+        second = pool.submit(entry.load, os.listdir, Path.unlink)
+        while not caplog.records:
+            time.sleep(0.01)
+        written.set()
+        assert first.result() == second.result() == []
+    assert [record.getMessage() for record in caplog.records] == [
+        "another process converts a model; waiting for it"
+    ]
 
 
-def test_two_checkpoints_are_converted_side_by_side(vit: Path, cache: Path) -> None:
-    """Each has a lock of its own."""
-    entries = [open_entry(cache, open_checkpoint(str(vit)), name) for name in ("fp32", "bf16")]
-    meeting = threading.Barrier(2, timeout=20)
+def test_what_cannot_be_renamed_is_told_as_it_is(
+    vit: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that fails late costs one more conversion, into the system's temporary folder."""
+    rename, written = Path.rename, []
 
-    def make(entry: CacheEntry | None) -> None:
-        assert entry is not None
-        entry.make(lambda _folder: meet(meeting))
+    def fail(path: Path, target: Path) -> Path:
+        if target.parent == cache:
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(path, target)
 
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(make, entries))
-    assert len(list_entries(cache)) == 2
+    def count(checkpoint: Checkpoint, precision: Precision, folder: Path) -> None:
+        written.append(folder.parent)
+        run_conversion(checkpoint, precision, folder)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    monkeypatch.setattr(openvino, "run_conversion", count)
+    with caplog.at_level(logging.WARNING, "vitrine"):
+        load(vit, cache)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == "the converted model is not kept: [Errno 5] Input/output error"
+    assert written == [cache, Path(tempfile.gettempdir())]
+    assert list_entries(cache) == []
 
 
 def test_only_this_user_may_read_the_cache(vit: Path, cache: Path) -> None:
@@ -205,11 +239,14 @@ def test_a_damaged_entry_is_made_anew(
     read_converted(entry)
 
 
+@pytest.mark.parametrize("package", ["openvino", "torch", "transformers", "numpy", "pillow"])
 def test_another_version_has_another_entry(
-    vit: Path, cache: Path, entry: Path, monkeypatch: pytest.MonkeyPatch
+    package: str, vit: Path, cache: Path, entry: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What other libraries have converted is not read."""
-    monkeypatch.setattr(model_cache, "version", lambda _package: "another")
+    """What another version of a library has converted is not read."""
+    monkeypatch.setattr(
+        model_cache, "version", lambda name: "another" if name == package else version(name)
+    )
     load(vit, cache)
     assert len(list_entries(cache)) == 2
     assert entry in list_entries(cache)
@@ -321,21 +358,27 @@ def test_an_entry_that_cannot_be_written_whole_does_not_appear(vit: Path, cache:
 
 
 def test_the_entries_that_were_used_last_are_kept(vit: Path, cache: Path) -> None:
-    """Older ones go, and so does what was never finished; another process's work stays."""
+    """Older ones go, and so does what was never finished; all that is not the cache's stays."""
     cache.mkdir(parents=True, mode=0o700)
     names = [f"{number:064d}" for number in range(MAX_ENTRIES + 1)]
-    lock = cache / ("." + names[0])
-    lock.touch()
-    os.utime(lock, (1, 1))
-    for age, name in enumerate([*names, ".new-now", ".new-old"]):
+    foreign = [cache / name for name in (".ssh", ".git", "a" * 63, "a" * 65, "x.failed", "lock")]
+    for path in foreign:
+        path.touch()
+        os.utime(path, (1, 1))
+    failure = cache / f"{names[0]}.failed"
+    failure.touch()
+    os.utime(failure, (1, 1))
+    unfinished = [f"{UNFINISHED}now", f"{UNFINISHED}old"]
+    for age, name in enumerate([*names, *unfinished]):
         (cache / name).mkdir()
         used = (cache / name).stat().st_mtime - (age if age < len(names) + 1 else STALE_S + 1)
         os.utime(cache / name, (used, used))
     load(vit, cache)
     kept = {path.name for path in list_entries(cache)}
-    assert kept > {*names[: MAX_ENTRIES - 1], ".new-now"}
+    assert kept > {*names[: MAX_ENTRIES - 1], unfinished[0]}
     assert len(kept) == MAX_ENTRIES + 1
-    assert not lock.exists()
+    assert not failure.exists()
+    assert all(path.exists() for path in foreign)
 
 
 def test_a_hit_counts_as_use(vit: Path, cache: Path, entry: Path) -> None:

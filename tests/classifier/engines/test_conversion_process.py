@@ -47,6 +47,21 @@ def test_a_checkpoint_may_have_more_labels_than_an_argument_holds(
     read_converted(tmp_path)
 
 
+def test_no_code_of_the_current_folder_runs(
+    vit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be that of the checkpoint."""
+    for name in ("json", "torch", "openvino"):
+        (tmp_path / f"{name}.py").write_text("open('run', 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "torch")
+    made = tmp_path / "made"
+    made.mkdir()
+    run_conversion(open_checkpoint(str(vit)), "fp32", made)
+    read_converted(made)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_process_that_is_killed_is_told_in_one_line(vit: Path) -> None:
     """As the system does when memory runs out."""
     found = read_loaded(start_loading(vit, None, before=KILL_CHILD))
