@@ -119,6 +119,29 @@ def test_threads_do_not_change_what_comes_out(engine: Engine, pixels: Pixels) ->
     assert answers[0] == answers[1]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_openvino_shares_a_batch_out_whatever_its_size(
+    count: int, source: EngineInput, pixels: Pixels
+) -> None:
+    """Each image has its own logits, on more threads than there are cores or images too."""
+    engine = cast("OpenvinoEngine", build_engine(source.checkpoint, EngineOptions("cpu"))[0])
+    engine.set_threads(1)
+    alone = np.concatenate([engine.run(image[None]) for image in pixels])
+    engine.set_threads(count)
+    for size in range(1, 13):
+        np.testing.assert_allclose(engine.run(pixels[:size]), alone[:size], 1e-4, 1e-4)
+
+
+def test_a_batch_that_fails_leaves_the_next_ones_sound(source: EngineInput, pixels: Pixels) -> None:
+    """It is raised once all threads have ended."""
+    engine = cast("OpenvinoEngine", build_engine(source.checkpoint, EngineOptions("cpu"))[0])
+    engine.set_threads(2)
+    expected = engine.run(pixels[:5])
+    with pytest.raises(RuntimeError):
+        engine.run(pixels[:4, :9])
+    np.testing.assert_allclose(engine.run(pixels[:5]), expected, 1e-4, 1e-4)
+
+
 def test_auto_takes_openvino_where_it_is_installed(
     source: EngineInput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
