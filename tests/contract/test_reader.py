@@ -11,9 +11,8 @@ import pytest
 from app.backend import Geometry
 from app.errors import ProblemError
 from app.images.reader import Reader, Reading, ThreadReader
-from app.images.worker_pool import ProcessReader
 from app.limits import Limits
-from tests.support import forgeries, samples
+from tests.support import forgeries, readers, samples
 
 LIMITS = Limits(
     max_bytes=1_000_000, max_pixels=200_000, max_queue=8, timeout_s=20, batch_size=4, readers=1
@@ -41,12 +40,8 @@ async def open_reader(kind: str) -> AsyncIterator[Reader]:
         await threads.warm_up(SQUARE)
         yield threads
         return
-    processes = ProcessReader(LIMITS)
-    try:
-        await processes.warm_up(SQUARE)
+    async with readers.open_reader(LIMITS, SQUARE) as processes:
         yield processes
-    finally:
-        processes.close()
 
 
 async def read_all(

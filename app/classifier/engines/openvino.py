@@ -4,6 +4,7 @@ OpenVINO would compute in bf16 on every CPU that can; this engine sets the preci
 It imports neither torch nor transformers: `conversion.py` does, in a process of its own.
 """
 
+import contextlib
 import logging
 import tempfile
 from functools import partial
@@ -171,15 +172,10 @@ class OpenvinoEngine:
 
 
 def _infer(requests: list[ov.InferRequest], parts: list[Pixels]) -> list[Logits]:
-    """Run each part by its request, all at once; raises RuntimeError when all have ended."""
-    for request, part in zip(requests, parts, strict=True):
-        request.start_async([part], share_inputs=True)
-    failures = []
-    for request in requests:
-        try:
-            request.wait()
-        except RuntimeError as exc:
-            failures.append(exc)
-    if failures:
-        raise failures[0]
+    """Run each part by its request, the first one in this thread; raises when all have ended."""
+    with contextlib.ExitStack() as running:
+        for request, part in zip(requests[1:], parts[1:], strict=True):
+            request.start_async([part], share_inputs=True)
+            running.callback(request.wait)
+        requests[0].infer([parts[0]], share_inputs=True)
     return [np.array(request.get_output_tensor().data, np.float32) for request in requests]
