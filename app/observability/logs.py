@@ -1,6 +1,7 @@
 """Logging: readable lines for a terminal, else one JSON object a line, with the request id."""
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -73,12 +74,13 @@ class PipeHandler(logging.Handler):
     Ray writes a replica's standard error to a file; the pipe brings its lines to the terminal. They
     are written together every FLUSH_INTERVAL_S seconds, because one write per request would wake
     two processes; a warning is written at once. If the pipe is full or its reader has ended, lines
-    are dropped and counted.
+    are dropped and counted. It can be closed twice, as `logging.config.dictConfig` does with every
+    handler.
     """
 
     def __init__(self, pipe: Path) -> None:
         super().__init__()
-        self._descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        self._pipe = io.FileIO(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "w")
         self._lines: list[bytes] = []
         self._has_lines = threading.Event()
         self.dropped = 0
@@ -97,15 +99,16 @@ class PipeHandler(logging.Handler):
         with self.lock or contextlib.nullcontext():
             lines, self._lines = self._lines, []
             for piece in _join_lines(lines):
-                try:
-                    os.write(self._descriptor, piece)
-                except OSError:
+                written = None  # as of a pipe that is full
+                with contextlib.suppress(OSError, ValueError):  # its reader has ended; it is closed
+                    written = self._pipe.write(piece)
+                if written is None:
                     self.dropped += piece.count(b"\n")
 
     def close(self) -> None:
         """Write the buffered lines and close the pipe."""
         self.flush()
-        os.close(self._descriptor)
+        self._pipe.close()
         super().close()
 
     def _flush_forever(self) -> None:

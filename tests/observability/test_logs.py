@@ -122,6 +122,22 @@ def test_a_warning_leaves_at_once_with_all_before_it(tmp_path: Path) -> None:
     os.close(reader)
 
 
+def test_a_closed_handler_touches_no_file_of_others(tmp_path: Path) -> None:
+    """Closed and used again, as by `dictConfig`, it leaves alone whoever has its number now."""
+    pipe = tmp_path / "log"
+    os.mkfifo(pipe)
+    with pipe.open("r+b", buffering=0):
+        handler = PipeHandler(pipe)
+        handler.setFormatter(TextFormatter())
+        handler.close()
+        with (tmp_path / "other").open("w+b", buffering=0) as other:
+            handler.emit(make_record("too late"))
+            handler.close()
+            assert other.read() == b""
+            assert other.write(b"its own") == len(b"its own")
+    assert handler.dropped == 1
+
+
 @pytest.mark.parametrize(
     ("wanted", "is_terminal", "chosen"),
     [
