@@ -20,7 +20,7 @@ from app.errors import ModelUnavailableError
 
 HALF_PRECISIONS = ("bf16", "fp16")
 
-MAX_WARM_UP_S = 1.0
+MAX_WARM_UP_S = 0.25
 """After a batch that took longer, no larger one is warmed up."""
 
 _logger = logging.getLogger("vitrine.classifier")

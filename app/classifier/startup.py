@@ -24,11 +24,8 @@ MAX_ONE_THREAD_S = 0.005
 """A model that takes less of a CPU for an image uses one thread: the ingress, which takes about as
 long to read an image, needs the other cores more."""
 
-TRIALS, MAX_TRIALS_S = 3, 1.0
-"""Batches that are timed, and the seconds after which no more are."""
-
-TRIAL_BATCH = 4
-"""Images in each of these batches."""
+TRIALS, MAX_TRIALS_S = 3, 0.1
+"""Images that are timed, and the seconds after which no more are."""
 
 _logger = logging.getLogger("vitrine.classifier")
 
@@ -44,7 +41,7 @@ def load_model(settings: Settings) -> Model:
         checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
         model = Model(checkpoint, read_engine_options(settings))
         cores = count_cores() // settings.classifier_replicas
-        threads = choose_threads(model, min(TRIAL_BATCH, settings.batch_size), max(1, cores))
+        threads = choose_threads(model, max(1, cores))
         model.warm_up(settings.batch_size)
     except StartupError as exc:
         _logger.error("%s", exc)  # noqa: TRY400 - one line for a user, not a traceback
@@ -101,23 +98,22 @@ def read_engine_options(settings: Settings) -> EngineOptions:
     return EngineOptions(settings.device, settings.engine, settings.precision, buckets, cache)
 
 
-def choose_threads(model: Model, batch_size: int, cores: int) -> int:
+def choose_threads(model: Model, cores: int) -> int:
     """Set the engine's CPU threads to one if the model is small, else to all `cores`."""
     model.engine.set_threads(1)
-    is_small = _time_batch(model, batch_size) < MAX_ONE_THREAD_S * batch_size
-    threads = 1 if is_small else cores
+    threads = 1 if _time_image(model) < MAX_ONE_THREAD_S else cores
     model.engine.set_threads(threads)
     return threads
 
 
-def _time_batch(model: Model, batch_size: int) -> float:
-    """Time a blank batch, in seconds of CPU: the least of up to TRIALS.
+def _time_image(model: Model) -> float:
+    """Time a blank image, in seconds of CPU: the least of up to TRIALS.
 
     The CPU's time, because while a service starts other processes use the cores too.
     """
     taken: list[float] = []
     while len(taken) < TRIALS and sum(taken) < MAX_TRIALS_S:
         started = time.process_time()
-        model.run_blank(batch_size)
+        model.run_blank(1)
         taken.append(time.process_time() - started)
     return min(taken)

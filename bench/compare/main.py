@@ -5,9 +5,11 @@ exit status is 1 when Vitrine gave an error or left a process behind.
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -183,7 +185,9 @@ def run() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
     try:
         check_tool("wrk")
-        record = measure(options)
+        with tempfile.TemporaryDirectory(prefix="vitrine-cache-") as cache:
+            os.environ["VITRINE_CACHE"] = cache  # empty in the first round alone
+            record = measure(options)
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
