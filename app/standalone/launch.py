@@ -102,7 +102,7 @@ def _list_environment(settings: Settings, proxy: Proxy, folder: Path) -> dict[st
     variables = list_environment(proxy, folder, settings.max_bytes + ENVELOPE)
     if proxy == "haproxy":
         limits = derive_limits(settings)
-        variables |= list_program_variables(settings.host, limits.max_queue, limits.min_queue)
+        variables |= list_program_variables(settings.host, limits.max_queue)
     return variables
 
 

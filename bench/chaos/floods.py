@@ -29,7 +29,7 @@ PICTURE = make_picture("png")
 REFUSED = int(HTTPStatus.SERVICE_UNAVAILABLE)
 CONNECTIONS, MEASURE_S, OPEN_CONNECTIONS, PATIENCE_S = 64, 15.0, 1024, 15.0
 LEAVING, STAYING, STAYING_SHARE = 32, 8, 0.1
-GOODPUT, REFUSED_MS, GROWTH_MB = 0.9, 200.0, 100.0
+GOODPUT, SERVED_MS, REFUSED_MS, GROWTH_MB = 0.9, 2000.0, 200.0, 100.0
 MUTANTS = 20
 
 
@@ -48,15 +48,17 @@ def overload(server: Server, picture: Picture, seconds: float, factor: float = 1
         after = run_busy(url, picture, CONNECTIONS, MEASURE_S).good / MEASURE_S
     goodput, capacity = (tally.good - tally.late) / seconds, max(before, after)
     others = {code: n for code, n in tally.failed.items() if code != str(REFUSED)}
-    late_ms = tally.find_ms(99, REFUSED)
+    served_ms, late_ms = tally.find_ms(99), tally.find_ms(99, REFUSED)
     is_prompt = late_ms is not None and late_ms <= REFUSED_MS
+    is_prompt = is_prompt and served_ms is not None and served_ms <= SERVED_MS
     return {
-        "target": "goodput >= 90% of capacity; the rest 503, 99% within 200 ms; nothing else",
+        "target": "goodput >= 90% of capacity, 99% of it within 2 s; the rest 503, 99% within "
+        "200 ms; nothing else",
         "capacity_per_s": [round(before, 1), round(after, 1)],
         "offered_per_s": round(factor * before, 1),
         "goodput_per_s": round(goodput, 1),
         "goodput_share": round(goodput / capacity, 3),
-        "served_p99_ms": tally.find_ms(99),
+        "served_p99_ms": served_ms,
         "refused": tally.statuses[REFUSED],
         "refused_p50_p99_ms": [tally.find_ms(50, REFUSED), late_ms],
         "others": others,

@@ -54,7 +54,7 @@ def start_head() -> Iterator[Cluster]:
         folder, dashboard = Path(parent), find_port()
         environment = make_environment() | {"PYTHONPATH": str(ROOT)}
         environment |= list_environment("haproxy", folder)
-        environment |= list_program_variables("127.0.0.1", MAX_REQUESTS, MAX_REQUESTS)
+        environment |= list_program_variables("127.0.0.1", MAX_REQUESTS)
         flags = (
             f"--port={find_port()} --dashboard-port={dashboard} --node-ip-address=127.0.0.1 "
             f"--num-cpus=8 --temp-dir={folder / 'ray'} --object-store-memory={200 << 20}"

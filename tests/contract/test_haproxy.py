@@ -10,9 +10,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import grpc
 import httpx
@@ -138,54 +138,56 @@ def test_haproxy_refuses_an_upload_at_capacity(full: tuple[int, int]) -> None:
     check_problem(httpx.get(f"{url}/livez"), "model-unavailable", 503, "5")
 
 
-class Slow(socketserver.StreamRequestHandler):
-    """Answers requests, each after a while."""
+class Full(socketserver.StreamRequestHandler):
+    """Refuses images, the first one as a full replica, and answers pages; counts both."""
 
-    seconds = 0.0
+    seen: ClassVar[Counter[str]] = Counter()
 
     def handle(self) -> None:
-        """Answer one request, without a look at it."""
-        self.request.recv(65536)
-        time.sleep(Slow.seconds)
-        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        """Answer one request."""
+        method = self.request.recv(65536).split()[0].decode()
+        status = "503 No" if method == "POST" else "200 OK"
+        full = "X-Vitrine-Full: 100000\r\n" if not Full.seen[method] else ""
+        Full.seen[method] += 1
+        answer = f"HTTP/1.1 {status}\r\n{full}Content-Length: 2\r\nConnection: close\r\n\r\nok"
+        self.wfile.write(answer.encode())
 
 
-def post_together(url: str, count: int) -> Counter[int]:
-    """Send requests at the same time; returns how many had each status."""
-
-    def post(_: int) -> int:
-        return httpx.post(f"{url}/predict", content=b"x", timeout=30).status_code
-
-    with ThreadPoolExecutor(count) as threads:
-        return Counter(threads.map(post, range(count)))
-
-
-def test_haproxy_refuses_what_would_wait_longer_than_two_seconds(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """As many are in flight as were answered in two seconds; all, where none was answered yet."""
-    monkeypatch.setenv("HAPROXY_VITRINE_MAX_REQUESTS", "30")
-    monkeypatch.setenv("HAPROXY_VITRINE_MIN_REQUESTS", "4")
+@contextmanager
+def start_front(folder: Path, handler: type[socketserver.BaseRequestHandler]) -> Iterator[str]:
+    """Start HAProxy before one replica, which `handler` stands for; gives its URL."""
     ports = find_ports()
-    path = write_serve_file(tmp_path, ports, replicas=1)
+    path = write_serve_file(folder, ports, replicas=1)
     write_configuration(path)
-    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Slow)
-    text = re.sub(r"(\n    server \S+ )127\.0\.0\.1:\d+.*", "", path.read_text())
-    backend = f"backend http-vitrine\n    server one 127.0.0.1:{server.server_address[1]}\n"
-    path.write_text(text.replace("backend http-vitrine\n", backend))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{ports[0]}"
-    with start_haproxy(get_haproxy_binary(), "-db", "-f", str(path)) as process:
-        while len(list_addresses(process)) < 4:
-            time.sleep(0.05)
-        monkeypatch.setattr(Slow, "seconds", 0.5)
-        assert post_together(url, 12) == {200: 12}
-        monkeypatch.setattr(Slow, "seconds", 0.8)
-        seen = post_together(url, 28)
-    server.shutdown()
-    server.server_close()
-    assert seen.keys() == {200, 503}
-    assert 10 <= seen[200] <= 14
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        text = re.sub(r"(\n    server \S+ )127\.0\.0\.1:\d+.*", "", path.read_text())
+        backend = f"backend http-vitrine\n    server one 127.0.0.1:{server.server_address[1]}\n"
+        path.write_text(text.replace("backend http-vitrine\n", backend))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with start_haproxy(get_haproxy_binary(), "-db", "-f", str(path)) as process:
+            while len(list_addresses(process)) < 4:
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{ports[0]}"
+        server.shutdown()
+
+
+def test_haproxy_refuses_for_a_second_in_the_place_of_a_full_replica(tmp_path: Path) -> None:
+    """It lets pages through, and an image in the time that the replica needs for one."""
+    with start_front(tmp_path, Full) as url, httpx.Client(base_url=url) as client:
+
+        def post() -> httpx.Response:
+            return client.post("/predict", content=b"x")
+
+        first = post()
+        assert (first.text, "x-vitrine-full" in first.headers) == ("ok", False)
+        for _ in range(2):
+            assert post().text == "ok"
+            check_problem(post(), "overloaded", 503, "1")
+            assert client.get("/labels").text == "ok"
+            time.sleep(0.11)
+        assert Full.seen == {"POST": 3, "GET": 2}
+        time.sleep(0.9)
+        assert [post().text for _ in range(3)] == ["ok"] * 3
 
 
 def test_a_body_that_does_not_come_gets_a_problem(full: tuple[int, int]) -> None:

@@ -195,14 +195,13 @@ def test_serve_is_told_of_the_program(monkeypatch: pytest.MonkeyPatch, tmp_path:
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(program),
         "HAPROXY_VITRINE_HOST": "::",
         "HAPROXY_VITRINE_MAX_REQUESTS": "256",
-        "HAPROXY_VITRINE_MIN_REQUESTS": "64",
     }
     for binary, more in (
         (str(program), {}),
         ("/elsewhere/haproxy", {"HAPROXY_VITRINE_BINARY": "/elsewhere/haproxy"}),
     ):
         monkeypatch.setenv("RAY_SERVE_HAPROXY_BINARY_PATH", binary)
-        variables = list_program_variables("::", 256, 64)
+        variables = list_program_variables("::", 256)
         assert variables == expected | more
         (tmp_path / ".env").write_text("".join(f"{key}={variables[key]}\n" for key in variables))
         monkeypatch.chdir(tmp_path)
@@ -233,7 +232,7 @@ def test_the_program_is_found_wherever_pip_puts_it(
 ) -> None:
     """--user, --prefix and Debian's Python have folders of their own, which may lie on PATH."""
     program = put_program(monkeypatch, tmp_path, *FOLDERS[first:])
-    assert list_program_variables("::", 256, 64)["RAY_SERVE_HAPROXY_BINARY_PATH"] == str(program)
+    assert list_program_variables("::", 256)["RAY_SERVE_HAPROXY_BINARY_PATH"] == str(program)
 
 
 def test_a_program_that_is_not_found_is_told_with_where(
@@ -242,7 +241,7 @@ def test_a_program_that_is_not_found_is_told_with_where(
     """The error names each folder once, and what to do."""
     put_program(monkeypatch, tmp_path)
     with pytest.raises(StartupError, match=r"command, .*python, .*scripts or on PATH\. Install"):
-        list_program_variables("::", 256, 64)
+        list_program_variables("::", 256)
 
 
 def test_a_program_in_the_working_directory_is_not_taken(
@@ -254,4 +253,4 @@ def test_a_program_in_the_working_directory_is_not_taken(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["-c"])
     with pytest.raises(StartupError, match="Install"):
-        list_program_variables("::", 256, 64)
+        list_program_variables("::", 256)

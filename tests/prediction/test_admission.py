@@ -2,15 +2,24 @@
 
 import asyncio
 from contextlib import ExitStack, suppress
-from types import SimpleNamespace
 
 import pytest
 
 from app.errors import OverloadedError
 from app.limits import derive_limits
-from app.prediction import admission as module
-from app.prediction.admission import MAX_WAIT_S, Admission
+from app.prediction import answer_rate
+from app.prediction.admission import MAX_GAP_S, Admission
 from app.settings import Settings
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    now_s = 1000.0
+
+    def monotonic(self) -> float:
+        """Tell the time."""
+        return self.now_s
 
 
 def test_images_beyond_the_bound_are_refused_until_one_leaves() -> None:
@@ -39,29 +48,69 @@ def count_admitted(admission: Admission) -> int:
     return admitted
 
 
-def test_no_more_images_wait_than_were_answered_in_two_seconds(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time that the answer rate sees."""
+    clock = Clock()
+    monkeypatch.setattr(answer_rate, "time", clock)
+    return clock
+
+
+def answer(admission: Admission, clock: Clock, count: int, seconds: float) -> None:
+    """Answer images one after the other, each in so many seconds."""
+    for _ in range(count):
+        with admission.hold_images():
+            clock.now_s += seconds
+
+
+@pytest.mark.parametrize(("seconds", "admitted"), [(0.001, 50), (0.037, 40), (0.074, 20), (1.0, 8)])
+def test_no_more_images_wait_than_are_answered_in_the_time(
+    clock: Clock, seconds: float, admitted: int
 ) -> None:
     """Before any was answered the maximum holds; images that fail count for nothing."""
-    now_s = [1000.0]
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
     admission = Admission(max_images=50, max_bytes=1, min_images=8)
-    for answered, admitted in ((0, 50), (20, 20), (3, 23), (70, 50)):
-        for _ in range(answered):
-            with admission.hold_images():
-                pass
-        assert count_admitted(admission) == admitted
-    for passed_s, admitted in ((MAX_WAIT_S, 50), (1.5 * MAX_WAIT_S, 46), (9.0, 50)):
-        now_s[0] = 1000.0 + passed_s
-        assert count_admitted(admission) == admitted
+    assert count_admitted(admission) == 50
+    answer(admission, clock, 10, seconds)
+    assert count_admitted(admission) == admitted
+    assert count_admitted(admission) == admitted
 
 
-def test_the_minimum_is_admitted_however_slow_the_model_is() -> None:
-    """One answer in two seconds leaves room for a batch or two."""
+def test_idle_time_changes_nothing(clock: Clock) -> None:
+    """After a request a second, each answered in 37 ms, a burst of forty is admitted."""
     admission = Admission(max_images=50, max_bytes=1, min_images=8)
-    with admission.hold_images():
-        pass
-    assert count_admitted(admission) == 8
+    for _ in range(10):
+        answer(admission, clock, 1, 0.037)
+        clock.now_s += 1.0
+    assert count_admitted(admission) == 40
+
+
+def test_the_limit_falls_while_nothing_is_answered(clock: Clock) -> None:
+    """Behind a batch that takes six seconds only the minimum is admitted, and more afterwards."""
+    admission = Admission(max_images=256, max_bytes=1, min_images=8)
+    answer(admission, clock, 100, 0.01)
+    with admission.hold_images(8):
+        assert count_admitted(admission) == 142
+        clock.now_s += 6.0
+        assert count_admitted(admission) == 0
+    assert 8 <= count_admitted(admission) < 16
+    answer(admission, clock, 1000, 0.01)
+    assert count_admitted(admission) > 120
+
+
+def test_a_refusal_tells_how_long_an_image_takes_where_none_fits(clock: Clock) -> None:
+    """Three do not fit where two do: HAProxy must not refuse those."""
+    admission = Admission(max_images=2, max_bytes=1, min_images=2)
+    with pytest.raises(OverloadedError) as caught:
+        admission.check(images=3)
+    assert caught.value.seconds_per_image is None
+    with pytest.raises(OverloadedError) as caught:
+        admission.check(length=2)
+    assert caught.value.seconds_per_image is None
+    for seconds, told in ((0.02, 0.02), (9.0, MAX_GAP_S)):
+        answer(admission, clock, 30, seconds)
+        with admission.hold_images(2), pytest.raises(OverloadedError) as caught:
+            admission.check()
+        assert caught.value.seconds_per_image == pytest.approx(told)
 
 
 def test_bytes_beyond_the_bound_are_refused_until_some_are_freed() -> None:

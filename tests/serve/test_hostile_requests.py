@@ -167,6 +167,19 @@ def test_a_bomb_is_answered(service: Service, name: str) -> None:
         read_problem(response, error)
 
 
+def test_uploads_on_their_way_take_no_slot(service: Service) -> None:
+    """A hundred clients that have sent half of an image keep nobody from an answer."""
+    half = make_head("POST /predict", "Content-Length: 200000", f"Content-Type: {BOUNDARY}")
+    with ExitStack() as clients:
+        for _ in range(100):
+            client = socket.create_connection(("127.0.0.1", service.port), timeout=30)
+            clients.enter_context(client).sendall(half + PART + bytes(100_000))
+        time.sleep(1)
+        assert read_queue(service).bytes >= 100 * 50_000
+        for _ in range(5):
+            assert_answers_on(service)
+
+
 def test_clients_that_leave_free_their_slots(service: Service) -> None:
     """Their images are not classified when their turn has not come, and this is counted."""
     before = read_queue(service)

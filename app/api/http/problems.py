@@ -18,6 +18,7 @@ from app.errors import (
     MethodNotAllowedError,
     ModelUnavailableError,
     NotFoundError,
+    OverloadedError,
     ProblemError,
     StartupError,
 )
@@ -38,8 +39,13 @@ def describe_problem(error: ProblemError) -> Problem:
 def build_response(
     error: ProblemError, scope: Scope, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    """Build the answer to an error, with Retry-After or WWW-Authenticate where it has one."""
+    """Build the answer to an error, with Retry-After or WWW-Authenticate where it has one.
+
+    X-Vitrine-Full, microseconds an image, is for HAProxy, which takes it off.
+    """
     headers = dict(headers or {})
+    if isinstance(error, OverloadedError) and error.seconds_per_image is not None:
+        headers["X-Vitrine-Full"] = str(round(1e6 * error.seconds_per_image))
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     if error.challenge is not None:
