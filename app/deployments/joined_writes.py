@@ -25,6 +25,12 @@ class _JoiningTransport:
         head, self._head = self._head, b""
         self._transport.write(head + part)
 
+    def close(self) -> None:
+        """Close, as where a body fails before it begins; HAProxy would send that request again."""
+        if self._head:
+            self._transport.write(self._head)
+        self._transport.close()
+
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a transport has
         return getattr(self._transport, name)
 
