@@ -17,7 +17,7 @@ from app.deployments.joined_writes import join_writes
 from app.deployments.reload import ReloadOutcome
 from app.deployments.replica import STOP_S, configure_malloc, configure_replica
 from app.deployments.serve_patches import bound_receive
-from app.images.worker_pool import ProcessReader
+from app.images.workers.pool import ProcessReader
 from app.limits import derive_limits
 from app.prediction.predictor import Predictor
 from app.settings import Settings

@@ -1,7 +1,7 @@
 """Reading an image: its bytes become pixels of the model's size.
 
 `ImageReader` reads; a `Reader` says where: `ThreadReader` in this process, for offline use, and
-`app.images.worker_pool.ProcessReader` in worker processes, for a service.
+`app.images.workers.pool.ProcessReader` in worker processes, for a service.
 """
 
 import asyncio

@@ -17,7 +17,7 @@ from bench.kit.servers import MB, read_title
 from tests.support.service import Service
 
 RAY_TITLE = re.compile(r"ray::([\w:]+)")
-HAPROXY, READER = "haproxy", "python -m app.images.worker"
+HAPROXY, READER = "haproxy", "python -m app.images.workers.worker"
 COUNTED = ("processes", "threads", "files", "sockets")
 MORE_THREADS = 4
 """Threads that a process may have more of: the pools of gRPC and Ray start them when they like."""

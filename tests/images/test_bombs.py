@@ -13,7 +13,8 @@ from PIL import Image
 
 from app.backend import Geometry
 from app.errors import ImageTooLargeError, ProblemError, UndecodableImageError
-from app.images.worker_pool import ProcessReader
+from app.images.workers.pool import ProcessReader
+from app.images.workers.process import WORKER
 from app.limits import Limits
 from tests.support import forgeries, samples
 from tests.support.bombs import BLOCKS, BOMBS, FRAMES, PIXELS, make_exif
@@ -58,9 +59,7 @@ Outcome = tuple[str, float, int]
 
 def find_worker() -> psutil.Process:
     """Find the one process that reads images for this one."""
-    (worker,) = (
-        worker for worker in psutil.Process().children() if "app.images.worker" in worker.cmdline()
-    )
+    (worker,) = (worker for worker in psutil.Process().children() if WORKER in worker.cmdline())
     return worker
 
 

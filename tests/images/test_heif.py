@@ -19,7 +19,7 @@ from app.images.decoder import DecodedImage, ImageDecoder
 from app.images.formats import HEIF, load_heif
 from app.images.reader import Reading
 from app.images.signatures import name_media_type
-from app.images.worker_pool import ProcessReader
+from app.images.workers.pool import ProcessReader
 from app.limits import Limits
 from tests.support import samples
 from tests.support.processes import read_peak
@@ -33,7 +33,7 @@ _LIMITS = Limits(
     batch_size=4,
     readers=1,
 )
-WORKER = "app.images.worker"
+WORKER = "app.images.workers.worker"
 _GEOMETRY = Geometry((32, 32), (32, 32), 2, crop=False)
 _ABSENT = """
 import sys

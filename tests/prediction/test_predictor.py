@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app.backend import Geometry
 from app.errors import (
     DeadlineExceededError,
     InternalError,
@@ -15,6 +16,7 @@ from app.errors import (
     ProblemError,
     UndecodableImageError,
 )
+from app.images.reader import Reading, ThreadReader
 from app.prediction.predictor import Predictor
 from schemas import PredictOptions
 from tests.support import samples
@@ -46,6 +48,29 @@ async def test_images_at_once_each_get_their_own_answer() -> None:
     assert [best_label(answer) for answer in answers] == wanted
     assert sum(len(group.pixels) for group in backend.groups) == len(levels)
     assert max(len(group.pixels) for group in backend.groups) <= LIMITS.batch_size
+
+
+@pytest.mark.parametrize(("size", "groups"), [(3, [3]), (1, [1, 1, 1])])
+async def test_images_that_were_read_together_are_scored_together(
+    monkeypatch: pytest.MonkeyPatch, size: int, groups: list[int]
+) -> None:
+    """One that was read alone leaves at once, with nobody."""
+    are_ready = asyncio.Event()
+
+    async def read_together(reader: ThreadReader, data: bytes, geometry: Geometry) -> Reading:
+        reading = await read(reader, data, geometry)
+        await are_ready.wait()
+        return replace(reading, group_size=size)
+
+    read = ThreadReader.read
+    monkeypatch.setattr(ThreadReader, "read", read_together)
+    backend = FakeBackend()
+    predictor = Predictor(backend, LIMITS)
+    answers = [start(predictor) for _ in range(3)]
+    await asyncio.sleep(_SOON_S)
+    are_ready.set()
+    await asyncio.gather(*answers)
+    assert [len(group.pixels) for group in backend.groups] == groups
 
 
 async def test_a_group_has_the_models_geometry_and_revision() -> None:

@@ -7,7 +7,7 @@ import psutil
 
 from tests.support.service import Service
 
-_READS = "app.images.worker"
+_READS = "app.images.workers.worker"
 _LASTING = ("ray::Serve", "ray::Proxy", "/raylet", "gcs_server", "app.cli.main")
 """What is never replaced; HAProxy's processes are, when Serve writes its file anew."""
 

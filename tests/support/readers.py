@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.backend import Geometry
-from app.images.worker_pool import ProcessReader
+from app.images.workers.pool import ProcessReader
 from app.limits import Limits
 
 

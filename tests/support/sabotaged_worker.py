@@ -14,7 +14,7 @@ from PIL import Image
 from app.backend import Geometry
 from app.images.memory_limit import make_bound
 from app.images.reader import ImageReader, Reading
-from app.images.worker import read_limits, run
+from app.images.workers.worker import read_limits, run
 
 MODULE = "tests.support.sabotaged_worker"
 END, HANG, CUT = b"end the process", b"hang", b"cut the file of the progress, and end"

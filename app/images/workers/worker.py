@@ -1,4 +1,4 @@
-"""The worker process that reads images; `app.images.worker_process` starts it and asks it.
+"""The worker process that reads images; `app.images.workers.process` starts it and asks it.
 
 What a hostile image can do to a decoder, it does here: take too long, take too much memory or
 crash. The worker then ends, and nothing else does.
@@ -19,9 +19,9 @@ from app.backend import Geometry
 from app.errors import ProblemError
 from app.images.formats import load_plugins
 from app.images.memory_limit import make_bound
-from app.images.read_queue import GROUP_S
 from app.images.reader import ImageReader
-from app.images.worker_messages import LENGTHS, Head, pack_message, unpack_head
+from app.images.workers.messages import LENGTHS, Head, pack_message, unpack_head
+from app.images.workers.read_queue import GROUP_S
 from app.limits import Limits
 
 

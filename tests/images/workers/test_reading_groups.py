@@ -17,12 +17,12 @@ from PIL import Image
 
 from app.backend import Geometry
 from app.errors import ProblemError, UndecodableImageError
-from app.images import read_queue, worker_process
-from app.images.read_queue import MAX_GROUP
 from app.images.reader import Reading
-from app.images.worker_messages import Outcome
-from app.images.worker_pool import GROUP_TIMEOUT_S, ProcessReader
-from app.images.worker_process import WorkerProcess
+from app.images.workers import process, read_queue
+from app.images.workers.messages import Outcome
+from app.images.workers.pool import GROUP_TIMEOUT_S, ProcessReader
+from app.images.workers.process import WorkerProcess
+from app.images.workers.read_queue import MAX_GROUP
 from app.limits import Limits
 from tests.support import readers as support
 from tests.support import samples
@@ -58,7 +58,7 @@ class Messages:
 @pytest.fixture
 def messages(monkeypatch: pytest.MonkeyPatch) -> Messages:
     """Watch the messages to workers that can be sabotaged."""
-    monkeypatch.setattr(worker_process, "WORKER", MODULE)
+    monkeypatch.setattr(process, "WORKER", MODULE)
     return Messages(monkeypatch)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, astuple
 from functools import lru_cache
 from typing import BinaryIO
@@ -15,7 +16,7 @@ from typing import BinaryIO
 from app.backend import Geometry
 from app.errors import ModelUnavailableError
 from app.images.memory_limit import MALLOC
-from app.images.worker_messages import (
+from app.images.workers.messages import (
     LENGTHS,
     Outcome,
     pack_message,
@@ -25,7 +26,7 @@ from app.images.worker_messages import (
 )
 from app.limits import Limits
 
-WORKER = "app.images.worker"
+WORKER = "app.images.workers.worker"
 """The module that a worker runs."""
 
 START_TIMEOUT_S = 60.0
@@ -65,8 +66,7 @@ class WorkerProcess:
                 async with asyncio.timeout(START_TIMEOUT_S):
                     await self._ask(geometry, ())
                 self._geometry = geometry
-        except (OSError, EOFError) as exc:
-            self.end()
+        except (OSError, EOFError) as exc:  # TimeoutError is an OSError
             message = "No process that reads images could be started; try again in a moment."
             raise ModelUnavailableError(message) from exc
 
@@ -86,12 +86,8 @@ class WorkerProcess:
             ModelUnavailableError: no process can be started.
         """
         await self.warm_up(geometry)
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._ask(geometry, images)
-        except (OSError, EOFError):  # TimeoutError is an OSError
-            self.end()
-            raise
+        async with asyncio.timeout(timeout_s):
+            return await self._ask(geometry, images)
 
     def end(self) -> None:
         """End the process."""
@@ -130,7 +126,7 @@ class WorkerProcess:
     async def _ask(
         self, geometry: Geometry, images: Sequence[bytes]
     ) -> tuple[list[Outcome], float]:
-        """Send one message and wait for its answer; ends the process if cancelled.
+        """Send one message and wait for its answer; ends the process where there is none.
 
         Raises:
             OSError: the process has ended, or gave no answer to this message.
@@ -139,12 +135,12 @@ class WorkerProcess:
         self._number += 1
         head = self._number, _list_fields(geometry), [len(image) for image in images]
         self._requests.writelines(pack_message(head, *images))
-        try:
+        with ExitStack() as failed:
+            failed.callback(self.end)  # the next message would get this one's answer
             start = await self._answers.readexactly(LENGTHS.size)
             lengths = unpack_lengths(start, geometry, len(images))
             packed, body = [await self._answers.readexactly(length) for length in lengths]
             head = unpack_head(packed)
-            return unpack_answer(head, body, geometry, self._number, len(images))
-        except asyncio.CancelledError:
-            self.end()
-            raise
+            outcomes = unpack_answer(head, body, geometry, self._number, len(images))
+            failed.pop_all()
+        return outcomes

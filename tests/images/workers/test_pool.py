@@ -13,8 +13,9 @@ import pytest
 
 from app.backend import Geometry
 from app.errors import ModelUnavailableError, UndecodableImageError
-from app.images.worker_pool import ProcessReader
-from app.images.worker_process import WorkerProcess
+from app.images.workers import process
+from app.images.workers.pool import ProcessReader
+from app.images.workers.process import WORKER, WorkerProcess
 from app.limits import Limits
 from tests.support import readers, samples
 
@@ -32,9 +33,7 @@ def open_reader(limits: Limits = LIMITS) -> AbstractAsyncContextManager[ProcessR
 
 def find_workers() -> list[psutil.Process]:
     """Find the processes that read images for this one."""
-    return [
-        worker for worker in psutil.Process().children() if "app.images.worker" in worker.cmdline()
-    ]
+    return [worker for worker in psutil.Process().children() if WORKER in worker.cmdline()]
 
 
 async def is_read(reader: ProcessReader) -> bool:
@@ -95,6 +94,25 @@ def test_an_image_whose_process_ends_is_read_by_another(number: signal.Signals) 
             assert await reading
             (another,) = find_workers()
             assert another.pid != worker.pid
+
+    asyncio.run(scenario())
+
+
+def test_an_unforeseen_error_is_raised_to_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no disconnect; the process, which may have half an answer left, is replaced."""
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    async def scenario() -> None:
+        async with open_reader() as reader:
+            (first,) = find_workers()
+            with monkeypatch.context() as patch:
+                patch.setattr(process, "unpack_answer", fail)
+                with pytest.raises(MemoryError):
+                    await is_read(reader)
+            assert await is_read(reader)
+            assert find_workers() != [first]
 
     asyncio.run(scenario())
 
@@ -249,7 +267,7 @@ def test_a_process_ends_when_its_parent_does() -> None:
     """A parent that is killed leaves no process behind."""
     script = (
         "import asyncio, os, signal\n"
-        "from tests.images.test_worker_pool import GEOMETRY, LIMITS, ProcessReader\n"
+        "from tests.images.workers.test_pool import GEOMETRY, LIMITS, ProcessReader\n"
         "async def scenario():\n"
         "    await ProcessReader(LIMITS).warm_up(GEOMETRY)\n"
         "    print('ready', flush=True)\n"

@@ -1,4 +1,4 @@
-"""The messages between `app.images.worker_process` and the worker that it started.
+"""The messages between `app.images.workers.process` and the worker that it started.
 
 The head of a message is MessagePack. It is not pickle, because unpickling runs the code that its
 sender names, and a hostile image may control the worker that sends the answer.

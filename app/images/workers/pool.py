@@ -10,13 +10,14 @@ image is read at once; under load, messages and iterations of the event loop are
 import asyncio
 import logging
 from contextvars import Context
+from functools import partial
 
 from app.backend import Geometry
 from app.errors import ProblemError, UndecodableImageError
-from app.images.read_queue import Group, QueuedImage, ReadQueue, Waiter
 from app.images.reader import ImageReader, Reading
-from app.images.worker_messages import Outcome
-from app.images.worker_process import WorkerProcess
+from app.images.workers.messages import Outcome
+from app.images.workers.process import WorkerProcess
+from app.images.workers.read_queue import Group, QueuedImage, ReadQueue, Waiter
 from app.limits import Limits
 
 GROUP_TIMEOUT_S = 1.0
@@ -93,7 +94,7 @@ class ProcessReader:
         while self._idle and (group := self._queue.take()):
             task = asyncio.create_task(self._read_group(self._idle.pop(), group), context=Context())
             self._tasks.add(task)  # the loop holds tasks weakly
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(partial(self._finish, group))
 
     async def _read_group(self, worker: WorkerProcess, group: Group) -> None:
         """Read a group, set what became of its images, and put back those that were not read."""
@@ -105,12 +106,19 @@ class ProcessReader:
             self._queue.put_back(group)
             group.clear()
         finally:
-            for waiter in group:
-                waiter.cancel()
             if worker not in self._resting:
                 self._idle = [*self._resting, *self._idle, worker]  # the last one is used first
                 self._resting.clear()
             self._start_groups()
+
+    def _finish(self, group: Group, task: asyncio.Task[None]) -> None:
+        """Tell who still waits for an image of the group what has ended its task."""
+        self._tasks.discard(task)
+        for waiter in group:
+            if task.cancelled():
+                waiter.cancel()
+            elif error := task.exception():
+                _answer(waiter, error)
 
     async def _ask(self, worker: WorkerProcess, group: Group) -> list[Outcome]:
         """Have a worker read a group; returns the outcomes of the first images of the group."""
@@ -158,11 +166,11 @@ def _suspect(group: Group, position: int) -> None:
     group[last] = group.pop(last)
 
 
-def _answer(waiter: Waiter, outcome: Outcome) -> None:
+def _answer(waiter: Waiter, outcome: Outcome | BaseException) -> None:
     """Set the outcome of an image, unless its caller was cancelled."""
     if waiter.done():
         return
-    if isinstance(outcome, ProblemError):
+    if isinstance(outcome, BaseException):
         waiter.set_exception(outcome)
     else:
         waiter.set_result(outcome)

@@ -9,7 +9,7 @@ import pytest
 from app.backend import Geometry
 from app.errors import UndecodableImageError
 from app.images.reader import Reading
-from app.images.worker_messages import (
+from app.images.workers.messages import (
     LENGTHS,
     MAX_HEAD_BYTES,
     unpack_answer,

@@ -1,0 +1,1 @@
+"""Images are read in worker processes, in groups: a process can be stopped, and may crash."""
