@@ -29,6 +29,7 @@ from app.errors import ProblemError, SettingsError, StartupError
 from app.images.decoder import ImageDecoder
 from app.images.geometry import build_processor
 from app.limits import derive_limits
+from app.machine import count_cores
 from app.prediction.scores import compute_scores
 from app.settings import Settings
 
@@ -152,6 +153,8 @@ def _compare(checkpoint: Checkpoint, folder: Path, calibrated: int, pixels: Pixe
     """Score the same pixels with both checkpoints, each as it would be served."""
     exact = Model(checkpoint, EngineOptions("cpu", "openvino", "fp32"))
     small = Model(open_checkpoint(str(folder)), EngineOptions("cpu"))
+    for model in (exact, small):
+        model.engine.set_threads(count_cores())
     one, other = (_run(model, pixels) for model in (exact, small))
     scores = [
         np.stack([compute_scores(row, checkpoint.activation) for row in logits])

@@ -28,7 +28,7 @@ RETRY_S = 60.0
 """Seconds until a conversion that failed is tried again: more than from its start, ahead, to that
 of the classifier, and so few because memory may have been short."""
 
-DAMAGE = (OSError, ValueError, RuntimeError)
+DAMAGE = (OSError, ValueError)
 """What reading an entry that is missing or damaged raises."""
 
 UNFINISHED = ".vitrine-"

@@ -9,7 +9,7 @@ import logging
 import os
 import stat
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from app.classifier.cache.cache_entry import CacheEntry
@@ -47,12 +47,12 @@ def open_entry(cache: Path | None, checkpoint: Checkpoint, precision: str) -> Ca
     """
     if cache is None or not hasattr(os, "geteuid"):  # Windows has no owners and modes
         return None
-    entry = CacheEntry(cache, make_key(checkpoint, precision))
     try:
+        entry = CacheEntry(cache, make_key(checkpoint, precision))
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in (cache, entry.folder, *entry.folder.glob("*")):
             _check_private(path)
-    except OSError as exc:
+    except (OSError, PackageNotFoundError) as exc:
         _logger.warning("converted models are not kept: %s", exc)
         return None
     return entry

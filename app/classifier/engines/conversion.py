@@ -58,7 +58,7 @@ def _write_network(source: EngineInput, precision: Precision, folder: Path) -> N
         engine = OpenvinoEngine(model, precision)
         with torch.inference_mode():
             expected = network(example).numpy()
-        check_logits(engine, example.numpy(), expected)
+        check_logits(engine.run(example.numpy()), expected, precision)
     np.save(folder / EXAMPLE, example.numpy())
     np.save(folder / EXPECTED, expected)
     _save_model(model, folder / MODEL)

@@ -33,5 +33,5 @@ def may_have_gpu() -> bool:
         return False
     try:
         return _AMD.exists() or ctypes.CDLL("libcuda.so.1").cuInit(0) == 0
-    except OSError:
+    except (OSError, AttributeError):  # there is no driver, or none that is NVIDIA's
         return False

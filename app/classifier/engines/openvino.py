@@ -22,7 +22,7 @@ from app.classifier.checkpoint.files import Checkpoint
 from app.classifier.checkpoint.loader_errors import translate_loader_errors
 from app.classifier.engines.conversion_process import run_conversion
 from app.classifier.engines.engine import EngineInput, EngineName, Precision
-from app.errors import CheckpointError, SettingsError
+from app.errors import CheckpointError, ConversionError, SettingsError
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "bf16": 0.2}
 """Maximum difference of a logit from torch's in fp32, relative and absolute."""
@@ -30,6 +30,7 @@ TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "bf16": 0.2}
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """Precision of the layers that are not quantized."""
 
+_FIX_RUN = "Set VITRINE_ENGINE=torch; or is there too little memory?"
 _FIX_DISK = "Is the disk of VITRINE_CACHE, or of TMPDIR, well? Set VITRINE_ENGINE=torch otherwise."
 _FIX_READ = "Run `vitrine quantize` again."
 
@@ -78,21 +79,25 @@ def _read(
     Raises:
         OSError: a file is gone, or cannot be read.
         ValueError: it is not what was written.
-        RuntimeError: OpenVINO cannot read it.
+        ConversionError: OpenVINO cannot run it.
     """
     model = read_converted(folder)
     engine_input = EngineInput(checkpoint, model.geometry, model.scaling)
     if checkpoint.quantized is not None:
         return _read_quantized(checkpoint.quantized, model), engine_input
-    engine = OpenvinoEngine(ov.Core().read_model(folder / MODEL), precision)
-    check_logits(engine, *model.read_example())
+    pixels, expected = model.read_example()
+    subject = f"OpenVINO cannot run {checkpoint.folder}"
+    with translate_loader_errors(subject, _FIX_RUN, ConversionError):
+        engine = OpenvinoEngine(ov.Core().read_model(folder / MODEL), precision)
+        logits = engine.run(pixels)
+    check_logits(logits, expected, precision)
     return engine, engine_input
 
 
-def check_logits(engine: "OpenvinoEngine", pixels: Pixels, expected: Logits) -> None:
+def check_logits(logits: Logits, expected: Logits, precision: Precision) -> None:
     """Raise ValueError if an engine's logits are not torch's `expected`."""
-    tolerance = TOLERANCE[engine.precision]
-    if not np.allclose(engine.run(pixels), expected, tolerance, tolerance):
+    tolerance = TOLERANCE[precision]
+    if not np.allclose(logits, expected, tolerance, tolerance):
         raise ValueError("OpenVINO gives other logits than torch")
 
 
@@ -116,7 +121,8 @@ class OpenvinoEngine:
 
     On several threads a batch is shared out: each thread runs its own images. All threads on one
     batch would wait for each other after each layer, for the longer the more other processes run.
-    Only the images that cannot be shared out evenly, and a lone one, run on all threads.
+    Only the images that cannot be shared out evenly, and a lone one, run on all threads. It begins
+    with one thread.
 
     Args:
         model: from pixels `[n, height, width, 3]` to logits `[n, labels]`.
@@ -137,8 +143,8 @@ class OpenvinoEngine:
         capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bf16" and "BF16" not in capabilities:
             raise SettingsError("VITRINE_PRECISION=bf16, but this CPU lacks it. Set it to fp32.")
-        self._threads = -1
-        self.set_threads(0)  # OpenVINO's own choice
+        self._threads = 0
+        self.set_threads(1)
 
     def run(self, pixels: Pixels) -> Logits:
         """Run pixels to logits."""
@@ -162,7 +168,7 @@ class OpenvinoEngine:
             self._streams = [compiled.create_infer_request() for _ in range(count)]
 
     def _compile(self, threads: int, streams: int) -> ov.CompiledModel:
-        """Compile for so many threads, which `streams` share; 0 threads are OpenVINO's choice."""
+        """Compile for so many threads, which `streams` share."""
         options: dict[str, str | int] = {
             "NUM_STREAMS": streams,
             "INFERENCE_NUM_THREADS": threads,

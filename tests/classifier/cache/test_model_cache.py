@@ -239,6 +239,23 @@ def test_a_damaged_entry_is_made_anew(
     read_converted(entry)
 
 
+def test_an_entry_that_cannot_be_run_now_stays(
+    vit: Path, entry: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is whole: there may be too little memory, and a conversion would need more."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(openvino.OpenvinoEngine, "set_threads", fail)
+    with caplog.at_level(logging.WARNING, "vitrine"):
+        options = EngineOptions("cpu", cache=entry.parent)
+        assert Model(open_checkpoint(str(vit)), options).engine.name == "torch"
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("going on with torch: OpenVINO cannot run ")
+    read_converted(entry)
+
+
 @pytest.mark.parametrize("package", ["openvino", "torch", "transformers", "numpy", "pillow"])
 def test_another_version_has_another_entry(
     package: str, vit: Path, cache: Path, entry: Path, monkeypatch: pytest.MonkeyPatch
