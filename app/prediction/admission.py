@@ -71,13 +71,15 @@ class Admission:
         if not self.images:
             self._rate.resume()
         self.images += count
+        answered = count  # with a problem too
         try:
             yield
-            self._rate.add(count)
         except asyncio.CancelledError:
+            answered = 0
             self._note_cancelled(count)
             raise
         finally:
+            self._rate.add(answered)
             self.images -= count
             if not self.images:
                 self._rate.pause()

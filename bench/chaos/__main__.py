@@ -45,7 +45,7 @@ FAULTS: dict[str, Scenario] = {
     "the only classifier killed": lambda: kill_replica("Classifier", 40, of=1),
     "the only ingress killed": lambda: kill_replica("Ingress", 40, of=1),
     "rolling redeploy": lambda: redeploy_under_load(60),
-    "reload of the weights": lambda: reload_under_load(15),
+    "reload of the weights": lambda: reload_under_load(45),
     "stop under load, HAProxy": lambda: stop_under_load("haproxy"),
     "stop under load, Python proxy": lambda: stop_under_load("python"),
 }

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -81,15 +82,22 @@ def reload_under_load(seconds: float) -> Row:
         with run_server(make_vitrine(folder), PICTURE) as running:
             url, old = running.server.url, read_revision(running.server.url)
 
-            async def reload() -> None:
+            async def reload() -> float:
                 rename_labels(folder / "config.json")
                 running.service.process.send_signal(signal.SIGUSR1)
+                begun = time.monotonic()
+                while await asyncio.to_thread(read_revision, url) == old:
+                    if time.monotonic() - begun > seconds:
+                        break
+                    await asyncio.sleep(0.5)
+                return time.monotonic() - begun
 
-            answers, _ = act_under_load(collect_labels(url, seconds), reload)
+            answers, took_s = act_under_load(collect_labels(url, seconds), reload)
             new = read_revision(url)
     by_old, by_new, failed = f"{old}: 7", f"{new}: new 7", answers["failed"]
     return {
         "target": "0 failed, 0 mislabelled",
+        "seconds_to_new": round(took_s, 1),
         "by_old_weights": answers[by_old],
         "by_new_weights": answers[by_new],
         "failed": failed,

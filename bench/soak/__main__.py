@@ -39,6 +39,10 @@ REST_S = 90.0
 """HAProxy lets half of its idle connections to a replica go every 5 s: 250 took 55 s."""
 
 
+SLOTS = 256
+"""Images that are admitted, in place of a number that follows what is answered."""
+
+
 def send_watched(service: Service, series: Series, numbers: range) -> AnswerCounts:
     """Send the requests of these numbers and sample the processes all along."""
 
@@ -53,7 +57,8 @@ def soak(service: Service, folder: Path, options: argparse.Namespace) -> Record:
     """Warm up, rest, send everything, rest again, and return what was found."""
     series: Series = defaultdict(list)
     numbers = range(options.warm_up + options.requests)
-    limits = derive_limits(Settings(_env_file=None))  # type: ignore[call-arg] # of pydantic-settings
+    chosen = Settings(max_queue=SLOTS, _env_file=None)  # type: ignore[call-arg] # of pydantic-settings
+    limits = derive_limits(chosen)
     warm_up = send_watched(service, defaultdict(list), numbers[: options.warm_up])
     fill_slots(service.port, limits)
     time.sleep(options.rest)
@@ -87,7 +92,8 @@ def run_soak(options: argparse.Namespace) -> Record:
     folder = Path(tempfile.gettempdir(), f"s{secrets.token_hex(3)}")  # short for HAProxy's sockets
     folder.mkdir(mode=0o700)
     try:
-        server = make_vitrine(BUNDLED, {"TMPDIR": str(folder)})
+        settings = {"TMPDIR": str(folder), "VITRINE_MAX_QUEUE": str(SLOTS)}
+        server = make_vitrine(BUNDLED, settings)
         with run_server(server, make_picture("png")) as running:
             record |= soak(running.service, folder, options)
         left = list_temp(folder)

@@ -1,11 +1,11 @@
 """Admission control: the images and bytes in flight."""
 
 import asyncio
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 import pytest
 
-from app.errors import OverloadedError
+from app.errors import OverloadedError, ProblemError, UndecodableImageError
 from app.limits import derive_limits
 from app.prediction import answer_rate
 from app.prediction.admission import MAX_GAP_S, Admission
@@ -39,11 +39,11 @@ def test_images_beyond_the_bound_are_refused_until_one_leaves() -> None:
 
 
 def count_admitted(admission: Admission) -> int:
-    """Count the images that are admitted until one is refused; then all fail."""
+    """Count the images that would be admitted together now."""
     admitted = 0
-    with suppress(OverloadedError), ExitStack() as stack:
+    with suppress(OverloadedError):
         while True:
-            stack.enter_context(admission.hold_images())
+            admission.check(images=admitted + 1)
             admitted += 1
     return admitted
 
@@ -56,22 +56,33 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def answer(admission: Admission, clock: Clock, count: int, seconds: float) -> None:
-    """Answer images one after the other, each in so many seconds."""
+def answer(
+    admission: Admission,
+    clock: Clock,
+    count: int,
+    seconds: float,
+    error: ProblemError | None = None,
+) -> None:
+    """Answer images one after the other, each in so many seconds; with a problem or without."""
     for _ in range(count):
-        with admission.hold_images():
+        with suppress(ProblemError), admission.hold_images():
             clock.now_s += seconds
+            if error:
+                raise error
 
 
 @pytest.mark.parametrize(("seconds", "admitted"), [(0.001, 50), (0.037, 40), (0.074, 20), (1.0, 8)])
 def test_no_more_images_wait_than_are_answered_in_the_time(
     clock: Clock, seconds: float, admitted: int
 ) -> None:
-    """Before any was answered the maximum holds; images that fail count for nothing."""
+    """Before any was answered the maximum holds; one whose client has left is no answer."""
     admission = Admission(max_images=50, max_bytes=1, min_images=8)
     assert count_admitted(admission) == 50
-    answer(admission, clock, 10, seconds)
-    assert count_admitted(admission) == admitted
+    answer(admission, clock, 5, seconds)
+    answer(admission, clock, 5, seconds, UndecodableImageError("cut"))
+    for _ in range(100):
+        with pytest.raises(asyncio.CancelledError), admission.hold_images():
+            raise asyncio.CancelledError
     assert count_admitted(admission) == admitted
 
 
