@@ -186,7 +186,7 @@ def run() -> int:
     try:
         check_tool("wrk")
         with tempfile.TemporaryDirectory(prefix="vitrine-cache-") as cache:
-            os.environ["VITRINE_CACHE"] = cache  # empty in the first round alone
+            os.environ["VITRINE_CACHE"] = cache  # filled when the limits are measured
             record = measure(options)
     except BenchError as error:
         print(error, file=sys.stderr)
