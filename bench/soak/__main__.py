@@ -38,7 +38,6 @@ ENDED = "a process that reads images has ended"
 REST_S = 90.0
 """HAProxy lets half of its idle connections to a replica go every 5 s: 250 took 55 s."""
 
-
 SLOTS = 256
 """Images that are admitted, in place of a number that follows what is answered."""
 

@@ -148,12 +148,11 @@ class OpenvinoEngine:
 
     def run(self, pixels: Pixels) -> Logits:
         """Run pixels to logits."""
-        rest = len(pixels) % max(1, len(self._streams))
+        rest = len(pixels) % len(self._streams)
         logits = _infer([self._request], [pixels[:rest]]) if rest else []
         if rest < len(pixels):
-            streams = self._streams or [self._request]
-            parts = cast("list[Pixels]", np.split(pixels[rest:], len(streams)))
-            logits += _infer(streams, parts)
+            parts = cast("list[Pixels]", np.split(pixels[rest:], len(self._streams)))
+            logits += _infer(self._streams, parts)
         return np.concatenate(logits)
 
     def set_threads(self, count: int) -> None:
@@ -162,7 +161,7 @@ class OpenvinoEngine:
             return
         self._threads = count
         self._request = self._compile(count, 1).create_infer_request()
-        self._streams = []
+        self._streams = [self._request]
         if count > 1:
             compiled = self._compile(count, count)
             self._streams = [compiled.create_infer_request() for _ in range(count)]

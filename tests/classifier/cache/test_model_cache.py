@@ -144,6 +144,17 @@ def test_another_version_has_another_entry(
     assert entry in list_entries(cache)
 
 
+def test_a_package_without_a_version_keeps_nothing(
+    vit: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a build of one's own under another name; the model is served without the cache."""
+    monkeypatch.setattr(model_cache, "PACKAGES", ("no-such-package",))
+    with caplog.at_level(logging.WARNING, "vitrine"):
+        load(vit, cache)
+    assert "no-such-package" in caplog.text
+    assert not cache.exists()
+
+
 def test_other_files_and_another_precision_have_another_entry(vit: Path, tmp_path: Path) -> None:
     """Every file that transformers may read counts; where they are and what they are called not."""
     checkpoint = open_checkpoint(str(vit))

@@ -28,18 +28,20 @@ def test_the_answer_is_torchs() -> None:
     assert not has_gpu("cpu")
 
 
-@pytest.mark.parametrize(("result", "expected"), [(0, True), (100, False), (None, False)])
+@pytest.mark.parametrize(
+    ("result", "expected"), [(0, True), (100, False), (OSError, False), (AttributeError, False)]
+)
 def test_the_driver_is_asked_where_torch_can_use_it(
-    result: int | None,
+    result: int | type[Exception],
     expected: bool,  # noqa: FBT001 - a parameter of the test
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A library that cannot be loaded is no driver."""
+    """A library that cannot be loaded, or is another one, is no driver."""
 
     def load(name: str) -> Driver:
         assert name == "libcuda.so.1"
-        if result is None:
-            raise OSError(name)
+        if isinstance(result, type):
+            raise result(name)
         return Driver(result)
 
     monkeypatch.setattr(gpu, "version", lambda _package: "2.13.0")
