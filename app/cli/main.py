@@ -1,4 +1,4 @@
-"""The command line: `vitrine serve | predict | check | openapi | quantize | key`."""
+"""The command line: `vitrine serve | predict | check | env | openapi | quantize | key`."""
 
 import argparse
 import asyncio
@@ -60,6 +60,9 @@ def build_parser(chosen: list[str]) -> argparse.ArgumentParser:
     add("--out", type=Path, metavar="FOLDER", required=True, help="folder to write, a new one")
     help_ = "write nothing below this share of same labels as fp32 (default: 0.99)"
     add("--min-agreement", metavar="SHARE", type=_read_share, default=0.99, help=help_)
+    add = commands["env"].add_argument
+    help_ = "what reads them (default: dotenv)"
+    add("--format", choices=("dotenv", "docker", "kuberay"), default="dotenv", help=help_)
     for name in {"serve", "predict", "check", "quantize"}.intersection(chosen):
         add_settings(commands[name])
     return parser
@@ -117,6 +120,14 @@ def quantize_model(settings: Settings, images: Path, out: Path, min_agreement: f
     return 0
 
 
+def print_environment(settings: Settings, format: str) -> int:  # noqa: A002 - the option's name
+    """Print the environment variables that every node of a cluster needs."""
+    from app.cli.environment import list_environment  # noqa: PLC0415
+
+    print("\n".join(list_environment(settings.max_bytes, format)))
+    return 0
+
+
 def print_openapi(settings: Settings) -> int:
     """Print the OpenAPI description, without loading a model."""
     from app.api.http.factory import create_app  # noqa: PLC0415
@@ -140,6 +151,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "serve": serve_model,
     "predict": predict_files,
     "check": check_model,
+    "env": print_environment,
     "openapi": print_openapi,
     "quantize": quantize_model,
     "key": print_key,

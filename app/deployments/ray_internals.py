@@ -64,13 +64,17 @@ PRIVATE_NAMES = tuple(PrivateName(*row) for row in (
      "serve/_private/router.py", ("self._active_request_router.on_new_queue_len_info(",),
      "`GroupRouter` overrides it: the lengths that come are old",
      "groups pile up on one replica while another idles, and nothing says so"),
+    ("ray.serve.handle", "DeploymentHandle.options",
+     "serve/handle.py", ("_by_reference=_by_reference,",),
+     "the ingress sets `_by_reference`: else the process that built the app says how groups travel",
+     "nothing starts: the option is not known"),
     ("ray.serve.context", "_get_serve_request_context",
      "serve/_private/default_impl.py", ("ray.serve.context._get_serve_request_context()",),
      "the ingress logs a call from Python under the id of the request that it serves",
      "nothing starts: the import fails"),
     ("ray.serve.context", "_get_global_client",
      "serve/_private/client.py", ("def http_config(self)",),
-     "`configure_server` asks it for the host of HTTP, where gRPC must listen too",
+     "`configure_server` and `check_exposure` ask it for the host of HTTP",
      "nothing starts: the import fails"),
 ))
 # fmt: on

@@ -1,6 +1,7 @@
 """What the process of every replica sets up before its deployment.
 
-Log lines, where it listens, how often Python looks for cycles, and that no metrics are recorded.
+Log lines, a check of its environment, where it listens, how often Python looks for cycles, and that
+no metrics are recorded.
 """
 
 import ctypes
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import ray
 
+from app.deployments.self_check import check_environment
 from app.deployments.serve_patches import bind_replica, drop_metrics
 from app.network import is_loopback
 from app.observability.logs import choose_format, configure_logging
@@ -26,10 +28,11 @@ def configure_replica(settings: Settings, log_pipe: Path | None) -> None:
     """Configure this replica's process; call it in a deployment's constructor.
 
     Raises:
-        StartupError: the replica cannot be kept on this machine.
+        StartupError: the replica cannot be kept on this machine, or HAProxy would be unsafe.
     """
     style = choose_format(settings.log_format, is_terminal=False)
     configure_logging(style, settings.log_level, log_pipe)
+    check_environment()
     gc.set_threshold(GC_THRESHOLD)
     drop_metrics()
     if is_loopback(ray.util.get_node_ip_address()):

@@ -11,7 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.deployments.serve_environment import list_variables
+from app.deployments.haproxy_config import find_program
+from app.deployments.serve_environment import list_serve_variables, list_variables
 from app.errors import StartupError
 from app.standalone.preflight import Proxy
 
@@ -22,25 +23,23 @@ outgoing connection, would take one of those between our choice and its use."""
 _logger = logging.getLogger("vitrine.launch")
 
 
-def list_environment(proxy: Proxy, folder: Path, grpc_bytes: int = 1 << 30) -> dict[str, str]:
+def list_environment(proxy: Proxy, folder: Path, max_bytes: int = 1 << 29) -> dict[str, str]:
     """List every variable of a Ray that is kept to this machine.
 
     Args:
         proxy: what receives requests.
         folder: private to this service; the files of Ray and HAProxy go there.
-        grpc_bytes: size of the largest gRPC message that a client may send.
+        max_bytes: size of the largest upload.
 
     Raises:
-        StartupError: too few ports are free.
+        StartupError: too few ports are free, or `vitrine-haproxy` is not installed.
     """
-    known = {
-        "haproxy": int(proxy == "haproxy"),
-        "folder": folder,
-        "grpc_bytes": grpc_bytes,
-        "ports": _find_free_block(),
-        "token": secrets.token_hex(32),
-    }
-    return list_variables("node", **known) | list_variables("machine", **known)
+    program = str(find_program()) if proxy == "haproxy" else None
+    return (
+        list_serve_variables(max_bytes, program)
+        | list_variables("node", token=secrets.token_hex(32))
+        | list_variables("machine", folder=folder, ports=_find_free_block())
+    )
 
 
 @contextlib.contextmanager

@@ -14,7 +14,6 @@ from app.classifier.checkpoint.files import Checkpoint
 from app.classifier.startup import convert_ahead
 from app.deployments.haproxy_config import list_program_variables
 from app.errors import StartupError
-from app.limits import derive_limits
 from app.network import format_address
 from app.observability.logs import forward_lines
 from app.settings import Settings
@@ -30,9 +29,6 @@ from app.standalone.preflight import (
 )
 from app.standalone.shutdown import OVERDUE_S, end_now, stop_service
 from app.standalone.signals import Interrupt
-
-ENVELOPE = 64 * 1024
-"""Bytes that a gRPC message may have beside the image."""
 
 _logger = logging.getLogger("vitrine.launch")
 
@@ -99,11 +95,8 @@ def _list_steps(
 def _list_environment(settings: Settings, proxy: Proxy, folder: Path) -> dict[str, str]:
     """List the variables that Ray, Serve and HAProxy are started with."""
     check_folder(folder, proxy)
-    variables = list_environment(proxy, folder, settings.max_bytes + ENVELOPE)
-    if proxy == "haproxy":
-        limits = derive_limits(settings)
-        variables |= list_program_variables(settings.host, limits.max_queue)
-    return variables
+    variables = list_environment(proxy, folder, settings.max_bytes)
+    return variables | (list_program_variables(settings.host) if proxy == "haproxy" else {})
 
 
 def _describe_addresses(settings: Settings) -> str:

@@ -6,7 +6,6 @@ The address is the one that clients use: IPv4, IPv6 or a name. Nothing here impo
 import contextlib
 import http.client
 import importlib.util
-import logging
 import os
 import socket
 import sys
@@ -15,8 +14,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
+from app.deployments.self_check import refuse_open_address
 from app.errors import SettingsError, StartupError
-from app.network import format_address, is_loopback
+from app.network import format_address
 from app.settings import Settings
 
 Proxy = Literal["haproxy", "python"]
@@ -31,8 +31,6 @@ _NAMES = ("VITRINE_PORT", "VITRINE_GRPC_PORT")
 
 _HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 """Where this machine reaches what listens everywhere."""
-
-_logger = logging.getLogger("vitrine.launch")
 
 
 def choose_proxy(wanted: Literal["auto", "haproxy", "python"]) -> Proxy:
@@ -54,20 +52,14 @@ def list_ports(settings: Settings) -> list[int]:
 
 
 def check_address(settings: Settings) -> None:
-    """Refuse an address that cannot be listened on; warn of one that others reach without a key.
+    """Refuse an address that cannot be listened on, or that others reach without a key.
 
     Raises:
-        SettingsError: a port is taken, or the host is not this machine's.
+        SettingsError: a port is taken, the host is not this machine's, or the service is open.
     """
+    refuse_open_address(settings, settings.host)
     for port, name in zip(list_ports(settings), _NAMES, strict=False):
         _check_port(settings.host, port, name)
-    address = format_address(settings.host, settings.port)
-    if not (settings.api_keys or is_loopback(settings.host)):
-        _logger.warning(
-            "Whoever reaches %s may use the model: VITRINE_HOST is not this machine alone and "
-            "VITRINE_API_KEYS is not set (docs/security.md)",
-            address,
-        )
 
 
 def check_folder(folder: Path, proxy: Proxy) -> None:

@@ -22,7 +22,6 @@ from tests.support.service import ROOT, Service, make_environment, start_process
 
 BIN = Path(sys.executable).parent
 END_S = 20.0
-MAX_REQUESTS = 256
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def start_head() -> Iterator[Cluster]:
         folder, dashboard = Path(parent), find_port()
         environment = make_environment() | {"PYTHONPATH": str(ROOT)}
         environment |= list_environment("haproxy", folder)
-        environment |= list_program_variables("127.0.0.1", MAX_REQUESTS)
+        environment |= list_program_variables("127.0.0.1")
         flags = (
             f"--port={find_port()} --dashboard-port={dashboard} --node-ip-address=127.0.0.1 "
             f"--num-cpus=8 --temp-dir={folder / 'ray'} --object-store-memory={200 << 20}"

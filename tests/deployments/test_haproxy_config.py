@@ -1,6 +1,7 @@
 """`vitrine-haproxy`: Serve's file as the installed Serve writes it, rendered."""
 
 import os
+import stat
 import subprocess
 import sys
 import sysconfig
@@ -10,6 +11,7 @@ import pytest
 
 from app.deployments.haproxy_config import (
     PROGRAM,
+    find_program,
     list_program_variables,
     main,
     parse_sections,
@@ -84,17 +86,17 @@ def test_only_the_front_listens_where_it_is_told(
     ]
 
 
-@pytest.mark.parametrize(("replicas", "limit"), [(1, 256), (2, 512)])
-def test_capacity_grows_with_the_replicas(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, replicas: int, limit: int
-) -> None:
-    """The limit is for each ingress replica; the fallback proxy is none."""
-    monkeypatch.setenv("HAPROXY_VITRINE_MAX_REQUESTS", "256")
+@pytest.mark.parametrize(("replicas", "limit"), [(1, 1024), (2, 2048)])
+def test_capacity_grows_with_the_replicas(tmp_path: Path, replicas: int, limit: int) -> None:
+    """Calls are bounded for each ingress replica, and images come as all replicas answer them.
+
+    The fallback proxy is no replica.
+    """
     sections = parse_sections(
         render(write_serve_file(tmp_path, PORTS, replicas).read_text(), tmp_path)
     )
-    for backend in ("http", "grpc"):
-        assert sections[f"backend {backend}-vitrine"][0].endswith(f"{{ be_conn gt {limit} }}")
+    assert sections["backend grpc-vitrine"][0].endswith(f"{{ be_conn gt {limit} }}")
+    assert any(f",div({replicas})" in line for line in sections["backend http-vitrine"])
 
 
 def test_no_line_goes_to_serves_default_log(serve_file: Path) -> None:
@@ -155,24 +157,40 @@ def test_haproxy_itself_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (Path(binary).name, arguments) == ("haproxy", ["-v"])
 
 
+def test_the_folder_is_kept_from_other_users(serve_file: Path) -> None:
+    """Nobody else gets at the file or the admin socket, whatever the folder's mode was."""
+    serve_file.parent.chmod(0o777)
+    write_configuration(serve_file)
+    assert stat.S_IMODE(serve_file.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder to another user")
+def test_a_folder_of_another_user_is_refused(serve_file: Path) -> None:
+    """That user could put another file in the place of HAProxy's."""
+    os.chown(serve_file.parent, 1234, 1234)
+    with pytest.raises(StartupError, match="belongs to another user"):
+        write_configuration(serve_file)
+
+
+def test_a_folder_behind_a_link_is_refused(serve_file: Path, tmp_path: Path) -> None:
+    """Another user could have made the link, and lead it elsewhere."""
+    link = tmp_path / "link"
+    link.symlink_to(serve_file.parent)
+    with pytest.raises(StartupError, match="belongs to another user"):
+        write_configuration(link / serve_file.name)
+
+
 @pytest.mark.parametrize(
-    ("arguments", "limit", "message"),
-    [
-        (["-W", "-db"], "9", "-W"),
-        (["-Ws", "-db"], "9", "-W"),
-        (["-db"], "many", "HAPROXY_VITRINE_MAX_REQUESTS=many"),
-        (["-f", "/nowhere"], "9", "/nowhere"),
-    ],
+    ("arguments", "message"),
+    [(["-W", "-db"], "-W"), (["-Ws", "-db"], "-W"), (["-f", "/nowhere"], "/nowhere")],
 )
 def test_a_wrong_start_is_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
     serve_file: Path,
     arguments: list[str],
-    limit: str,
     message: str,
 ) -> None:
     """Serve logs what its HAProxy says when it ends."""
-    monkeypatch.setenv("HAPROXY_VITRINE_MAX_REQUESTS", limit)
     with pytest.raises(SystemExit) as caught:
         run_main(monkeypatch, *arguments, "-f", str(serve_file))
     line = str(caught.value.code)
@@ -188,21 +206,15 @@ def test_the_program_imports_little() -> None:
     assert {"ray", "torch", "pydantic", "asyncio"} & set(done.stdout.split()) == set()
 
 
-def test_serve_is_told_of_the_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_another_haproxy_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Another HAProxy that Serve was to start is the one that the program becomes."""
-    program = put_program(monkeypatch, tmp_path, "scripts")
-    expected = {
-        "RAY_SERVE_HAPROXY_BINARY_PATH": str(program),
-        "HAPROXY_VITRINE_HOST": "::",
-        "HAPROXY_VITRINE_MAX_REQUESTS": "256",
-    }
     for binary, more in (
-        (str(program), {}),
+        (f"/here/{PROGRAM}", {}),
         ("/elsewhere/haproxy", {"HAPROXY_VITRINE_BINARY": "/elsewhere/haproxy"}),
     ):
         monkeypatch.setenv("RAY_SERVE_HAPROXY_BINARY_PATH", binary)
-        variables = list_program_variables("::", 256)
-        assert variables == expected | more
+        variables = list_program_variables("::")
+        assert variables == {"HAPROXY_VITRINE_HOST": "::"} | more
         (tmp_path / ".env").write_text("".join(f"{key}={variables[key]}\n" for key in variables))
         monkeypatch.chdir(tmp_path)
         assert Settings().host == "127.0.0.1"  # a .env with them is no error
@@ -232,7 +244,7 @@ def test_the_program_is_found_wherever_pip_puts_it(
 ) -> None:
     """--user, --prefix and Debian's Python have folders of their own, which may lie on PATH."""
     program = put_program(monkeypatch, tmp_path, *FOLDERS[first:])
-    assert list_program_variables("::", 256)["RAY_SERVE_HAPROXY_BINARY_PATH"] == str(program)
+    assert find_program() == program
 
 
 def test_a_program_that_is_not_found_is_told_with_where(
@@ -241,7 +253,7 @@ def test_a_program_that_is_not_found_is_told_with_where(
     """The error names each folder once, and what to do."""
     put_program(monkeypatch, tmp_path)
     with pytest.raises(StartupError, match=r"command, .*python, .*scripts or on PATH\. Install"):
-        list_program_variables("::", 256)
+        find_program()
 
 
 def test_a_program_in_the_working_directory_is_not_taken(
@@ -253,4 +265,4 @@ def test_a_program_in_the_working_directory_is_not_taken(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["-c"])
     with pytest.raises(StartupError, match="Install"):
-        list_program_variables("::", 256)
+        find_program()

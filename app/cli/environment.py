@@ -1,0 +1,69 @@
+"""What `vitrine env` prints: the variables of a cluster's nodes, for a shell, an image or a pod."""
+
+import shlex
+from collections.abc import Callable, Iterator
+
+from app.deployments.haproxy_config import find_program
+from app.deployments.serve_environment import list_serve_variables, list_variables
+
+TOKEN = "RAY_AUTH_TOKEN"  # noqa: S105 - a name
+
+_ABOUT_NODES = (
+    "Ray reads these when a node starts: set them before `ray start`, the same on every node."
+)
+_ABOUT_TOKEN = (
+    f"{TOKEN} too: one secret of 64 hexadecimal digits for all nodes (openssl rand -hex 32)."
+)
+_ABOUT_SERVE = (
+    "The processes of Serve read these. Set them there too, or in the Serve config file below "
+    "controller_options.runtime_env.env_vars, as deploy/serve.yaml does."
+)
+
+
+def list_environment(max_bytes: int, name: str) -> Iterator[str]:
+    """List the lines of one format.
+
+    Args:
+        max_bytes: size of the largest upload.
+        name: of the format: `dotenv`, `docker` or `kuberay`.
+
+    Raises:
+        StartupError: `vitrine-haproxy` is not installed here.
+    """
+    node = list_variables("node", token="")
+    del node[TOKEN]
+    serve = list_serve_variables(max_bytes, str(find_program()))
+    format_line, more = _FORMATS[name]
+    yield from (f"# {_ABOUT_NODES}", *map(format_line, node.items()), *more)
+    yield from (f"# {_ABOUT_SERVE}", *map(format_line, serve.items()))
+
+
+def _format_dotenv(variable: tuple[str, str]) -> str:
+    """Format a variable for a shell (`set -a; . ./file`) or a program that reads .env files."""
+    name, value = variable
+    return f"{name}={shlex.quote(value)}"
+
+
+def _format_docker(variable: tuple[str, str]) -> str:
+    """Format a variable as an instruction of a Dockerfile."""
+    name, value = variable
+    return f'ENV {name}="{value}"'
+
+
+def _format_kuberay(variable: tuple[str, str]) -> str:
+    """Format a variable as an entry of a container's `env`."""
+    name, value = variable
+    return f'- {{name: {name}, value: "{value}"}}'
+
+
+_FORMATS: dict[str, tuple[Callable[[tuple[str, str]], str], tuple[str, ...]]] = {
+    "dotenv": (_format_dotenv, (f"# {_ABOUT_TOKEN}",)),
+    "docker": (_format_docker, (f"# {_ABOUT_TOKEN} Give it to `docker run -e`, not the image.",)),
+    "kuberay": (
+        _format_kuberay,
+        (
+            f"# {_ABOUT_TOKEN} KubeRay sets it with authOptions, or:",
+            f"- {{name: {TOKEN}, valueFrom: {{secretKeyRef: {{name: ray-token, key: token}}}}}}",
+        ),
+    ),
+}

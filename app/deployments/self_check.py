@@ -1,0 +1,59 @@
+"""What every replica checks when it starts: that its process has what the service needs.
+
+What it lacks is said in one line with what that costs. What would be unsafe is refused. Importing
+this module does not import Ray.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from app.deployments.haproxy_config import PROGRAM
+from app.deployments.serve_environment import describe_missing
+from app.errors import SettingsError, StartupError
+from app.network import is_loopback
+from app.settings import Settings
+
+_logger = logging.getLogger("vitrine.environment")
+
+
+def check_environment(environment: Mapping[str, str] = os.environ) -> None:
+    """Log which variables this process lacks; raise StartupError where HAProxy would be unsafe."""
+    program = environment.get("RAY_SERVE_HAPROXY_BINARY_PATH", "")
+    if environment.get("RAY_SERVE_ENABLE_HA_PROXY") == "1" and Path(program).name != PROGRAM:
+        message = (
+            f"RAY_SERVE_HAPROXY_BINARY_PATH must be the path of {PROGRAM} on every node: Serve's "
+            "own HAProxy gives every user of a machine its admin socket. `vitrine env` lists what "
+            "to set."
+        )
+        raise StartupError(message)
+    if missing := describe_missing(environment):
+        _logger.warning("not set here: %s. `vitrine env` lists them.", "; ".join(missing))
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse a service without keys that others reach, unless it is allowed.
+
+    Raises:
+        SettingsError: it is open, by the address of the Serve that runs here.
+    """
+    import ray  # noqa: PLC0415 - see above
+    from ray.serve.context import _get_global_client  # noqa: PLC0415
+
+    if not ray.is_initialized():
+        return
+    client = _get_global_client(raise_if_no_controller_running=False)
+    if client is not None:
+        refuse_open_address(settings, client.http_config.host)
+
+
+def refuse_open_address(settings: Settings, host: str) -> None:
+    """Refuse an address that others reach if no key is asked for; raises SettingsError."""
+    if settings.api_keys or settings.allow_unauthenticated or is_loopback(host):
+        return
+    message = (
+        f"Whoever reaches {host} could use the model: no key is set. Make one with `vitrine key` "
+        "and set VITRINE_API_KEYS, or set VITRINE_ALLOW_UNAUTHENTICATED=true (docs/security.md)."
+    )
+    raise SettingsError(message)

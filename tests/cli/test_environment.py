@@ -1,0 +1,55 @@
+"""`vitrine env`: what a shell, an image and a pod make of it."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import yaml  # type: ignore[import-untyped]
+
+from app.deployments.haproxy_config import find_program
+from app.deployments.serve_environment import list_serve_variables, list_variables
+from tests.support.service import run_cli
+
+SERVE = list_serve_variables(1000, str(find_program()))
+NODE = list_variables("node", token="")
+"""What is wanted; the token is each cluster's own."""
+
+
+def read_lines(name: str) -> str:
+    """Read what the command prints."""
+    done = run_cli("env", "--format", name, max_bytes="1000")
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_a_shell_sets_all_variables(tmp_path: Path) -> None:
+    """Values with spaces too; it leaves out the token, and says so."""
+    text = read_lines("dotenv")
+    (tmp_path / "env").write_text(text)
+    command = ["sh", "-c", f"set -a; . {tmp_path}/env; env -0"]
+    done = subprocess.run(
+        command, env={"PATH": os.environ["PATH"]}, capture_output=True, check=True
+    )
+    got = dict(line.split("=", 1) for line in done.stdout.decode().split("\0") if line[:3] == "RAY")
+    expected = NODE | SERVE
+    del expected["RAY_AUTH_TOKEN"]
+    assert got == expected
+    assert "# RAY_AUTH_TOKEN too" in text
+
+
+def test_a_dockerfile_sets_all_variables() -> None:
+    """One instruction each; a secret has no place in an image."""
+    got = dict(re.findall(r'^ENV (\w+)="(.*)"$', read_lines("docker"), re.MULTILINE))
+    expected = NODE | SERVE
+    del expected["RAY_AUTH_TOKEN"]
+    assert got == expected
+
+
+def test_a_pod_gets_all_variables() -> None:
+    """As entries of `env`; the token comes from a Secret."""
+    entries = yaml.safe_load(read_lines("kuberay"))
+    token = {"secretKeyRef": {"name": "ray-token", "key": "token"}}
+    assert {"name": "RAY_AUTH_TOKEN", "valueFrom": token} in entries
+    got = {entry["name"]: entry.get("value", "") for entry in entries}
+    assert got == NODE | SERVE
