@@ -116,3 +116,7 @@ class Backend(Protocol):
     async def check(self) -> None:
         """Check the model, past the queue; raises ModelUnavailableError."""
         ...
+
+    def count_replicas(self) -> int:
+        """Count the replicas of the classifier that run, as far as is known; 0 if none does."""
+        ...

@@ -1,7 +1,7 @@
 """The limits of one predictor, derived from the settings."""
 
+import math
 from dataclasses import dataclass
-from math import ceil
 
 from app.machine import count_cores
 from app.settings import Settings
@@ -18,8 +18,9 @@ class Limits:
     """Limits of one predictor; those named as in `Settings` have its meaning.
 
     Attributes:
-        max_queue: maximum number of images in flight.
-        min_queue: number that is admitted however long it waits, up to max_queue.
+        max_queue: maximum number of images in flight, however many classifiers run.
+        queue_share: images of a batch of one classifier replica that are this ingress replica's.
+        scales_to_zero: whether it may be on purpose that no classifier runs.
         max_queue_bytes: maximum number of buffered bytes.
         batch_size: maximum number of images in a group.
         gap: as GAP; None for exact decoding.
@@ -31,18 +32,28 @@ class Limits:
     max_queue: int
     timeout_s: float
     batch_size: int
-    classifier_replicas: int = 1
+    queue_share: float = math.inf
+    scales_to_zero: bool = False
     gap: float | None = None
     readers: int = 2
     decode_timeout_s: float = 10.0
     max_queue_bytes: int = 1 << 28
     max_bulk: int = 64
-    min_queue: int = 1 << 10
 
     @property
     def max_stack(self) -> int:
         """Maximum number of images of one `score` call, which takes all slots at once."""
-        return min(self.max_bulk, self.max_queue)
+        return int(min(self.max_bulk, self.bound_images(1)[1]))
+
+    def bound_images(self, classifiers: int) -> tuple[float, float]:
+        """Bound the images in flight while so many classifier replicas run.
+
+        Returns:
+            The number that is admitted however long it waits, and the maximum.
+        """
+        share = self.queue_share * max(1, classifiers)  # with none, the first one is starting
+        most = min(QUEUED_BATCHES * share, self.max_queue)
+        return min(max(MIN_QUEUED_BATCHES * share, self.max_bulk), most), most
 
 
 QUEUED_BATCHES, MIN_QUEUED_BATCHES = 8, 2
@@ -52,27 +63,32 @@ IMAGE_BYTES = 1 << 20
 """Bytes that are assumed for an image in flight: a photograph of several megapixels."""
 
 
+MAX_HELD_IMAGES = 2048
+"""Images whose bytes an ingress replica has room for by default, however many may be in flight."""
+
+
 def derive_limits(settings: Settings) -> Limits:
     """Derive the limits from the settings and this machine's cores.
 
-    The ingress replicas share what the classifiers can hold; two of the largest images always fit.
+    The ingress replicas share what the classifiers can hold, if their number is fixed; two of the
+    largest images always fit.
     """
-    share = settings.batch_size * settings.classifier_replicas / settings.ingress_replicas
-    images = settings.max_queue or ceil(QUEUED_BATCHES * share)
-    least = (
-        images if settings.max_queue else max(ceil(MIN_QUEUED_BATCHES * share), settings.max_bulk)
-    )
-    size = settings.max_queue_bytes or max(images * IMAGE_BYTES, 2 * settings.max_bytes)
+    ingresses = 1 if settings.max_ingress_replicas else settings.ingress_replicas
+    share = settings.batch_size / ingresses
+    classifiers = settings.max_classifier_replicas or settings.classifier_replicas
+    images = settings.max_queue or math.ceil(QUEUED_BATCHES * share * classifiers)
+    held = min(images, max(settings.max_queue or 0, MAX_HELD_IMAGES))
+    size = settings.max_queue_bytes or max(held * IMAGE_BYTES, 2 * settings.max_bytes)
     return Limits(
         max_bytes=settings.max_bytes,
         max_pixels=settings.max_pixels,
         max_queue=images,
-        min_queue=min(least, images),
+        queue_share=math.inf if settings.max_queue else share,
+        scales_to_zero=settings.min_classifier_replicas == 0,
         max_queue_bytes=size,
         max_bulk=settings.max_bulk,
         timeout_s=settings.timeout_s,
         batch_size=settings.batch_size,
-        classifier_replicas=settings.classifier_replicas,
         gap=GAP if settings.decode == "scaled" else None,
         readers=count_cores(),
         decode_timeout_s=settings.decode_timeout_s,

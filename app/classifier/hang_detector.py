@@ -18,9 +18,14 @@ DECAY = 0.95
 
 
 class HangDetector:
-    """Times batches, from any thread."""
+    """Times batches, from any thread.
+
+    Attributes:
+        best_rate: images/s of the fastest batch so far; 0 before the first.
+    """
 
     def __init__(self) -> None:
+        self.best_rate = 0.0
         self._running: dict[int, tuple[float, int]] = {}  # by thread: start, number of images
         self._slowest_s = 0.0  # per image
 
@@ -43,6 +48,7 @@ class HangDetector:
     def note(self, seconds: float, images: int) -> None:
         """Record the time of a batch; older ones count less."""
         self._slowest_s = max(DECAY * self._slowest_s, seconds / max(1, images))
+        self.best_rate = max(self.best_rate, images / max(seconds, 1e-6))
 
     def check(self) -> None:
         """Raise ModelUnavailableError if a batch runs for too long, and so hangs."""

@@ -98,6 +98,11 @@ class Model:
         """Whether a batch runs."""
         return self._hang_detector.is_busy
 
+    @property
+    def best_rate(self) -> float:
+        """Images/s of the fastest batch so far: about what the model can do."""
+        return self._hang_detector.best_rate
+
     def run_probe(self) -> None:
         """Run a blank image; raises as `check` does."""
         self._run(self._make_blank(1))

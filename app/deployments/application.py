@@ -9,6 +9,7 @@ from ray import serve
 from ray.serve.config import RequestRouterConfig
 
 from app.auth.keys import is_hashed
+from app.deployments.autoscaling import choose_classifier_replicas, choose_ingress_replicas
 from app.deployments.classifier import Classifier
 from app.deployments.gpus import count_gpus
 from app.deployments.group_router import GroupRouter
@@ -61,13 +62,13 @@ def bind_application(settings: Settings, log_pipe: Path | None = None) -> serve.
         log_pipe: named pipe for log lines; None for standard error.
     """
     classifier = Classifier.options(  # type: ignore[attr-defined] # a serve.Deployment by now
-        num_replicas=settings.classifier_replicas,
+        **choose_classifier_replicas(settings),
         request_router_config=RequestRouterConfig(request_router_class=GroupRouter),
         max_ongoing_requests=max(64, 4 * settings.batch_size),
         ray_actor_options={"num_cpus": 1, "num_gpus": count_gpus(settings)},
     ).bind(settings, log_pipe)
     return Ingress.options(  # type: ignore[attr-defined] # the same
-        num_replicas=settings.ingress_replicas,
+        **choose_ingress_replicas(settings),
         max_ongoing_requests=INGRESS_ONGOING,
         ray_actor_options={"num_cpus": 1},
     ).bind(settings, classifier, log_pipe)

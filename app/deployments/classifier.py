@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ray import serve
 
 from app.backend import Description, Group, Scored
+from app.deployments.load_meter import LOAD, LoadMeter
 from app.deployments.reload import ReloadOutcome
 from app.deployments.replica import STOP_S, configure_replica
 from app.errors import DeadlineExceededError, StartupError
@@ -48,6 +49,7 @@ class Classifier:
         self._model = self._load()
         self._reloading = asyncio.Lock()
         self._next_reload: asyncio.Task[ReloadOutcome] | None = None
+        self._load_meter = LoadMeter(settings.batch_size)
         slots = self._model.engine.slots
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="model")
         self._score = serve.batch(
@@ -93,15 +95,19 @@ class Classifier:
         """Check the model for Serve, which replaces a replica that raises."""
         self._model.check()
 
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """Record this replica's load for `ScaleByLoad`; probes are no part of it."""
+        return {LOAD: self._load_meter.read(self._model.best_rate)}
+
     async def predict(self, group: Group) -> Scored:
         """Score a group, in one batch with other waiting ones.
 
         Raises:
             DeadlineExceededError: its deadline passed before it ran.
         """
-        scored: Scored | None = await self._score(
-            QueuedGroup(group, time.monotonic() + group.timeout_s)
-        )
+        queued = QueuedGroup(group, time.monotonic() + group.timeout_s)
+        with self._load_meter.hold(len(group.pixels)):
+            scored: Scored | None = await self._score(queued)
         if scored is None:
             raise DeadlineExceededError("The images were not scored in time.")
         return scored

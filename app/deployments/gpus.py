@@ -17,7 +17,10 @@ def count_gpus(settings: Settings) -> float:
     available = ray.cluster_resources().get("GPU", 0)
     if settings.device == "auto" and available == 0:
         return 0
-    wanted = settings.classifier_replicas * settings.gpus_per_replica
+    replicas = settings.classifier_replicas
+    if settings.max_classifier_replicas:  # the others start when there are GPUs for them
+        replicas = max(1, settings.min_classifier_replicas or 0)
+    wanted = replicas * settings.gpus_per_replica
     if wanted > available:
         message = (
             f"VITRINE_CLASSIFIER_REPLICAS x VITRINE_GPUS_PER_REPLICA asks for {wanted:g} GPUs, "

@@ -12,6 +12,7 @@ from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from app.backend import Description, Group, Scored
+from app.deployments.group_router import GroupRouter
 from app.deployments.reload import ReloadOutcome
 from app.errors import (
     DeadlineExceededError,
@@ -78,6 +79,10 @@ class HandleBackend:
             await self._check.remote()
         except CALL_ERRORS as exc:
             raise _translate(exc) from exc
+
+    def count_replicas(self) -> int:
+        """Count the replicas that run, as Serve last told this process."""
+        return GroupRouter.running
 
     async def reload(self) -> list[ReloadOutcome]:
         """Have every classifier replica that runs load the checkpoint anew.

@@ -33,6 +33,10 @@ class LocalBackend:
         async with self._lock:
             await asyncio.to_thread(model.run_probe)
 
+    def count_replicas(self) -> int:
+        """Count one, this process; what is not loaded yet loads on first use."""
+        return 1
+
     async def _load(self) -> Model:
         """Load the model once."""
         async with self._lock:

@@ -10,7 +10,7 @@ them waits about as long. A refusal for that tells HAProxy how few to let throug
 import asyncio
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from app.errors import OverloadedError
@@ -34,9 +34,9 @@ class Admission:
     """Counts images and bytes, and refuses what exceeds its limits.
 
     Args:
-        max_images: maximum number of images in flight.
+        bound_images: gives the number of images that is admitted however long they wait, and the
+            maximum; both follow the number of classifiers that run.
         max_bytes: maximum number of buffered bytes.
-        min_images: number of images that is admitted however long they wait, up to `max_images`.
 
     Attributes:
         images: in flight now.
@@ -45,9 +45,8 @@ class Admission:
         cancelled: number of images whose client disconnected.
     """
 
-    def __init__(self, max_images: int, max_bytes: int, min_images: int) -> None:
-        self._max_images = max_images
-        self._min_images = min_images
+    def __init__(self, bound_images: Callable[[], tuple[float, float]], max_bytes: int) -> None:
+        self._bound_images = bound_images
         self._max_bytes = max_bytes
         self._rate = AnswerRate()
         self.images = 0
@@ -119,7 +118,8 @@ class Admission:
 
     def _find_limit(self) -> float:
         """Find how many images may be in flight; the maximum before any was answered."""
-        return min(max(MAX_WAIT_S * self._rate.read(), self._min_images), self._max_images)
+        least, most = self._bound_images()
+        return min(max(MAX_WAIT_S * self._rate.read(), least), most)
 
     def _find_gap(self) -> float:
         """Find how many seconds an image takes to be answered, at most MAX_GAP_S."""

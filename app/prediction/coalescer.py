@@ -48,16 +48,20 @@ class Coalescer:
     Args:
         send: scores pixels `[n, height, width, 3]`, 1 <= n <= group_size.
         group_size: maximum number of images in a group.
-        classifiers: number of classifier replicas.
+        count_classifiers: gives the number of classifier replicas that run.
         slots: groups in flight for each of them before partial ones wait.
     """
 
     def __init__(
-        self, send: Sender, group_size: int, classifiers: int = 1, slots: int = MAX_PARTIAL_GROUPS
+        self,
+        send: Sender,
+        group_size: int,
+        count_classifiers: Callable[[], int] = lambda: 1,
+        slots: int = MAX_PARTIAL_GROUPS,
     ) -> None:
         self._send = send
         self._group_size = group_size
-        self._classifiers = classifiers
+        self._count_classifiers = count_classifiers
         self._slots = slots
         self._waiting: dict[Waiter, tuple[Pixels, float]] = {}
         self._in_flight: list[int] = []  # sizes of the groups
@@ -127,9 +131,10 @@ class Coalescer:
     def _may_send_partial(self) -> bool:
         """Tell whether the rule permits to send a partial group now."""
         in_flight = self._in_flight
-        if len(in_flight) < self._classifiers:
+        classifiers = max(1, self._count_classifiers())
+        if len(in_flight) < classifiers:
             return True
-        has_slot = len(in_flight) < self._slots * self._classifiers
+        has_slot = len(in_flight) < self._slots * classifiers
         return has_slot and len(self._waiting) >= min(in_flight)
 
     def _send_group(self) -> None:

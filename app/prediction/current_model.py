@@ -37,6 +37,11 @@ class CurrentModel:
         self._current: ServedModel | None = None
         self._changing = asyncio.Lock()
 
+    @property
+    def known(self) -> Description | None:
+        """The description of the current model; None before it was asked for."""
+        return None if self._current is None else self._current.description
+
     async def get(self) -> ServedModel:
         """Get the current model; asks the classifier the first time."""
         if self._current is not None:
@@ -63,6 +68,5 @@ class CurrentModel:
             return await self._backend.predict(group)
 
         await self._reader.warm_up(description.geometry)
-        limits = self._limits
-        coalescer = Coalescer(send, limits.batch_size, limits.classifier_replicas)
+        coalescer = Coalescer(send, self._limits.batch_size, self._backend.count_replicas)
         return ServedModel(description, coalescer)

@@ -47,7 +47,7 @@ class Predictor:
         self.limits = limits
         self._reader = reader or ThreadReader(limits)
         self._current_model = CurrentModel(backend, self._reader, limits)
-        self.admission = Admission(limits.max_queue, limits.max_queue_bytes, limits.min_queue)
+        self.admission = Admission(self._bound_images, limits.max_queue_bytes)
         self.last_success: float | None = None
 
     async def classify(
@@ -102,6 +102,18 @@ class Predictor:
     async def check(self) -> None:
         """Check the model, past the queue; raises ModelUnavailableError."""
         await self._backend.check()
+
+    def is_idle(self) -> bool:
+        """Tell whether no classifier runs, on purpose, until the next image comes."""
+        return self.limits.scales_to_zero and not self._backend.count_replicas()
+
+    def find_known(self) -> Description | None:
+        """Find the description of the current model; None if none is known yet."""
+        return self._current_model.known
+
+    def _bound_images(self) -> tuple[float, float]:
+        """Bound the images in flight, by the classifiers that run now."""
+        return self.limits.bound_images(self._backend.count_replicas())
 
     @asynccontextmanager
     async def _admit(self, images: int, deadline: float | None) -> AsyncIterator[float]:

@@ -47,31 +47,37 @@ class Probe:
         """Seconds since this probe, and so its ingress replica, started."""
         return time.monotonic() - self._started
 
-    async def check(self) -> tuple[Description, float | None]:
+    async def check(self) -> tuple[Description | None, float | None]:
         """Check that inference succeeds.
 
+        Where no classifier runs until the next image, that is no failure, and nothing is asked: a
+        probe would start one.
+
         Returns:
-            The model's description, and seconds since the last success; None before the first.
+            The model's description, and seconds since the last success; None before the first. The
+            description is None if no classifier runs and none has been asked yet.
 
         Raises:
             ModelUnavailableError: the last success is too long ago, and the probe failed.
         """
+        if self._predictor.is_idle():
+            return self._predictor.find_known(), self._read_age()
         if self._measure_age() > MAX_AGE_S:
             if self._probing is None or self._probing.done():
                 # Outside any request's context: Serve cancels the calls of a cancelled request.
                 self._probing = asyncio.create_task(self._run_probe(), context=make_context())
             await asyncio.shield(self._probing)  # it outlives a cancelled check
-        age_s = self._measure_age()
-        return await self._predictor.describe(), None if math.isinf(age_s) else age_s
+        return await self._predictor.describe(), self._read_age()
 
     async def _run_probe(self) -> None:
         """Classify one small image; ask the model instead while images are in flight.
 
         So the probe never queues behind users' images. The model is asked, too, if the image takes
-        too long.
+        too long, and where images decide how many classifiers run: this one must not count.
         """
+        limits = self._predictor.limits
         try:
-            if not self._predictor.admission.images:
+            if not (self._predictor.admission.images or limits.scales_to_zero):
                 with contextlib.suppress(DeadlineExceededError):
                     deadline = asyncio.get_running_loop().time() + PROBE_TIMEOUT_S
                     await self._predictor.classify(self._image, PredictOptions(), deadline)
@@ -81,6 +87,11 @@ class Probe:
         except (ProblemError, TimeoutError) as exc:
             message = f"No inference succeeds now: {str(exc) or 'no answer in time'}"
             raise ModelUnavailableError(message) from exc
+
+    def _read_age(self) -> float | None:
+        """Read the seconds since the last success; None before the first."""
+        age_s = self._measure_age()
+        return None if math.isinf(age_s) else age_s
 
     def _measure_age(self) -> float:
         """Measure the seconds since the last success; infinite before the first."""

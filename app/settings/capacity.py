@@ -16,6 +16,29 @@ class CapacitySettings(AccessSettings):
     )
     ingress_replicas: int = Field(default=1, ge=1, description="Replicas that read images.")
     classifier_replicas: int = Field(default=1, ge=1, description="Replicas that run the model.")
+    min_ingress_replicas: int | None = Field(
+        default=None, ge=1, description="Fewest ingress replicas, with a maximum; default: 1."
+    )
+    max_ingress_replicas: int | None = Field(
+        default=None,
+        ge=1,
+        validate_default=True,
+        description="Most ingress replicas; their number follows the load; default: fixed.",
+    )
+    min_classifier_replicas: int | None = Field(
+        default=None,
+        ge=0,
+        description="Fewest classifier replicas, with a maximum; 0: none when idle; default: 1.",
+    )
+    max_classifier_replicas: int | None = Field(
+        default=None,
+        ge=1,
+        validate_default=True,
+        description="Most classifier replicas; their number follows the load; default: fixed.",
+    )
+    scale_down_s: float = Field(
+        default=300.0, gt=0, description="Seconds of less load until there are fewer replicas."
+    )
     gpus_per_replica: float = Field(
         default=1.0, gt=0, description="GPU share of a classifier replica, such as 0.5."
     )
@@ -53,6 +76,16 @@ class CapacitySettings(AccessSettings):
     timeout_s: float = Field(
         default=30.0, gt=0, description="Seconds until a request is answered with 504."
     )
+
+    @field_validator("max_ingress_replicas", "max_classifier_replicas")
+    @classmethod
+    def _check_scaling(cls, most: int | None, info: ValidationInfo) -> int | None:
+        """Refuse a minimum without a maximum, or above it."""
+        name = str(info.field_name).replace("max", "min")
+        least = info.data.get(name)
+        if least is not None and (most is None or least > most):
+            raise ValueError(f"must be at least VITRINE_{name.upper()}={least}")
+        return most
 
     @field_validator("max_bytes")
     @classmethod

@@ -90,7 +90,7 @@ class Driver:
         async def send(pixels: Pixels, timeout_s: float = math.inf) -> Scored:
             return await backend.predict(Group(pixels, "simulated", self._geometry, timeout_s))
 
-        coalescer = Coalescer(send, policy.batch_size, policy.replicas, policy.slots)
+        coalescer = Coalescer(send, policy.batch_size, lambda: policy.replicas, policy.slots)
 
         async def ask() -> str:
             if not policy.slots:

@@ -59,7 +59,7 @@ def test_arguments_of_serve_become_settings() -> None:
     """
     given = {"device": "cpu", "batch_size": "8", "max_bytes": 1000}
     wrong: list[dict[str, object]] = [{name: "9000"} for name in sorted(_ONLY_STANDALONE)]
-    clear = {"api_keys": "ann:a-key-in-clear-text"}
+    clear: dict[str, object] = {"api_keys": "ann:a-key-in-clear-text"}
     settings, typo, key, *refused = read_settings(
         given,
         {"device": "cpu", "prot": 1},

@@ -22,9 +22,14 @@ class Clock:
         return self.now_s
 
 
+def make_admission(most: int, max_bytes: int, least: int) -> Admission:
+    """Make an admission control with bounds that stay."""
+    return Admission(lambda: (least, most), max_bytes)
+
+
 def test_images_beyond_the_bound_are_refused_until_one_leaves() -> None:
     """As many as the bound are admitted; a slot that is released is used again."""
-    admission = Admission(max_images=2, max_bytes=100, min_images=2)
+    admission = make_admission(2, 100, 2)
     with admission.hold_images():
         with admission.hold_images():
             assert admission.images == 2
@@ -76,7 +81,7 @@ def test_no_more_images_wait_than_are_answered_in_the_time(
     clock: Clock, seconds: float, admitted: int
 ) -> None:
     """Before any was answered the maximum holds; one whose client has left is no answer."""
-    admission = Admission(max_images=50, max_bytes=1, min_images=8)
+    admission = make_admission(50, 1, 8)
     assert count_admitted(admission) == 50
     answer(admission, clock, 5, seconds)
     answer(admission, clock, 5, seconds, UndecodableImageError("cut"))
@@ -88,7 +93,7 @@ def test_no_more_images_wait_than_are_answered_in_the_time(
 
 def test_idle_time_changes_nothing(clock: Clock) -> None:
     """After a request a second, each answered in 37 ms, a burst of forty is admitted."""
-    admission = Admission(max_images=50, max_bytes=1, min_images=8)
+    admission = make_admission(50, 1, 8)
     for _ in range(10):
         answer(admission, clock, 1, 0.037)
         clock.now_s += 1.0
@@ -97,7 +102,7 @@ def test_idle_time_changes_nothing(clock: Clock) -> None:
 
 def test_the_limit_falls_while_nothing_is_answered(clock: Clock) -> None:
     """Behind a batch that takes six seconds only the minimum is admitted, and more afterwards."""
-    admission = Admission(max_images=256, max_bytes=1, min_images=8)
+    admission = make_admission(256, 1, 8)
     answer(admission, clock, 100, 0.01)
     with admission.hold_images(8):
         assert count_admitted(admission) == 142
@@ -110,7 +115,7 @@ def test_the_limit_falls_while_nothing_is_answered(clock: Clock) -> None:
 
 def test_a_refusal_tells_how_long_an_image_takes_where_none_fits(clock: Clock) -> None:
     """Three do not fit where two do: HAProxy must not refuse those."""
-    admission = Admission(max_images=2, max_bytes=1, min_images=2)
+    admission = make_admission(2, 1, 2)
     with pytest.raises(OverloadedError) as caught:
         admission.check(images=3)
     assert caught.value.seconds_per_image is None
@@ -126,7 +131,7 @@ def test_a_refusal_tells_how_long_an_image_takes_where_none_fits(clock: Clock) -
 
 def test_bytes_beyond_the_bound_are_refused_until_some_are_freed() -> None:
     """A body is refused by its announced length as by what has come of it."""
-    admission = Admission(max_images=2, max_bytes=100, min_images=2)
+    admission = make_admission(2, 100, 2)
     admission.add_bytes(80)
     admission.check(20)
     for refuse in (admission.check, admission.add_bytes):
@@ -139,7 +144,7 @@ def test_bytes_beyond_the_bound_are_refused_until_some_are_freed() -> None:
 
 def test_an_image_that_fails_releases_its_slot() -> None:
     """Any exception does so."""
-    admission = Admission(max_images=1, max_bytes=1, min_images=1)
+    admission = make_admission(1, 1, 1)
     with pytest.raises(ZeroDivisionError), admission.hold_images():
         raise ZeroDivisionError
     assert admission.images == 0
@@ -164,7 +169,7 @@ async def _work(admission: Admission, turns: int) -> bool:
 
 async def test_requests_of_disconnected_clients_are_not_begun() -> None:
     """They are counted; before the first disconnect no request waits."""
-    admission = Admission(max_images=1, max_bytes=1, min_images=1)
+    admission = make_admission(1, 1, 1)
     assert await _work(admission, 1)
     with pytest.raises(asyncio.CancelledError), admission.hold_images():
         raise asyncio.CancelledError
@@ -194,7 +199,21 @@ def test_bounds_follow_batches_and_replicas(
     Two of them, and a whole bulk call, are admitted however slow the model is.
     """
     limits = derive_limits(Settings(**settings))  # type: ignore[arg-type] # whichever they are
-    assert (limits.max_queue, limits.min_queue, limits.max_queue_bytes) == (images, least, size)
+    classifiers = settings.get("classifier_replicas", 1)
+    assert limits.bound_images(classifiers) == (least, images)
+    assert (limits.max_queue, limits.max_queue_bytes) == (images, size)
+
+
+def test_bounds_follow_the_classifiers_that_run() -> None:
+    """Each brings as much as if it were there from the start; with none, the first is starting."""
+    scaled = {"min_classifier_replicas": 0, "max_classifier_replicas": 16}
+    limits = derive_limits(Settings(**scaled, max_ingress_replicas=8))  # type: ignore[arg-type]
+    assert [limits.bound_images(count)[1] for count in (0, 1, 4, 16)] == [256, 256, 1024, 4096]
+    assert limits.max_queue_bytes == 2048 << 20
+    assert limits.max_stack == 64
+    assert limits.scales_to_zero
+    fixed = derive_limits(Settings(**scaled, max_queue=7))  # type: ignore[arg-type]
+    assert {fixed.bound_images(count) for count in range(5)} == {(7, 7)}
 
 
 @pytest.mark.parametrize("size", [1, 20_000_000])

@@ -31,7 +31,7 @@ def read_id(scored: ScoredImage) -> int:
 async def test_a_lone_image_leaves_at_once() -> None:
     """While nothing is in flight an image does not wait for company."""
     sender = ManualSender()
-    (task,) = await arrive(Coalescer(sender, _GROUP_SIZE, 1, 1), [5])
+    (task,) = await arrive(Coalescer(sender, _GROUP_SIZE, lambda: 1, 1), [5])
     assert sender.sent == [[5]]
     group = sender.finish(0)
     scored = await task
@@ -42,7 +42,7 @@ async def test_a_lone_image_leaves_at_once() -> None:
 async def test_images_that_were_read_together_leave_together() -> None:
     """They leave at the end of the iteration that they came in, without those that have gone."""
     sender = ManualSender()
-    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    coalescer = Coalescer(sender, _GROUP_SIZE, lambda: 1, 1)
     tasks = [
         asyncio.create_task(coalescer.score(make_pixels(image_id), at_once=False))
         for image_id in range(3)
@@ -59,7 +59,7 @@ async def test_images_that_were_read_together_leave_together() -> None:
 async def test_no_more_partial_groups_than_allowed_are_in_flight(partial_groups: int) -> None:
     """Beyond W partial groups an image waits, and joins the next group when one is back."""
     sender = ManualSender()
-    coalescer = Coalescer(sender, _GROUP_SIZE, partial_groups, 1)
+    coalescer = Coalescer(sender, _GROUP_SIZE, lambda: partial_groups, 1)
     await arrive(coalescer, range(partial_groups + 2))
     alone = [[image_id] for image_id in range(partial_groups)]
     assert sender.sent == alone
@@ -71,7 +71,7 @@ async def test_no_more_partial_groups_than_allowed_are_in_flight(partial_groups:
 async def test_full_groups_are_not_held_back() -> None:
     """However many groups are in flight, a full one leaves."""
     sender = ManualSender()
-    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    coalescer = Coalescer(sender, _GROUP_SIZE, lambda: 1, 1)
     await arrive(coalescer, range(10))
     assert sender.sent == [[0], [1, 2, 3, 4], [5, 6, 7, 8]]
     for number in range(3):
@@ -83,7 +83,7 @@ async def test_full_groups_are_not_held_back() -> None:
 async def test_a_small_group_waits_while_a_full_one_keeps_the_classifier_busy() -> None:
     """A full group counts as in flight: one image beside it would only queue, alone."""
     sender = ManualSender()
-    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 2)
+    coalescer = Coalescer(sender, _GROUP_SIZE, lambda: 1, 2)
     await arrive(coalescer, range(6))
     assert sender.sent == [[0], [1], [2, 3, 4, 5]]
     sender.finish(0)
@@ -98,7 +98,7 @@ async def test_a_small_group_waits_while_a_full_one_keeps_the_classifier_busy() 
 async def test_the_oldest_leave_first_and_each_gets_its_own_answer() -> None:
     """Order is kept into the groups, and answers find their images, whichever group is first."""
     sender = ManualSender()
-    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    coalescer = Coalescer(sender, _GROUP_SIZE, lambda: 1, 1)
     ids = [30, 7, 400, 2, 19, 21, 6, 65000, 1, 11]
     tasks = await arrive(coalescer, ids)
     assert [image_id for group in sender.sent for image_id in group] == ids[:9]
@@ -112,7 +112,7 @@ async def test_the_oldest_leave_first_and_each_gets_its_own_answer() -> None:
 async def test_a_cancelled_image_in_flight_does_not_affect_its_group() -> None:
     """The others of its group get their answers, though all of a group may go."""
     sender = ManualSender()
-    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    coalescer = Coalescer(sender, _GROUP_SIZE, lambda: 1, 1)
     tasks = await arrive(coalescer, range(6))
     for index in (0, 2):
         tasks[index].cancel()
@@ -127,7 +127,7 @@ async def test_a_cancelled_image_in_flight_does_not_affect_its_group() -> None:
 async def test_mixed_shapes_fail_their_group_alone() -> None:
     """Images of two shapes in one group cannot be stacked; later groups are not harmed."""
     sender = ManualSender()
-    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    coalescer = Coalescer(sender, _GROUP_SIZE, lambda: 1, 1)
     first = await arrive(coalescer, [0])
     mixed = [asyncio.create_task(coalescer.score(make_pixels(1, edge))) for edge in (2, 3)]
     await settle()
@@ -143,7 +143,7 @@ async def test_mixed_shapes_fail_their_group_alone() -> None:
 async def test_a_refused_group_refuses_each_image() -> None:
     """A group without logits gives each member the refusal with its description."""
     sender = ManualSender()
-    tasks = await arrive(Coalescer(sender, 2, 1, 1), range(3))
+    tasks = await arrive(Coalescer(sender, 2, lambda: 1, 1), range(3))
     refusal = sender.answer(1, Scored("other", None, None, 0.0))
     sender.finish(0)
     scored = await asyncio.gather(*tasks)
@@ -154,7 +154,7 @@ async def test_a_refused_group_refuses_each_image() -> None:
 async def test_an_answer_with_too_few_rows_fails_its_group() -> None:
     """No caller hangs if the sender returns fewer rows than images."""
     sender = ManualSender()
-    _, *tasks = await arrive(Coalescer(sender, 2, 1, 1), range(3))
+    _, *tasks = await arrive(Coalescer(sender, 2, lambda: 1, 1), range(3))
     sender.answer(1, Scored("short", np.zeros((1, 2), np.float32), None, 0.0))
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [IndexError, IndexError]
@@ -164,7 +164,7 @@ async def test_an_answer_with_too_few_rows_fails_its_group() -> None:
 async def test_a_cancelled_sender_fails_its_group() -> None:
     """Its images get an error, and its slot is free."""
     sender = ManualSender()
-    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    coalescer = Coalescer(sender, _GROUP_SIZE, lambda: 1, 1)
     tasks = await arrive(coalescer, range(2))
     sender.fail(0, asyncio.CancelledError())
     await settle()
@@ -176,12 +176,12 @@ async def test_a_cancelled_sender_fails_its_group() -> None:
 async def test_a_second_partial_group_leaves_when_it_is_as_large_as_the_first() -> None:
     """Beside a partial group in flight, a smaller one waits; one of its size leaves."""
     sender = ManualSender()
-    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    coalescer = Coalescer(sender, _GROUP_SIZE, lambda: 1, 1)
     await arrive(coalescer, [0])
     await arrive(coalescer, [1, 2])
     sender.finish(0)
     await settle()
-    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 2)
+    coalescer = Coalescer(sender, _GROUP_SIZE, lambda: 1, 2)
     await arrive(coalescer, [3])
     await arrive(coalescer, [4])
     await arrive(coalescer, [5, 6])
@@ -191,7 +191,7 @@ async def test_a_second_partial_group_leaves_when_it_is_as_large_as_the_first() 
 async def test_a_small_group_waits_for_the_large_one_in_flight() -> None:
     """Two images do not leave beside three in flight; the third makes them leave."""
     sender = ManualSender()
-    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 2)
+    coalescer = Coalescer(sender, _GROUP_SIZE, lambda: 1, 2)
     await arrive(coalescer, [0, 1])
     sender.finish(0)
     await arrive(coalescer, [2, 3])
@@ -222,7 +222,7 @@ async def test_a_group_travels_in_no_requests_context() -> None:
 async def test_a_group_without_callers_is_cancelled(members: int, leaving: int) -> None:
     """It is scored while one caller waits; its slot is free either way."""
     sender = ManualSender()
-    coalescer = Coalescer(sender, _GROUP_SIZE, 1, 1)
+    coalescer = Coalescer(sender, _GROUP_SIZE, lambda: 1, 1)
     await arrive(coalescer, [0])
     tasks = await arrive(coalescer, range(1, 1 + members))
     sender.finish(0)

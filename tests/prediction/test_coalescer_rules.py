@@ -32,7 +32,7 @@ class Schedule(RuleBasedStateMachine):
     def open(self, group_size: int, classifiers: int, slots: int) -> None:
         """Choose the limits."""
         self._group_size, self._classifiers, self._slots = group_size, classifiers, slots
-        self._coalescer = Coalescer(self._sender, group_size, classifiers, slots)
+        self._coalescer = Coalescer(self._sender, group_size, lambda: classifiers, slots)
 
     @rule(count=st.integers(1, 7), at_once=st.booleans())
     def arrive(self, *, count: int, at_once: bool) -> None:

@@ -52,6 +52,10 @@ class RollingUpdate:
         """Ask the first replica."""
         await self._replicas[0].check()
 
+    def count_replicas(self) -> int:
+        """Count them."""
+        return len(self._replicas)
+
 
 async def test_a_rolling_update_never_mislabels() -> None:
     """While two revisions answer in turn, each label is one of the revision that is named."""

@@ -213,3 +213,42 @@ async def test_a_probe_that_takes_too_long_is_not_a_disconnect(
         await Probe(predictor).check()
     assert len(backend.groups) == 1
     assert (predictor.admission.images, predictor.admission.cancelled) == (0, 0)
+
+
+def make_idle(backend: FakeBackend) -> Predictor:
+    """Make a predictor whose classifiers may all end."""
+    return Predictor(backend, replace(LIMITS, scales_to_zero=True))
+
+
+async def test_no_probe_keeps_a_classifier_running() -> None:
+    """Where images decide how many there are, health asks, and sends no image."""
+    backend = FakeBackend()
+    description, _ = await Probe(make_idle(backend)).check()
+    assert description == DESCRIPTION
+    assert (backend.checks, backend.groups) == (1, [])
+
+
+async def test_no_probe_starts_a_classifier() -> None:
+    """With none, the service is as it should be; its last model is told where one is known."""
+    backend = FakeBackend()
+    backend.replicas = 0
+    predictor = make_idle(backend)
+    probe = Probe(predictor)
+    assert await probe.check() == (None, None)
+    assert (backend.checks, backend.describe_calls, backend.groups) == (0, 0, [])
+    await predictor.describe()
+    assert await probe.check() == (DESCRIPTION, None)
+
+
+async def test_a_classifier_that_should_run_and_does_not_is_unhealthy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its number is fixed, so that there is none is no idleness."""
+    monkeypatch.setattr(probes, "PROBE_TIMEOUT_S", 0.05)
+    backend = FakeBackend()
+    backend.replicas = 0
+    predictor = make_predictor(backend)
+    await predictor.describe()
+    backend.hang()
+    with pytest.raises(ModelUnavailableError):
+        await Probe(predictor).check()

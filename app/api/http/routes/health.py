@@ -18,6 +18,10 @@ async def health(request: Request) -> Health:
     """Tell whether an inference through the real path succeeded in the last few seconds."""
     probe = get_context(request).services.probe
     description, age_s = await probe.check()
+    if description is None:
+        raise ModelUnavailableError(
+            "No classifier runs, and which model is served is not known yet."
+        )
     return Health(
         model=ModelInfo(id=description.model_id, revision=description.revision),
         device=description.device,
