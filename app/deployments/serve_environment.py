@@ -73,6 +73,8 @@ VARIABLES = tuple(Variable(*row) for row in (
      "replicas run at niceness 15, behind any other process"),
     ("machine", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0", "_private/ray_constants.py",
      "on macOS and Windows the node has an address that others reach"),
+    ("node", "RAY_gcs_rpc_server_reconnect_timeout_s", "3600", _RAYLET,
+     "a minute after the head has died, every other node ends what it serves"),
     ("node", "RAY_AUTH_MODE", "token", _RAYLET,
      "whoever reaches a port of this Ray can run code in it"),
     ("node", "RAY_AUTH_TOKEN", "{token}", _RAYLET,

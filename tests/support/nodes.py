@@ -1,0 +1,219 @@
+"""Ray nodes with addresses of their own, on one machine: each in a network namespace (root, Linux).
+
+A bridge joins them, with this process outside: what it sends comes to a node as from a client.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from app.deployments.serve_environment import list_variables
+from tests.support.service import ROOT, make_environment
+
+BIN = Path(sys.executable).parent
+GCS_PORT, DASHBOARD_PORT, HTTP_PORT = 6399, 8265, 8000
+START_S = 60.0
+
+_MARK = "TEST_NODE"
+
+
+def find_hindrance() -> str | None:
+    """Find why no nodes can be made here; None if they can."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    if shutil.which("ip") is None:
+        return "the program ip is not installed (package iproute2)"
+    name = f"vt{uuid.uuid4().hex[:6]}"
+    tried = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        return f"no network namespace can be made: {tried.stderr.strip()}"
+    _ip("netns", "del", name)
+    return None
+
+
+@dataclass
+class Node:
+    """One node.
+
+    Attributes:
+        name: of its namespace.
+        address: where others reach it.
+        folder: of its output.
+        environment: that its processes get.
+    """
+
+    name: str
+    address: str
+    folder: Path
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def url(self) -> str:
+        """Where its proxy answers."""
+        return f"http://{self.address}:{HTTP_PORT}"
+
+    @property
+    def log(self) -> Path:
+        """What it writes."""
+        return self.folder / f"{self.name}.log"
+
+    def start(self, *flags: str) -> None:
+        """Start Ray, and wait until it runs."""
+        command = [str(BIN / "ray"), "start", "--block", "--node-ip-address", self.address, *flags]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                ["ip", "netns", "exec", self.name, *command],
+                env=self.environment,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_S
+        while "Ray runtime started" not in self.log.read_text():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+
+    def run(self, *command: str) -> str:
+        """Run a command of the virtual environment on this node; gives what it prints."""
+        program = [str(BIN / command[0]), *command[1:]]
+        done = subprocess.run(
+            ["ip", "netns", "exec", self.name, *program],
+            env=self.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def list_processes(self) -> list[psutil.Process]:
+        """List the processes of its namespace."""
+        told = subprocess.run(
+            ["ip", "netns", "pids", self.name], capture_output=True, text=True, check=False
+        )
+        return [psutil.Process(int(pid)) for pid in told.stdout.split() if psutil.pid_exists(int(pid))]
+
+    def kill(self) -> None:
+        """Kill all of its processes at once."""
+        for process in self.list_processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
+
+    def cut(self) -> None:
+        """Take it off the network."""
+        _ip("link", "set", f"{self.name}h", "down")
+
+    def join(self) -> None:
+        """Put it back on the network."""
+        _ip("link", "set", f"{self.name}h", "up")
+
+
+@dataclass
+class Cluster:
+    """A head and other nodes."""
+
+    head: Node
+    workers: list[Node]
+    folder: Path
+
+    @property
+    def nodes(self) -> list[Node]:
+        """All nodes."""
+        return [self.head, *self.workers]
+
+    @property
+    def dashboard(self) -> str:
+        """Where `serve deploy` sends its file."""
+        return f"http://{self.head.address}:{DASHBOARD_PORT}"
+
+
+@contextlib.contextmanager
+def make_cluster(count: int, cpus: int = 4) -> Iterator[Cluster]:
+    """Make a cluster of so many nodes, each of which tells Ray that it has so many CPUs."""
+    key = uuid.uuid4().hex[:4]
+    subnet = f"10.77.{int(key[:2], 16)}"
+    folder = Path(tempfile.mkdtemp(prefix="vt-"))  # a short name: sockets lie below it
+    environment = make_environment() | list_variables("node", token=uuid.uuid4().hex * 2)
+    environment |= {"PYTHONPATH": str(ROOT), "HOME": str(folder), _MARK: key, "SPT_NOENV": "1"}
+    nodes = [
+        Node(f"vt{key}{number}", f"{subnet}.{10 + number}", folder, environment)
+        for number in range(count)
+    ]
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.enter_context(_make_network(f"vt{key}", subnet, nodes))
+        stack.callback(_end, key)
+        memory = ["--num-cpus", str(cpus), "--object-store-memory", str(200 << 20)]
+        temp = ["--temp-dir", str(folder / "ray")]
+        head, *workers = nodes
+        head.start(
+            "--head", "--port", str(GCS_PORT), "--dashboard-host", head.address, *temp, *memory
+        )
+        for worker in workers:
+            worker.start("--address", f"{head.address}:{GCS_PORT}", *memory)
+        yield Cluster(head, workers, folder)
+
+
+@contextlib.contextmanager
+def _make_network(bridge: str, subnet: str, nodes: list[Node]) -> Iterator[None]:
+    """Make a bridge with this process on it, and a namespace for each node."""
+    with contextlib.ExitStack() as stack:
+        _ip("link", "add", bridge, "type", "bridge")
+        stack.callback(_ip, "link", "del", bridge)
+        _ip("addr", "add", f"{subnet}.1/24", "dev", bridge)
+        _ip("link", "set", bridge, "up")
+        for node in nodes:
+            _ip("netns", "add", node.name)
+            stack.callback(_ip, "netns", "del", node.name)
+            here, there = f"{node.name}h", f"{node.name}n"
+            _ip("link", "add", here, "type", "veth", "peer", "name", there)
+            _ip("link", "set", there, "netns", node.name)
+            _ip("link", "set", here, "master", bridge, "up")
+            inside = ("netns", "exec", node.name, "ip")
+            _ip(*inside, "addr", "add", f"{node.address}/24", "dev", there)
+            _ip(*inside, "link", "set", there, "up")
+            _ip(*inside, "link", "set", "lo", "up")
+        yield
+
+
+def _end(key: str) -> None:
+    """End, by process id, all that came of a cluster."""
+    for _ in range(100):
+        found = [process for process in psutil.process_iter() if _is_of(process, key)]
+        if not found:
+            return
+        for process in found:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        time.sleep(0.05)
+    raise AssertionError(f"these do not end: {found}")
+
+
+def _is_of(process: psutil.Process, key: str) -> bool:
+    """Tell whether a process came of the cluster of this key."""
+    try:
+        return process.environ().get(_MARK) == key and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, ProcessLookupError):
+        return False
+
+
+def _ip(*arguments: str) -> None:
+    """Run `ip`."""
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)
