@@ -31,7 +31,7 @@ serve: .venv/bin/vitrine ## Install once and serve the bundled model on 127.0.0.
 	@exec $(BIN)/vitrine serve
 
 test: .venv/dev .venv/triton ## Install once and run all tests in two processes
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --ignore tests/cluster
 
 fuzz: .venv/dev ## Send 10,000 damaged images, bombs and slow uploads to a service of its own
 	$(BIN)/python -m tests.fuzz

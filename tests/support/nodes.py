@@ -35,7 +35,9 @@ def find_hindrance() -> str | None:
     if shutil.which("ip") is None:
         return "the program ip is not installed (package iproute2)"
     name = f"vt{uuid.uuid4().hex[:6]}"
-    tried = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
+    tried = subprocess.run(
+        ["ip", "netns", "add", name], capture_output=True, text=True, check=False
+    )
     if tried.returncode:
         return f"no network namespace can be made: {tried.stderr.strip()}"
     _ip("netns", "del", name)
@@ -108,7 +110,9 @@ class Node:
         told = subprocess.run(
             ["ip", "netns", "pids", self.name], capture_output=True, text=True, check=False
         )
-        return [psutil.Process(int(pid)) for pid in told.stdout.split() if psutil.pid_exists(int(pid))]
+        return [
+            psutil.Process(int(pid)) for pid in told.stdout.split() if psutil.pid_exists(int(pid))
+        ]
 
     def kill(self) -> None:
         """Kill all of its processes at once."""
