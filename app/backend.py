@@ -77,12 +77,14 @@ class Group:
         revision: the revision whose geometry they have.
         geometry: of the pixels.
         timeout_s: seconds until the deadline; no time of day, because clocks of machines differ.
+        sender: id of the ingress replica.
     """
 
     pixels: Pixels
     revision: str
     geometry: Geometry
     timeout_s: float = math.inf
+    sender: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,14 @@ class Scored:
         logits: `[n, labels]` float32, or None if the pixels have the wrong geometry.
         description: set if the group names another revision or geometry.
         inference_ms: milliseconds of the group's batch.
+        senders: ingress replicas that send groups to this classifier.
     """
 
     revision: str
     logits: Logits | None
     description: Description | None
     inference_ms: float
+    senders: int = 1
 
 
 class Backend(Protocol):
@@ -117,6 +121,9 @@ class Backend(Protocol):
         """Check the model, past the queue; raises ModelUnavailableError."""
         ...
 
-    def count_replicas(self) -> int:
-        """Count the replicas of the classifier that run, as far as is known; 0 if none does."""
+    def count_classifiers(self) -> float:
+        """Count the classifier replicas that run for each ingress replica that uses them.
+
+        As far as is known; 0 if none runs.
+        """
         ...

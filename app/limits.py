@@ -19,7 +19,7 @@ class Limits:
 
     Attributes:
         max_queue: maximum number of images in flight, however many classifiers run.
-        queue_share: images of a batch of one classifier replica that are this ingress replica's.
+        queue_share: images that one classifier replica takes at once; infinite for a fixed bound.
         scales_to_zero: whether it may be on purpose that no classifier runs.
         max_queue_bytes: maximum number of buffered bytes.
         batch_size: maximum number of images in a group.
@@ -45,13 +45,13 @@ class Limits:
         """Maximum number of images of one `score` call, which takes all slots at once."""
         return int(min(self.max_bulk, self.bound_images(1)[1]))
 
-    def bound_images(self, classifiers: int) -> tuple[float, float]:
-        """Bound the images in flight while so many classifier replicas run.
+    def bound_images(self, classifiers: float) -> tuple[float, float]:
+        """Bound the images in flight while so many classifier replicas run, for each ingress.
 
         Returns:
             The number that is admitted however long it waits, and the maximum.
         """
-        share = self.queue_share * max(1, classifiers)  # with none, the first one is starting
+        share = self.queue_share * (classifiers or 1)  # with none, the first one is starting
         most = min(QUEUED_BATCHES * share, self.max_queue)
         return min(max(MIN_QUEUED_BATCHES * share, self.max_bulk), most), most
 
@@ -70,20 +70,18 @@ MAX_HELD_IMAGES = 2048
 def derive_limits(settings: Settings) -> Limits:
     """Derive the limits from the settings and this machine's cores.
 
-    The ingress replicas share what the classifiers can hold, if their number is fixed; two of the
-    largest images always fit.
+    An ingress replica has room for what all classifiers can hold; two of the largest images always
+    fit.
     """
-    ingresses = 1 if settings.max_ingress_replicas else settings.ingress_replicas
-    share = settings.batch_size / ingresses
     classifiers = settings.max_classifier_replicas or settings.classifier_replicas
-    images = settings.max_queue or math.ceil(QUEUED_BATCHES * share * classifiers)
+    images = settings.max_queue or QUEUED_BATCHES * settings.batch_size * classifiers
     held = min(images, max(settings.max_queue or 0, MAX_HELD_IMAGES))
     size = settings.max_queue_bytes or max(held * IMAGE_BYTES, 2 * settings.max_bytes)
     return Limits(
         max_bytes=settings.max_bytes,
         max_pixels=settings.max_pixels,
         max_queue=images,
-        queue_share=math.inf if settings.max_queue else share,
+        queue_share=math.inf if settings.max_queue else settings.batch_size,
         scales_to_zero=settings.min_classifier_replicas == 0,
         max_queue_bytes=size,
         max_bulk=settings.max_bulk,

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,8 @@ from typing import NamedTuple
 from ray import serve
 
 from app.backend import Description, Group, Scored
-from app.deployments.load_meter import LOAD, LoadMeter
+from app.deployments.batch_gate import BatchGate
+from app.deployments.load_meter import LOAD, LoadMeter, SenderCount
 from app.deployments.reload import ReloadOutcome
 from app.deployments.replica import STOP_S, configure_replica
 from app.errors import DeadlineExceededError, StartupError
@@ -50,7 +52,9 @@ class Classifier:
         self._reloading = asyncio.Lock()
         self._next_reload: asyncio.Task[ReloadOutcome] | None = None
         self._load_meter = LoadMeter(settings.batch_size)
+        self._senders = SenderCount()
         slots = self._model.engine.slots
+        self._gate = BatchGate(settings.batch_size, slots)
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="model")
         self._score = serve.batch(
             self._score_batch,
@@ -106,11 +110,14 @@ class Classifier:
             DeadlineExceededError: its deadline passed before it ran.
         """
         queued = QueuedGroup(group, time.monotonic() + group.timeout_s)
-        with self._load_meter.hold(len(group.pixels)):
-            scored: Scored | None = await self._score(queued)
+        images = len(group.pixels)
+        with self._load_meter.hold(images):
+            async with self._gate.enter(images):
+                scored: Scored | None = await self._score(queued)
         if scored is None:
             raise DeadlineExceededError("The images were not scored in time.")
-        return scored
+        senders = self._senders.count(group.sender)
+        return scored if senders == 1 else replace(scored, senders=senders)
 
     async def _score_batch(self, batch: list[QueuedGroup]) -> list[Scored | None]:
         """Score one batch in the model's thread; None for groups whose deadline has passed."""

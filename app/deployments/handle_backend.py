@@ -5,6 +5,8 @@ Errors of the call, whatever carries it, are raised as errors of `app.errors`.
 
 import asyncio
 import logging
+import uuid
+from dataclasses import replace
 
 import grpc
 from ray.exceptions import RayActorError, RayError, RayTaskError
@@ -42,6 +44,8 @@ class HandleBackend:
         self._handle = handle
         self._describe = handle.describe  # looked up once: each look-up makes a handle anew
         self._predict = handle.predict
+        self._id = uuid.uuid4().hex
+        self._senders = 1  # this one, and the others that a classifier last told of
         self._check = handle.check
 
     async def describe(self) -> Description:
@@ -57,6 +61,7 @@ class HandleBackend:
 
         To score is to change nothing, so a group whose replica is gone goes to another.
         """
+        group = replace(group, sender=self._id)
         pauses = iter(PAUSES_S)
         while True:
             response = self._predict.remote(group)
@@ -71,6 +76,7 @@ class HandleBackend:
                     raise error from exc
                 await asyncio.sleep(pause_s)
             else:
+                self._senders = scored.senders
                 return scored
 
     async def check(self) -> None:
@@ -80,9 +86,9 @@ class HandleBackend:
         except CALL_ERRORS as exc:
             raise _translate(exc) from exc
 
-    def count_replicas(self) -> int:
-        """Count the replicas that run, as Serve last told this process."""
-        return GroupRouter.running
+    def count_classifiers(self) -> float:
+        """Count the replicas that Serve last told of, shared by the ingresses that use them."""
+        return GroupRouter.running / self._senders
 
     async def reload(self) -> list[ReloadOutcome]:
         """Have every classifier replica that runs load the checkpoint anew.

@@ -1,6 +1,7 @@
-"""How much of a load a classifier replica has, by which their number follows the traffic.
+"""How much of a load a classifier replica has, and how many ingress replicas send it.
 
-Serve counts groups, of 1 to `batch_size` images; this counts images.
+By the load the number of replicas follows the traffic. Serve counts groups, of 1 to `batch_size`
+images; this counts images.
 """
 
 import time
@@ -19,6 +20,25 @@ TARGET_UTILIZATION = 0.7
 MAX_LOAD = 4.0
 """Load of a replica that is asked for more than it can do. How much more is not seen, so their
 number grows at most so many times at once."""
+
+
+MEMORY_S = 5.0
+"""Seconds after its last group for which an ingress counts as one that sends some."""
+
+
+class SenderCount:
+    """Counts the ingress replicas that send groups to this classifier, which all share it."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+
+    def count(self, sender: str) -> int:
+        """Count them, with the one that sent a group now."""
+        now = time.monotonic()
+        self._last[sender] = now
+        if min(self._last.values()) < now - MEMORY_S:
+            self._last = {name: at for name, at in self._last.items() if at >= now - MEMORY_S}
+        return len(self._last)
 
 
 class LoadMeter:

@@ -33,7 +33,7 @@ class LocalBackend:
         async with self._lock:
             await asyncio.to_thread(model.run_probe)
 
-    def count_replicas(self) -> int:
+    def count_classifiers(self) -> float:
         """Count one, this process; what is not loaded yet loads on first use."""
         return 1
 

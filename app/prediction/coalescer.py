@@ -48,7 +48,7 @@ class Coalescer:
     Args:
         send: scores pixels `[n, height, width, 3]`, 1 <= n <= group_size.
         group_size: maximum number of images in a group.
-        count_classifiers: gives the number of classifier replicas that run.
+        count_classifiers: gives the number of classifier replicas that run, for each ingress.
         slots: groups in flight for each of them before partial ones wait.
     """
 
@@ -56,7 +56,7 @@ class Coalescer:
         self,
         send: Sender,
         group_size: int,
-        count_classifiers: Callable[[], int] = lambda: 1,
+        count_classifiers: Callable[[], float] = lambda: 1,
         slots: int = MAX_PARTIAL_GROUPS,
     ) -> None:
         self._send = send

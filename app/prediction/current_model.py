@@ -68,5 +68,5 @@ class CurrentModel:
             return await self._backend.predict(group)
 
         await self._reader.warm_up(description.geometry)
-        coalescer = Coalescer(send, self._limits.batch_size, self._backend.count_replicas)
+        coalescer = Coalescer(send, self._limits.batch_size, self._backend.count_classifiers)
         return ServedModel(description, coalescer)

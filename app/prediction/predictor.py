@@ -105,7 +105,7 @@ class Predictor:
 
     def is_idle(self) -> bool:
         """Tell whether no classifier runs, on purpose, until the next image comes."""
-        return self.limits.scales_to_zero and not self._backend.count_replicas()
+        return self.limits.scales_to_zero and not self._backend.count_classifiers()
 
     def find_known(self) -> Description | None:
         """Find the description of the current model; None if none is known yet."""
@@ -113,7 +113,7 @@ class Predictor:
 
     def _bound_images(self) -> tuple[float, float]:
         """Bound the images in flight, by the classifiers that run now."""
-        return self.limits.bound_images(self._backend.count_replicas())
+        return self.limits.bound_images(self._backend.count_classifiers())
 
     @asynccontextmanager
     async def _admit(self, images: int, deadline: float | None) -> AsyncIterator[float]:

@@ -10,6 +10,8 @@ import math
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
 from uuid import uuid4
 
 import numpy as np
@@ -18,8 +20,10 @@ from ray.serve.config import RequestRouterConfig
 from ray.serve.handle import DeploymentHandle
 
 from app.backend import Geometry, Group, Pixels, Scored
+from app.deployments.batch_gate import BatchGate
 from app.deployments.group_router import GroupRouter
 from app.deployments.handle_backend import HandleBackend
+from app.deployments.load_meter import SenderCount
 from app.prediction.coalescer import Coalescer
 from bench.studies.policies import FAST, REPLICAS, SLOW, Gpu, Load, Policy, play, summarize_answers
 
@@ -43,6 +47,8 @@ class SimulatedClassifier:
     def __init__(self, gpu: Gpu, *, is_plain: bool) -> None:
         self._gpu = gpu
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gpu")
+        self._gate = None if is_plain else BatchGate(32, 1)
+        self._senders = SenderCount()
         size = None if is_plain else count_images
         self._score = serve.batch(
             self._score_batch, max_batch_size=32, batch_wait_timeout_s=0, batch_size_fn=size
@@ -52,11 +58,13 @@ class SimulatedClassifier:
         """Take over a policy."""
         self._score.set_max_batch_size(batch_size)
         self._score.set_batch_wait_timeout_s(wait_ms / 1000)
+        self._gate = self._gate and BatchGate(batch_size, 1)
 
     async def predict(self, group: Group) -> Scored:
         """Score a group, in one batch with others that wait."""
-        scored: Scored = await self._score(group)
-        return scored
+        async with self._gate.enter(len(group.pixels)) if self._gate else nullcontext():
+            scored: Scored = await self._score(group)
+        return replace(scored, senders=self._senders.count(group.sender))
 
     async def _score_batch(self, groups: list[Group]) -> list[Scored]:
         """Score one batch in the GPU's thread."""
@@ -90,7 +98,7 @@ class Driver:
         async def send(pixels: Pixels, timeout_s: float = math.inf) -> Scored:
             return await backend.predict(Group(pixels, "simulated", self._geometry, timeout_s))
 
-        coalescer = Coalescer(send, policy.batch_size, lambda: policy.replicas, policy.slots)
+        coalescer = Coalescer(send, policy.batch_size, backend.count_classifiers, policy.slots)
 
         async def ask() -> str:
             if not policy.slots:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -11,8 +12,9 @@ from ray.exceptions import ActorDiedError, RayTaskError
 from ray.serve._private.common import DeploymentID
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
-from app.backend import Geometry, Group
+from app.backend import Geometry, Group, Scored
 from app.deployments import handle_backend
+from app.deployments.group_router import GroupRouter
 from app.deployments.handle_backend import HandleBackend
 from app.deployments.reload import ReloadOutcome
 from app.errors import (
@@ -37,7 +39,8 @@ GONE = ActorDiedError()
 DEVICE = wrap(ModelUnavailableError("the device"))
 LATE = wrap(DeadlineExceededError("too late"))
 DEFECT = wrap(ZeroDivisionError("SECRET"))
-SCORED, SLOW = object(), object()
+SCORED = Scored("r", np.zeros((1, 2), np.float32), None, 1.0)
+SLOW = object()
 
 
 class Response:
@@ -182,3 +185,14 @@ def test_a_reload_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(handle_backend, "RELOAD_S", 0.01)
     with pytest.raises(DeadlineExceededError, match="has not answered in 0 s"):
         asyncio.run(HandleBackend(Broadcast()).reload())
+
+
+async def test_ingresses_share_the_classifiers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the number of senders that a classifier has told of, and of replicas that Serve has."""
+    monkeypatch.setattr(GroupRouter, "running", 6)
+    handle: Any = Handle(SCORED, replace(SCORED, senders=4))
+    backend = HandleBackend(handle)
+    assert backend.count_classifiers() == 6
+    for expected in (6, 1.5):
+        await backend.predict(GROUP)
+        assert backend.count_classifiers() == expected

@@ -185,7 +185,6 @@ async def test_requests_of_disconnected_clients_are_not_begun() -> None:
         ({"batch_size": 64}, 512, 128, 512 << 20),
         ({"batch_size": 8}, 64, 64, 64 << 20),
         ({"classifier_replicas": 4}, 1024, 256, 1024 << 20),
-        ({"classifier_replicas": 4, "ingress_replicas": 2}, 512, 128, 512 << 20),
         ({"batch_size": 1}, 8, 8, 40_000_000),
         ({"max_queue": 3, "max_queue_bytes": 50_000_000}, 3, 3, 50_000_000),
         ({"max_queue": 300}, 300, 300, 300 << 20),
@@ -208,7 +207,8 @@ def test_bounds_follow_the_classifiers_that_run() -> None:
     """Each brings as much as if it were there from the start; with none, the first is starting."""
     scaled = {"min_classifier_replicas": 0, "max_classifier_replicas": 16}
     limits = derive_limits(Settings(**scaled, max_ingress_replicas=8))  # type: ignore[arg-type]
-    assert [limits.bound_images(count)[1] for count in (0, 1, 4, 16)] == [256, 256, 1024, 4096]
+    shares = {0: 256, 0.25: 64, 1: 256, 4: 1024, 16: 4096}
+    assert {share: limits.bound_images(share)[1] for share in shares} == shares
     assert limits.max_queue_bytes == 2048 << 20
     assert limits.max_stack == 64
     assert limits.scales_to_zero

@@ -52,7 +52,7 @@ class RollingUpdate:
         """Ask the first replica."""
         await self._replicas[0].check()
 
-    def count_replicas(self) -> int:
+    def count_classifiers(self) -> float:
         """Count them."""
         return len(self._replicas)
 

@@ -231,7 +231,7 @@ async def test_no_probe_keeps_a_classifier_running() -> None:
 async def test_no_probe_starts_a_classifier() -> None:
     """With none, the service is as it should be; its last model is told where one is known."""
     backend = FakeBackend()
-    backend.replicas = 0
+    backend.classifiers = 0
     predictor = make_idle(backend)
     probe = Probe(predictor)
     assert await probe.check() == (None, None)
@@ -246,7 +246,7 @@ async def test_a_classifier_that_should_run_and_does_not_is_unhealthy(
     """Its number is fixed, so that there is none is no idleness."""
     monkeypatch.setattr(probes, "PROBE_TIMEOUT_S", 0.05)
     backend = FakeBackend()
-    backend.replicas = 0
+    backend.classifiers = 0
     predictor = make_predictor(backend)
     await predictor.describe()
     backend.hang()

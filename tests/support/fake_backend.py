@@ -31,7 +31,7 @@ class FakeBackend:
         describe_calls: how often it was asked to describe itself.
         checks: how often it was asked whether it is well.
         scale: of its logits.
-        replicas: how many it says it has.
+        classifiers: how many it says it has.
     """
 
     def __init__(self, description: Description = DESCRIPTION) -> None:
@@ -40,7 +40,7 @@ class FakeBackend:
         self.describe_calls = 0
         self.checks = 0
         self.scale = 10.0
-        self.replicas = 1
+        self.classifiers = 1.0
         self._error: ProblemError | None = None
         self._free = asyncio.Event()
         self._free.set()
@@ -69,9 +69,9 @@ class FakeBackend:
         self.checks += 1
         await self._wait()
 
-    def count_replicas(self) -> int:
+    def count_classifiers(self) -> float:
         """Count what it says it has."""
-        return self.replicas
+        return self.classifiers
 
     def hang(self) -> None:
         """Answer nothing until `resume`."""
