@@ -14,11 +14,13 @@ import httpx
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from app.api.grpc.servicer import SERVICERS
 from app.auth.keys import hash_key
 from tests.support.load import Load, make_request
 from tests.support.nodes import BIN, HTTP_PORT, Cluster, Node, find_hindrance, make_cluster
 from tests.support.service import ANN, ROOT, SEVEN
 
+GRPC_PORT = 9000
 KEY = {"Authorization": f"Bearer {ANN}"}
 LEAD_S = 3.0
 """Seconds of load before something happens."""
@@ -37,6 +39,7 @@ def write_config(folder: Path, **args: object) -> Path:
     config: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "serve.yaml").read_text())
     variables = config["controller_options"]["runtime_env"]["env_vars"]
     variables["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(BIN / "vitrine-haproxy")
+    config["grpc_options"] = {"port": GRPC_PORT, "grpc_servicer_functions": [*SERVICERS]}
     own = {"api_keys": f"ann:{hash_key(ANN)}", "ingress_replicas": 2, "classifier_replicas": 2}
     config["applications"][0]["args"] |= own | args
     path = folder / "serve.yaml"

@@ -163,7 +163,7 @@ def make_cluster(count: int, cpus: int = 4) -> Iterator[Cluster]:
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         stack.enter_context(_make_network(f"vt{key}", subnet, nodes))
-        stack.callback(_end, key)
+        stack.callback(_end, key, nodes)
         memory = ["--num-cpus", str(cpus), "--object-store-memory", str(200 << 20)]
         temp = ["--temp-dir", str(folder / "ray")]
         head, *workers = nodes
@@ -197,11 +197,14 @@ def _make_network(bridge: str, subnet: str, nodes: list[Node]) -> Iterator[None]
         yield
 
 
-def _end(key: str) -> None:
+def _end(key: str, nodes: list[Node]) -> None:
     """End, by process id, all that came of a cluster."""
     for _ in range(100):
         found = [process for process in psutil.process_iter() if _is_of(process, key)]
         if not found:
+            for node in nodes:
+                if node.process is not None:
+                    node.process.wait()
             return
         for process in found:
             with contextlib.suppress(psutil.NoSuchProcess):

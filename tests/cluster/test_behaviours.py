@@ -1,0 +1,263 @@
+"""What a client of `vitrine serve` sees, at the front of a node that is not the head.
+
+docs/cluster.md lists these behaviours. Each was once that of `vitrine serve` alone.
+"""
+
+import json
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import grpc
+import httpx
+import psutil
+import pytest
+
+from app.errors import (
+    DeadlineExceededError,
+    OverloadedError,
+    PayloadTooLargeError,
+    ProblemError,
+    UnauthorizedError,
+)
+from schemas import Health, Problem
+from schemas.rpc.classifier_pb2 import PredictRequest
+from schemas.rpc.classifier_pb2_grpc import ClassifierStub
+from tests.cluster.conftest import GRPC_PORT, KEY, deploy, run_load, wait_until
+from tests.support.checkpoints import LABELS, save_wide_vit
+from tests.support.grpc_calls import check_calls, check_refusals
+from tests.support.load import Load
+from tests.support.nodes import HTTP_PORT, Cluster, Node, make_cluster
+from tests.support.problems import read_problem
+from tests.support.service import ANN, ORIGIN, SEVEN
+from tests.support.uploads import encode_grey, make_upload
+
+SLOTS = 4
+LARGE = encode_grey(128, (5000, 4000), "JPEG")
+CLOSED = {"Host": "service", "Connection": "close"} | KEY
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Two nodes whose ingresses have few slots."""
+    with make_cluster(2) as made:
+        deploy(made, max_queue=SLOTS, max_queue_bytes=1 << 28, cors_origins=ORIGIN)
+        yield made
+
+
+@pytest.fixture
+def node(cluster: Cluster) -> Node:
+    """The node that is not the head."""
+    return cluster.workers[0]
+
+
+@pytest.fixture
+def client(node: Node) -> Iterator[httpx.Client]:
+    """A client with a key at its front."""
+    with httpx.Client(base_url=node.url, headers=KEY, timeout=60) as client:
+        yield client
+
+
+def predict(client: httpx.Client, image: bytes, **headers: str) -> httpx.Response:
+    """Send an image as it is."""
+    return client.post("/predict/raw", content=image, headers=headers)
+
+
+def read_front_problem(response: httpx.Response, expected: type[ProblemError]) -> None:
+    """Read a problem that HAProxy itself sends."""
+    problem = Problem.model_validate_json(response.content, strict=True)
+    assert problem.type == f"urn:vitrine:problem:{expected.type}"
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def send_slowly(node: Node, data: bytes) -> httpx.Response:
+    """Send the beginning of a request, and read what comes."""
+    with socket.create_connection((node.address, HTTP_PORT), timeout=50) as connection:
+        connection.sendall(data)
+        head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+    start, *lines = head.decode().splitlines()
+    headers = dict(line.split(": ", 1) for line in lines)
+    return httpx.Response(int(start.split()[1]), headers=headers, content=body)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST /predict HTTP/1.1\r\nHost: service\r\nContent-Length: 10\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: service\r\n",
+    ],
+    ids=["body", "headers"],
+)
+def test_what_does_not_come_is_told_in_a_problem(node: Node, sent: bytes) -> None:
+    """After 30 s, by the front."""
+    response = send_slowly(node, sent)
+    assert response.status_code == DeadlineExceededError.status
+    read_front_problem(response, DeadlineExceededError)
+
+
+def test_at_capacity_images_are_refused(node: Node, client: httpx.Client) -> None:
+    """Typed, with when to try again, and without what the ingress tells HAProxy."""
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda _: predict(client, LARGE), range(64)))
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert refused
+    assert len(refused) < len(answers)
+    for answer in refused:
+        read_front_problem(answer, OverloadedError)
+        assert answer.headers["retry-after"] == "1"
+        assert "x-vitrine-full" not in answer.headers
+    assert httpx.get(f"{node.url}/livez").status_code == 200
+
+
+def test_a_killed_ingress_costs_no_request(cluster: Cluster, node: Node) -> None:
+    """The front sends a small body to another one."""
+
+    def kill(_: Load) -> None:
+        for process in node.list_processes():
+            with suppress(psutil.NoSuchProcess):
+                if "ServeReplica:vitrine:Ingress" in process.name() + " ".join(process.cmdline()):
+                    process.kill()
+        time.sleep(10)
+
+    assert run_load(cluster, kill, clients=2).list_failed() == []
+
+
+def test_a_deadline_of_the_client_is_kept(client: httpx.Client) -> None:
+    """And told as a problem, not as Serve's plain text."""
+    late = predict(client, LARGE, **{"X-Request-Timeout-Seconds": "0.05"})
+    read_problem(late, DeadlineExceededError)
+
+
+@pytest.mark.parametrize("name", ["x-request-disconnect-disabled", "serve_multiplexed_model_id"])
+def test_headers_for_serve_have_no_effect(client: httpx.Client, name: str) -> None:
+    """What Serve would do for them, clients may not ask for."""
+    assert predict(client, SEVEN.read_bytes(), **{name: "1"}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["x-other", "x-request-disconnect-disabled"])
+def test_clients_that_leave_free_their_slots(client: httpx.Client, name: str) -> None:
+    """Their images are counted as cancelled."""
+
+    def count_cancelled() -> int:
+        seen = {Health.model_validate(client.get("/health").json()).queue for _ in range(8)}
+        return sum({one.cancelled for one in seen})
+
+    before = count_cancelled()
+    for _ in range(6):
+        with suppress(httpx.TimeoutException):
+            client.post("/predict/raw", content=LARGE, headers={name: "1"}, timeout=0.15)
+    wait_until(lambda: count_cancelled() > before, timeout_s=20)
+    assert predict(client, SEVEN.read_bytes()).status_code == 200
+
+
+@pytest.mark.parametrize("is_announced", [True, False], ids=["length", "chunked"])
+def test_a_body_that_is_too_large_is_refused(client: httpx.Client, *, is_announced: bool) -> None:
+    """By what it announces, or as it comes."""
+    piece = bytes(1_000_000)
+    content = piece * 21 if is_announced else (piece for _ in range(21))
+    read_problem(client.post("/predict/raw", content=content), PayloadTooLargeError)
+
+
+def test_a_client_without_a_key_is_refused(node: Node) -> None:
+    """Where it asks for data; orchestrators and people are answered."""
+    for path in ("/labels", "/health", "/nothing"):
+        read_problem(httpx.get(node.url + path), UnauthorizedError)
+    read_problem(httpx.post(f"{node.url}/predict", content=b"x"), UnauthorizedError)
+    for path in ("/livez", "/readyz", "/docs", "/openapi.json"):
+        assert httpx.get(node.url + path).status_code == 200
+
+
+def test_a_page_of_a_listed_origin_may_call(client: httpx.Client) -> None:
+    """A preflight comes through the front."""
+    headers = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+    answer = client.options("/predict", headers=headers)
+    assert answer.headers["access-control-allow-origin"] == ORIGIN
+
+
+def test_a_request_keeps_its_id(client: httpx.Client) -> None:
+    """One id, that of the client, in the answer."""
+    answer = predict(client, SEVEN.read_bytes(), **{"X-Request-ID": "mine-1"})
+    assert answer.headers.get_list("x-request-id") == ["mine-1"]
+
+
+def test_a_request_has_one_line_in_the_log(cluster: Cluster, client: httpx.Client) -> None:
+    """In the replica's standard error, which Ray keeps; with the name of the key, not the key."""
+    predict(client, SEVEN.read_bytes(), **{"X-Request-ID": "logged-1"})
+
+    def list_lines() -> list[str]:
+        files = (cluster.folder / "ray").glob("session_*/logs/worker-*.err")
+        lines = [line for file in files for line in file.read_text(errors="replace").splitlines()]
+        return [line for line in lines if '"logged-1"' in line]
+
+    wait_until(lambda: len(list_lines()) > 0, timeout_s=20)
+    (line,) = list_lines()
+    assert ANN not in line
+    told = json.loads(line)
+    assert (told["status"], told["path"], told["key"]) == (200, "/predict/raw", "ann")
+
+
+def test_haproxy_is_kept_from_others(cluster: Cluster) -> None:
+    """Its admin socket from other users, its statistics and metrics from other machines."""
+    for node in cluster.nodes:
+        running = [one.cmdline() for one in node.list_processes() if one.name() == "haproxy"]
+        haproxy = running[-1]
+        folder = Path(haproxy[haproxy.index("-f") + 1]).parent
+        assert stat.S_IMODE((folder / "admin.sock").stat().st_mode) == 0o600
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        for port in (8404, 9101):
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((node.address, port), timeout=5)
+
+
+def test_grpc_is_answered_and_asks_for_a_key(node: Node) -> None:
+    """By the same rules."""
+    with grpc.insecure_channel(f"{node.address}:{GRPC_PORT}") as channel:
+        check_calls(channel, ANN)
+        check_refusals(channel)
+
+
+def test_too_large_a_grpc_message_is_refused(node: Node) -> None:
+    """By gRPC itself, before it is held."""
+    metadata = [("authorization", f"Bearer {ANN}")]
+    with grpc.insecure_channel(f"{node.address}:{GRPC_PORT}") as channel:
+        stub, request = ClassifierStub(channel), PredictRequest(image=bytes(40_000_000))
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Predict(request, timeout=30, metadata=metadata)
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_uploads_on_their_way_take_no_slot(node: Node, client: httpx.Client) -> None:
+    """A hundred clients that have sent half of an image keep nobody from an answer."""
+    lines = (f"{name}: {value}" for name, value in CLOSED.items())
+    head = "\r\n".join(("POST /predict/raw HTTP/1.1", "Content-Length: 200000", *lines, "", ""))
+    with ExitStack() as clients:
+        for _ in range(100):
+            other = socket.create_connection((node.address, HTTP_PORT), timeout=30)
+            clients.enter_context(other).sendall(head.encode() + bytes(100_000))
+        time.sleep(1)
+        for _ in range(5):
+            assert predict(client, SEVEN.read_bytes()).status_code == 200
+
+
+def test_a_form_is_answered(node: Node) -> None:
+    """As people send it."""
+    request = make_upload(SEVEN.read_bytes(), url=node.url)
+    with httpx.Client(headers=KEY) as client:
+        request.headers.update(KEY)
+        assert client.send(request).json()["predictions"][0]["label"] == "7"
+
+
+def test_a_full_group_of_large_pixels_arrives(
+    cluster: Cluster, client: httpx.Client, tmp_path: Path
+) -> None:
+    """A batch of eight has 10 MB here, and Serve lets 4 MB through of itself."""
+    deploy(cluster, model=str(save_wide_vit(tmp_path / "model", 640)), batch_size=8)
+    image = encode_grey(100, (64, 64))
+    wait_until(lambda: predict(client, image).json()["predictions"][0]["label"] in LABELS)
+    with ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda _: predict(client, image), range(24)))
+    assert [answer.status_code for answer in answers] == [200] * 24
