@@ -51,21 +51,27 @@ def build(args: dict[str, object] | Settings) -> serve.Application:
         raise SettingsError("api_keys takes name:sha256:HASH alone, because Serve keeps arguments.")
     settings = Settings(**args)  # type: ignore[arg-type] # validated right here
     check_exposure(settings)
-    return bind_application(settings)
+    return bind_application(settings, may_grow=True)
 
 
-def bind_application(settings: Settings, log_pipe: Path | None = None) -> serve.Application:
+def bind_application(
+    settings: Settings, log_pipe: Path | None = None, *, may_grow: bool = False
+) -> serve.Application:
     """Bind both deployments.
 
     Args:
         settings: all of them.
         log_pipe: named pipe for log lines; None for standard error.
+        may_grow: whether nodes may join this Ray later.
     """
     classifier = Classifier.options(  # type: ignore[attr-defined] # a serve.Deployment by now
         **choose_classifier_replicas(settings),
         request_router_config=RequestRouterConfig(request_router_class=GroupRouter),
         max_ongoing_requests=max(64, 4 * settings.batch_size),
-        ray_actor_options={"num_cpus": 1, "num_gpus": count_gpus(settings)},
+        ray_actor_options={
+            "num_cpus": 1,
+            "num_gpus": count_gpus(settings, may_grow=may_grow),
+        },
     ).bind(settings, log_pipe)
     return Ingress.options(  # type: ignore[attr-defined] # the same
         **choose_ingress_replicas(settings),

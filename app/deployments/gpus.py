@@ -6,14 +6,21 @@ from app.errors import SettingsError
 from app.settings import Settings
 
 
-def count_gpus(settings: Settings) -> float:
+def count_gpus(settings: Settings, *, may_grow: bool = False) -> float:
     """Count the GPUs of a classifier replica: 0 on the CPU, or if `auto` finds none in the cluster.
 
+    Args:
+        settings: all of them.
+        may_grow: whether nodes may join later, as on Kubernetes, where the pods with GPUs start
+            after the head or with the first replica that asks for one. `cuda` then waits for them.
+
     Raises:
-        SettingsError: the replicas need more GPUs than the cluster has, so some would never start.
+        SettingsError: the replicas need more GPUs than there are, so some would never start.
     """
     if settings.device == "cpu":
         return 0
+    if settings.device == "cuda" and may_grow:
+        return settings.gpus_per_replica
     available = ray.cluster_resources().get("GPU", 0)
     if settings.device == "auto" and available == 0:
         return 0

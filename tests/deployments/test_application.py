@@ -101,3 +101,10 @@ def list_settings(path: Path) -> list[str]:
         and isinstance(node.value, ast.Name)
         and node.value.id == "settings"
     ]
+
+
+def test_a_cluster_may_get_its_gpus_later() -> None:
+    """An application that asks for GPUs is built before there is one: Ray waits for the nodes."""
+    (read,) = read_settings({"device": "cuda", "classifier_replicas": 2})
+    assert isinstance(read, dict)
+    assert read["device"] == "cuda"

@@ -31,3 +31,10 @@ def test_more_gpus_than_there_are_is_told(monkeypatch: pytest.MonkeyPatch, devic
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"GPU": 1.0})
     with pytest.raises(SettingsError, match=r"asks for 64 GPUs, but Ray sees 1\. Lower them"):
         count_gpus(Settings(device=device, gpus_per_replica=64))  # type: ignore[arg-type]
+
+
+def test_on_a_cluster_cuda_waits_for_its_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pods with GPUs start after the head, or with the first replica that asks for one."""
+    monkeypatch.setattr(ray, "cluster_resources", dict)
+    assert count_gpus(Settings(device="cuda", classifier_replicas=2), may_grow=True) == 1
+    assert count_gpus(Settings(device="auto"), may_grow=True) == 0
