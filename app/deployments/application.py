@@ -55,7 +55,11 @@ def build(args: dict[str, object] | Settings) -> serve.Application:
 
 
 def bind_application(
-    settings: Settings, log_pipe: Path | None = None, *, may_grow: bool = False
+    settings: Settings,
+    log_pipe: Path | None = None,
+    *,
+    may_grow: bool = False,
+    classifier: serve.Deployment = Classifier,
 ) -> serve.Application:
     """Bind both deployments.
 
@@ -63,8 +67,9 @@ def bind_application(
         settings: all of them.
         log_pipe: named pipe for log lines; None for standard error.
         may_grow: whether nodes may join this Ray later.
+        classifier: the deployment that scores.
     """
-    classifier = Classifier.options(  # type: ignore[attr-defined] # a serve.Deployment by now
+    scoring = classifier.options(
         **choose_classifier_replicas(settings),
         request_router_config=RequestRouterConfig(request_router_class=GroupRouter),
         max_ongoing_requests=max(64, 4 * settings.batch_size),
@@ -77,4 +82,4 @@ def bind_application(
         **choose_ingress_replicas(settings),
         max_ongoing_requests=INGRESS_ONGOING,
         ray_actor_options={"num_cpus": 1},
-    ).bind(settings, classifier, log_pipe)
+    ).bind(settings, scoring, log_pipe)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ray import serve
 
@@ -18,6 +18,11 @@ from app.deployments.reload import ReloadOutcome
 from app.deployments.replica import STOP_S, configure_replica
 from app.errors import DeadlineExceededError, StartupError
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.classifier.model import Model
 
 _logger = logging.getLogger("vitrine.classifier")
 
@@ -45,9 +50,7 @@ class Classifier:
 
     def __init__(self, settings: Settings, log_pipe: Path | None) -> None:
         configure_replica(settings, log_pipe)
-        from app.classifier.startup import load_model  # noqa: PLC0415 - torch may load here
-
-        self._load = partial(load_model, settings)
+        self._load = self.choose_loader(settings)
         self._model = self._load()
         self._reloading = asyncio.Lock()
         self._next_reload: asyncio.Task[ReloadOutcome] | None = None
@@ -63,6 +66,13 @@ class Classifier:
             max_concurrent_batches=slots,
             batch_size_fn=_count_images,
         )
+
+    @staticmethod
+    def choose_loader(settings: Settings) -> "Callable[[], Model]":
+        """Choose what loads the model."""
+        from app.classifier.startup import load_model  # noqa: PLC0415 - torch may load here
+
+        return partial(load_model, settings)
 
     async def reload(self) -> ReloadOutcome:
         """Load the checkpoint anew beside the model that serves, and swap when it is warm.
