@@ -121,9 +121,10 @@ class Backend(Protocol):
         """Check the model, past the queue; raises ModelUnavailableError."""
         ...
 
-    def count_classifiers(self) -> float:
-        """Count the classifier replicas that run for each ingress replica that uses them.
+    def count_classifiers(self) -> int:
+        """Count the classifier replicas that run, as far as is known; 0 if none does."""
+        ...
 
-        As far as is known; 0 if none runs.
-        """
+    def count_ingresses(self) -> int:
+        """Count the ingress replicas that share them, at least one."""
         ...

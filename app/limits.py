@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.machine import count_cores
 from app.settings import Settings
@@ -13,6 +14,24 @@ Pillow calls it `reducing_gap`; 3 is nearly exact, by its documentation and our 
 """
 
 
+MAX_WAIT_S, GROWING_WAIT_S = 1.5, 10.0
+"""Seconds that an admitted image should wait at most; and while more classifiers are to come."""
+
+
+class ImageBounds(NamedTuple):
+    """How many images may be in flight.
+
+    Attributes:
+        least: number that is admitted however long it waits.
+        most: maximum.
+        wait_s: between both, as many as are answered in so many seconds.
+    """
+
+    least: float
+    most: float
+    wait_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Limits of one predictor; those named as in `Settings` have its meaning.
@@ -20,6 +39,7 @@ class Limits:
     Attributes:
         max_queue: maximum number of images in flight, however many classifiers run.
         queue_share: images that one classifier replica takes at once; infinite for a fixed bound.
+        max_classifiers: maximum number of classifier replicas, where it follows the load; else 0.
         scales_to_zero: whether it may be on purpose that no classifier runs.
         max_queue_bytes: maximum number of buffered bytes.
         batch_size: maximum number of images in a group.
@@ -33,6 +53,7 @@ class Limits:
     timeout_s: float
     batch_size: int
     queue_share: float = math.inf
+    max_classifiers: int = 0
     scales_to_zero: bool = False
     gap: float | None = None
     readers: int = 2
@@ -43,17 +64,20 @@ class Limits:
     @property
     def max_stack(self) -> int:
         """Maximum number of images of one `score` call, which takes all slots at once."""
-        return int(min(self.max_bulk, self.bound_images(1)[1]))
+        return int(min(self.max_bulk, self.bound_images(1).most))
 
-    def bound_images(self, classifiers: float) -> tuple[float, float]:
-        """Bound the images in flight while so many classifier replicas run, for each ingress.
+    def bound_images(self, classifiers: int, ingresses: int = 1) -> ImageBounds:
+        """Bound the images in flight while so many classifiers are shared by so many ingresses.
 
-        Returns:
-            The number that is admitted however long it waits, and the maximum.
+        While more classifiers are to come, what those will answer may wait for them.
         """
-        share = self.queue_share * (classifiers or 1)  # with none, the first one is starting
-        most = min(QUEUED_BATCHES * share, self.max_queue)
-        return min(max(MIN_QUEUED_BATCHES * share, self.max_bulk), most), most
+        share, running = self.queue_share / ingresses, max(1, classifiers)
+        is_growing = classifiers < self.max_classifiers
+        coming = self.max_classifiers if is_growing else running
+        most = min(QUEUED_BATCHES * share * coming, self.max_queue)
+        least = min(max(MIN_QUEUED_BATCHES * share * running, self.max_bulk), most)
+        wait_s = min(GROWING_WAIT_S, self.timeout_s / 3) if is_growing else MAX_WAIT_S
+        return ImageBounds(least, most, wait_s)
 
 
 QUEUED_BATCHES, MIN_QUEUED_BATCHES = 8, 2
@@ -82,6 +106,7 @@ def derive_limits(settings: Settings) -> Limits:
         max_pixels=settings.max_pixels,
         max_queue=images,
         queue_share=math.inf if settings.max_queue else settings.batch_size,
+        max_classifiers=settings.max_classifier_replicas or 0,
         scales_to_zero=settings.min_classifier_replicas == 0,
         max_queue_bytes=size,
         max_bulk=settings.max_bulk,

@@ -86,9 +86,13 @@ class HandleBackend:
         except CALL_ERRORS as exc:
             raise _translate(exc) from exc
 
-    def count_classifiers(self) -> float:
-        """Count the replicas that Serve last told of, shared by the ingresses that use them."""
-        return GroupRouter.running / self._senders
+    def count_classifiers(self) -> int:
+        """Count the replicas that run, as Serve last told this process."""
+        return GroupRouter.running
+
+    def count_ingresses(self) -> int:
+        """Count the ingress replicas that send groups, as a classifier last told this one."""
+        return self._senders
 
     async def reload(self) -> list[ReloadOutcome]:
         """Have every classifier replica that runs load the checkpoint anew.

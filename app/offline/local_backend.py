@@ -33,8 +33,12 @@ class LocalBackend:
         async with self._lock:
             await asyncio.to_thread(model.run_probe)
 
-    def count_classifiers(self) -> float:
+    def count_classifiers(self) -> int:
         """Count one, this process; what is not loaded yet loads on first use."""
+        return 1
+
+    def count_ingresses(self) -> int:
+        """Count one, this process."""
         return 1
 
     async def _load(self) -> Model:

@@ -3,7 +3,7 @@
 Excess is refused at once. The announced length of a body is checked but not reserved, because a
 few slow clients could announce all of the capacity.
 
-No more images are admitted than are answered in MAX_WAIT_S seconds: by Little's law the last of
+No more images are admitted than are answered in a second or so: by Little's law the last of
 them waits about as long. A refusal for that tells HAProxy how few to let through for a moment.
 """
 
@@ -14,10 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from app.errors import OverloadedError
+from app.limits import ImageBounds
 from app.prediction.answer_rate import AnswerRate
-
-MAX_WAIT_S = 1.5
-"""Seconds that an admitted image should wait for its answer at most."""
 
 MAX_GAP_S = 0.05
 """Seconds in which HAProxy lets at least one image through, so that it sees when there is room."""
@@ -34,8 +32,7 @@ class Admission:
     """Counts images and bytes, and refuses what exceeds its limits.
 
     Args:
-        bound_images: gives the number of images that is admitted however long they wait, and the
-            maximum; both follow the number of classifiers that run.
+        bound_images: bounds the images in flight, by the replicas that run now.
         max_bytes: maximum number of buffered bytes.
 
     Attributes:
@@ -45,7 +42,7 @@ class Admission:
         cancelled: number of images whose client disconnected.
     """
 
-    def __init__(self, bound_images: Callable[[], tuple[float, float]], max_bytes: int) -> None:
+    def __init__(self, bound_images: Callable[[], ImageBounds], max_bytes: int) -> None:
         self._bound_images = bound_images
         self._max_bytes = max_bytes
         self._rate = AnswerRate()
@@ -118,8 +115,8 @@ class Admission:
 
     def _find_limit(self) -> float:
         """Find how many images may be in flight; the maximum before any was answered."""
-        least, most = self._bound_images()
-        return min(max(MAX_WAIT_S * self._rate.read(), least), most)
+        bounds = self._bound_images()
+        return min(max(bounds.wait_s * self._rate.read(), bounds.least), bounds.most)
 
     def _find_gap(self) -> float:
         """Find how many seconds an image takes to be answered, at most MAX_GAP_S."""

@@ -68,5 +68,10 @@ class CurrentModel:
             return await self._backend.predict(group)
 
         await self._reader.warm_up(description.geometry)
-        coalescer = Coalescer(send, self._limits.batch_size, self._backend.count_classifiers)
+        backend = self._backend
+        coalescer = Coalescer(
+            send,
+            self._limits.batch_size,
+            lambda: backend.count_classifiers() / backend.count_ingresses(),
+        )
         return ServedModel(description, coalescer)

@@ -15,7 +15,7 @@ from app.backend import Backend, Description, Logits, Pixels
 from app.errors import DeadlineExceededError, ModelUnavailableError
 from app.images.arrays import check_pixels
 from app.images.reader import Reader, ThreadReader
-from app.limits import Limits
+from app.limits import ImageBounds, Limits
 from app.prediction.admission import Admission
 from app.prediction.current_model import CurrentModel, ServedModel
 from app.prediction.result import Classified, TimedReading, build_answer
@@ -111,9 +111,10 @@ class Predictor:
         """Find the description of the current model; None if none is known yet."""
         return self._current_model.known
 
-    def _bound_images(self) -> tuple[float, float]:
-        """Bound the images in flight, by the classifiers that run now."""
-        return self.limits.bound_images(self._backend.count_classifiers())
+    def _bound_images(self) -> ImageBounds:
+        """Bound the images in flight, by the replicas that run now."""
+        backend = self._backend
+        return self.limits.bound_images(backend.count_classifiers(), backend.count_ingresses())
 
     @asynccontextmanager
     async def _admit(self, images: int, deadline: float | None) -> AsyncIterator[float]:

@@ -98,7 +98,10 @@ class Driver:
         async def send(pixels: Pixels, timeout_s: float = math.inf) -> Scored:
             return await backend.predict(Group(pixels, "simulated", self._geometry, timeout_s))
 
-        coalescer = Coalescer(send, policy.batch_size, backend.count_classifiers, policy.slots)
+        def count_classifiers() -> float:
+            return backend.count_classifiers() / backend.count_ingresses()
+
+        coalescer = Coalescer(send, policy.batch_size, count_classifiers, policy.slots)
 
         async def ask() -> str:
             if not policy.slots:

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from app.errors import OverloadedError, ProblemError, UndecodableImageError
-from app.limits import derive_limits
+from app.limits import MAX_WAIT_S, ImageBounds, derive_limits
 from app.prediction import answer_rate
 from app.prediction.admission import MAX_GAP_S, Admission
 from app.settings import Settings
@@ -24,7 +24,7 @@ class Clock:
 
 def make_admission(most: int, max_bytes: int, least: int) -> Admission:
     """Make an admission control with bounds that stay."""
-    return Admission(lambda: (least, most), max_bytes)
+    return Admission(lambda: ImageBounds(least, most, MAX_WAIT_S), max_bytes)
 
 
 def test_images_beyond_the_bound_are_refused_until_one_leaves() -> None:
@@ -199,21 +199,24 @@ def test_bounds_follow_batches_and_replicas(
     """
     limits = derive_limits(Settings(**settings))  # type: ignore[arg-type] # whichever they are
     classifiers = settings.get("classifier_replicas", 1)
-    assert limits.bound_images(classifiers) == (least, images)
+    assert limits.bound_images(classifiers) == (least, images, MAX_WAIT_S)
     assert (limits.max_queue, limits.max_queue_bytes) == (images, size)
 
 
 def test_bounds_follow_the_classifiers_that_run() -> None:
-    """Each brings as much as if it were there from the start; with none, the first is starting."""
+    """While there may be more, what those will answer may wait; with none, the first is starting."""
     scaled = {"min_classifier_replicas": 0, "max_classifier_replicas": 16}
     limits = derive_limits(Settings(**scaled, max_ingress_replicas=8))  # type: ignore[arg-type]
-    shares = {0: 256, 0.25: 64, 1: 256, 4: 1024, 16: 4096}
-    assert {share: limits.bound_images(share)[1] for share in shares} == shares
+    bounds = {count: limits.bound_images(count) for count in (0, 1, 4, 16)}
+    assert [one.least for one in bounds.values()] == [64, 64, 256, 1024]
+    assert [one.most for one in bounds.values()] == [4096] * 4
+    assert [one.wait_s for one in bounds.values()] == [10.0, 10.0, 10.0, MAX_WAIT_S]
+    assert limits.bound_images(16, ingresses=4).most == 1024
     assert limits.max_queue_bytes == 2048 << 20
     assert limits.max_stack == 64
     assert limits.scales_to_zero
     fixed = derive_limits(Settings(**scaled, max_queue=7))  # type: ignore[arg-type]
-    assert {fixed.bound_images(count) for count in range(5)} == {(7, 7)}
+    assert {fixed.bound_images(count)[:2] for count in range(5)} == {(7, 7)}
 
 
 @pytest.mark.parametrize("size", [1, 20_000_000])

@@ -40,7 +40,7 @@ class FakeBackend:
         self.describe_calls = 0
         self.checks = 0
         self.scale = 10.0
-        self.classifiers = 1.0
+        self.classifiers = 1
         self._error: ProblemError | None = None
         self._free = asyncio.Event()
         self._free.set()
@@ -69,9 +69,13 @@ class FakeBackend:
         self.checks += 1
         await self._wait()
 
-    def count_classifiers(self) -> float:
+    def count_classifiers(self) -> int:
         """Count what it says it has."""
         return self.classifiers
+
+    def count_ingresses(self) -> int:
+        """Count one, the test."""
+        return 1
 
     def hang(self) -> None:
         """Answer nothing until `resume`."""
