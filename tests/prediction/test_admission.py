@@ -204,7 +204,7 @@ def test_bounds_follow_batches_and_replicas(
 
 
 def test_bounds_follow_the_classifiers_that_run() -> None:
-    """While there may be more, what those will answer may wait; with none, the first is starting."""
+    """While there may be more, what those will answer may wait; with none, one is starting."""
     scaled = {"min_classifier_replicas": 0, "max_classifier_replicas": 16}
     limits = derive_limits(Settings(**scaled, max_ingress_replicas=8))  # type: ignore[arg-type]
     bounds = {count: limits.bound_images(count) for count in (0, 1, 4, 16)}
