@@ -1,6 +1,7 @@
-"""Host addresses: loopback, and the format in a URL."""
+"""Host addresses: loopback, the format in a URL, and whether a port is free."""
 
 import ipaddress
+import socket
 
 LOOPBACK = "127.0.0.1"
 
@@ -16,3 +17,14 @@ def is_loopback(host: str) -> bool:
 def format_address(host: str, port: int) -> str:
     """Format an address for a URL: IPv6 in brackets (RFC 3986, 3.2.2)."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def find_port_error(host: str, port: int) -> str | None:
+    """Find why a port of this machine cannot be listened on; None if it can."""
+    is_ipv6 = ":" in host
+    family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family, dualstack_ipv6=is_ipv6).close()
+    except OSError as exc:
+        return str(exc.strerror).partition(" (while")[0]  # without the address once more
+    return None

@@ -1,14 +1,15 @@
 """Settings on the command line: an option for each, and what is said of a wrong one."""
 
 import argparse
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from pydantic_settings import CliSettingsSource
 
 from app.auth.keys import is_hashed
 from app.errors import SettingsError
 from app.settings import Settings
+from app.settings.refusal import describe_refusal
 
 
 def add_settings(command: argparse.ArgumentParser) -> None:
@@ -38,13 +39,5 @@ def read_settings(options: dict[str, object]) -> Settings:
     try:
         return Settings(**options)  # type: ignore[arg-type] # validated right here
     except ValidationError as exc:
-        error = exc.errors()[0]
-        name = "_".join(str(step) for step in error["loc"]).removeprefix("vitrine_")
-        got = f" (got {error['input']!r})" if _may_show(name) else ""
-        raise SettingsError(f"VITRINE_{name.upper()}: {error['msg']}{got}") from exc
-
-
-def _may_show(name: str) -> bool:
-    """Tell whether a setting's value may be shown: not a secret's, nor that of a mistyped name."""
-    field = Settings.model_fields.get(name)
-    return field is not None and SecretStr not in get_args(field.annotation)
+        name, problem = describe_refusal(exc)
+        raise SettingsError(f"VITRINE_{name.upper()}: {problem}") from exc

@@ -3,6 +3,7 @@
 Settings come in as one value and leave as plain ones.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ray import serve
@@ -39,19 +40,28 @@ def build(args: dict[str, object] | Settings) -> serve.Application:
         args: settings by name, as `serve run` and a Serve config file give them, or all of them.
 
     Raises:
-        SettingsError: a name is one that only `vitrine serve` reads, a key is given as itself, or
-            the service would be open to whoever reaches its address.
+        SettingsError: an argument is refused (`read_arguments`), or the service would be open to
+            whoever reaches its address.
     """
     if isinstance(args, Settings):
         return bind_application(args)
+    settings = read_arguments(args)
+    check_exposure(settings)
+    return bind_application(settings, may_grow=True)
+
+
+def read_arguments(args: Mapping[str, object]) -> Settings:
+    """Read the settings from arguments; those not given come from the environment.
+
+    Raises:
+        SettingsError: a name is one that only `vitrine serve` reads, or a key is given as itself.
+    """
     for name, instead in STANDALONE_SETTINGS.items():
         if name in args:
             raise SettingsError(f"{name} is read by `vitrine serve` alone. Set {instead}.")
     if "api_keys" in args and not is_hashed(str(args["api_keys"])):
         raise SettingsError("api_keys takes name:sha256:HASH alone, because Serve keeps arguments.")
-    settings = Settings(**args)  # type: ignore[arg-type] # validated right here
-    check_exposure(settings)
-    return bind_application(settings, may_grow=True)
+    return Settings(**args)  # type: ignore[arg-type] # validated right here
 
 
 def bind_application(

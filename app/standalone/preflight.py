@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import importlib.util
 import os
-import socket
 import sys
 import time
 from contextlib import closing
@@ -16,7 +15,7 @@ from typing import Literal
 
 from app.deployments.self_check import refuse_open_address
 from app.errors import SettingsError, StartupError
-from app.network import format_address
+from app.network import find_port_error, format_address
 from app.settings import Settings
 
 Proxy = Literal["haproxy", "python"]
@@ -72,17 +71,12 @@ def check_folder(folder: Path, proxy: Proxy) -> None:
 
 def _check_port(host: str, port: int, name: str) -> None:
     """Refuse a port that cannot be listened on; raises SettingsError."""
-    is_ipv6 = ":" in host
-    family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
-    try:
-        socket.create_server((host, port), family=family, dualstack_ipv6=is_ipv6).close()
-    except OSError as exc:
-        reason = str(exc.strerror).partition(" (while")[0]  # without the address once more
+    if reason := find_port_error(host, port):
         message = (
             f"Cannot listen on {format_address(host, port)}: {reason}. "
             f"Set {name} (and VITRINE_HOST) to a free one."
         )
-        raise SettingsError(message) from exc
+        raise SettingsError(message)
 
 
 def wait_until_ready(settings: Settings) -> None:
