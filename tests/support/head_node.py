@@ -1,0 +1,72 @@
+"""The head node of a cluster of our own: `ray start --head`, on this machine alone."""
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.deployments.haproxy_config import list_program_variables
+from app.standalone.isolation import list_environment
+from tests.support.ports import find_port
+from tests.support.service import ROOT, START_S, Service, make_environment, start_process
+
+BIN = Path(sys.executable).parent
+END_S = 5.0
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head node that runs.
+
+    Attributes:
+        service: its processes.
+        folder: private to it.
+        environment: what it was started with; commands that are to reach it need its token.
+        dashboard: its HTTP address.
+    """
+
+    service: Service
+    folder: Path
+    environment: dict[str, str]
+    dashboard: str
+
+
+@contextlib.contextmanager
+def start_head(cpus: int = 8, without: tuple[str, ...] = ()) -> Iterator[Head]:
+    """Start a head node, kept to this machine as `vitrine serve` keeps its own, and end all of it.
+
+    Args:
+        cpus: how many it has.
+        without: names of variables that it is to lack.
+    """
+    with tempfile.TemporaryDirectory(prefix="vt-") as parent:  # short: sockets lie in it
+        folder, dashboard = Path(parent), find_port()
+        environment = make_environment() | {"PYTHONPATH": str(ROOT)}
+        environment |= list_environment("haproxy", folder)
+        environment |= list_program_variables("127.0.0.1")
+        environment = {name: environment[name] for name in environment if name not in without}
+        flags = (
+            f"--port={find_port()} --dashboard-port={dashboard} --node-ip-address=127.0.0.1 "
+            f"--dashboard-agent-listen-port={find_port()} "  # jobs need it; another Ray has 52365
+            f"--num-cpus={cpus} --temp-dir={folder / 'ray'} --object-store-memory={200 << 20}"
+        )
+        command = [str(BIN / "ray"), "start", "--head", "--block", *flags.split()]
+        with start_process(folder, command, dashboard, environment) as service:
+            _wait_for_start(service)
+            yield Head(service, folder, environment, f"http://127.0.0.1:{dashboard}")
+            service.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                service.process.wait(END_S)
+
+
+def _wait_for_start(service: Service) -> None:
+    """Wait until Ray says that it runs."""
+    deadline = time.monotonic() + START_S
+    while "Ray runtime started" not in (output := service.output.read_text()):
+        assert service.process.poll() is None, output + service.read_log()
+        assert time.monotonic() < deadline, output + service.read_log()
+        time.sleep(0.1)
