@@ -3,6 +3,7 @@
 VitrineError
 ├── StartupError                  the service cannot start: one line, exit code 2
 │   ├── SettingsError             a setting is wrong
+│   ├── RolloutError              a cluster cannot serve a Serve config file, or does not yet
 │   └── CheckpointError           the checkpoint is missing, incomplete or unsafe
 │       └── ConversionError       OpenVINO cannot run it, but torch may
 └── ProblemError                  a request cannot be answered: one problem+json, or gRPC status
@@ -35,6 +36,10 @@ class StartupError(VitrineError):
 
 class SettingsError(StartupError):
     """A setting is wrong."""
+
+
+class RolloutError(StartupError):
+    """A cluster cannot serve a Serve config file, or does not yet."""
 
 
 class CheckpointError(StartupError):

@@ -1,10 +1,12 @@
-"""The command line: `vitrine serve | predict | check | env | openapi | quantize | key`."""
+"""The command line: `vitrine serve | deploy | predict | check | env | openapi | quantize | key`."""
 
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from app.auth.keys import hash_key, make_key
@@ -63,6 +65,15 @@ def build_parser(chosen: list[str]) -> argparse.ArgumentParser:
     add = commands["env"].add_argument
     help_ = "what reads them (default: dotenv)"
     add("--format", choices=("dotenv", "docker", "kuberay"), default="dotenv", help=help_)
+    add = commands["deploy"].add_argument
+    add("config", type=Path, metavar="CONFIG", help="Serve config file, such as deploy/serve.yaml")
+    address = os.environ.get("RAY_DASHBOARD_ADDRESS", "http://127.0.0.1:8265")
+    help_ = f"dashboard of the head node (default: RAY_DASHBOARD_ADDRESS, here {address})"
+    add("--address", metavar="URL", default=address, help=help_)
+    help_ = "for the nodes to answer, and again for the rollout (default: 600)"
+    add("--timeout", metavar="SECONDS", type=_read_count, default=600, help=help_)
+    help_ = "deploy replicas that do not fit yet, because an autoscaler adds nodes"
+    add("--allow-pending", action="store_true", help=help_)
     for name in {"serve", "predict", "check", "quantize"}.intersection(chosen):
         add_settings(commands[name])
     return parser
@@ -78,6 +89,17 @@ def serve_model(settings: Settings) -> int:
     settings = settings.model_copy(update={"log_format": style})
     checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
     run_service(settings, checkpoint)
+    return 0
+
+
+def deploy_file(
+    _settings: Settings, config: Path, address: str, timeout: int, *, allow_pending: bool
+) -> int:
+    """Check a Serve config file, deploy it to a cluster, and wait until it serves."""
+    from app.deployments.rollout.rollout import RolloutOptions, deploy_config  # noqa: PLC0415
+
+    options = RolloutOptions(address, timeout, may_wait=allow_pending)
+    deploy_config(config, options, partial(print, flush=True))
     return 0
 
 
@@ -149,6 +171,7 @@ def print_key(_settings: Settings) -> int:
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "serve": serve_model,
+    "deploy": deploy_file,
     "predict": predict_files,
     "check": check_model,
     "env": print_environment,

@@ -30,6 +30,9 @@ _CONSTANTS = (
     "_private/ray_constants.py",
     "_common/usage/usage_constants.py",
 )
+_CLIENT = {"RAY_DASHBOARD_ADDRESS", "RAY_AUTH_TOKEN_PATH"}
+"""Variables of the user's own shell, which Ray's commands read as `vitrine deploy` does."""
+
 _TABLES = {"ray_internals.py", "serve_environment.py"}
 
 
@@ -83,7 +86,7 @@ def list_private_uses() -> Iterator[tuple[str, str]]:
 
 def list_names() -> Iterator[str]:
     """List the names that our deployments use, define, import or look up, but for the tables."""
-    for path in (ROOT / "app" / "deployments").glob("*.py"):
+    for path in (ROOT / "app" / "deployments").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if path.name in _TABLES:
                 continue
@@ -164,7 +167,10 @@ def test_every_variable_that_we_name_is_in_the_table() -> None:
         for path in _OWN
         for name in re.findall(r"\bRAY_(?:SERVE_[A-Z_]+|[A-Z]+_[A-Z_]+)\b", path.read_text("utf-8"))
     }
-    assert named <= known
+    assert named <= known | _CLIENT
+    assert all(
+        name in read_source("_raylet.so") + read_source("serve/scripts.py") for name in _CLIENT
+    )
 
 
 @pytest.mark.parametrize("module", ["app.cli.main", "app.standalone.launch", "app.deployments"])

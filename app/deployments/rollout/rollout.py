@@ -1,0 +1,167 @@
+"""Deploy a Serve config file: check it, ask the nodes, have Serve deploy it, follow it to the end.
+
+Whatever serves goes on until Serve has the file; what is refused before changes nothing.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.deployments.rollout.completion import (
+    describe_completion,
+    describe_ignored,
+    find_missing,
+    uses_haproxy,
+)
+from app.deployments.rollout.config import ServeConfig, read_config
+from app.deployments.rollout.dashboard import Cluster
+from app.deployments.rollout.node import NodeQuestion
+from app.deployments.rollout.progress import Rollout, ServeDetails
+from app.deployments.rollout.verdict import check_nodes
+from app.errors import RolloutError
+from app.network import LOOPBACK
+
+POLL_S = 0.5
+
+_VERSION = ("import_path", "runtime_env", "args")
+"""What Serve takes for the version of an application; it replaces the replicas of another one."""
+
+_KEPT = (
+    ("http_options", "host"),
+    ("http_options", "port"),
+    ("grpc_options", "port"),
+    ("grpc_options", "grpc_servicer_functions"),
+)
+"""What Serve reads when it starts, and keeps."""
+
+
+@dataclass(frozen=True)
+class RolloutOptions:
+    """How a file is deployed.
+
+    Attributes:
+        address: of the dashboard of the head node, such as `http://HEAD:8265`.
+        timeout_s: seconds for the nodes to answer, and again for the rollout.
+        may_wait: whether replicas may wait for nodes that an autoscaler adds.
+    """
+
+    address: str
+    timeout_s: float
+    may_wait: bool = False
+
+
+def deploy_config(path: Path, options: RolloutOptions, write: Callable[[str], None]) -> None:
+    """Deploy a Serve config file and wait until it serves.
+
+    Args:
+        path: of the file.
+        options: where, and how long.
+        write: takes each line of progress.
+
+    Raises:
+        StartupError: it is refused, failed or is not complete in time.
+    """
+    started = time.monotonic()
+
+    def tell(line: str) -> None:
+        write(f"[{time.monotonic() - started:5.1f} s] {line}")
+
+    config = read_config(path)
+    cluster = Cluster(options.address)
+    before = cluster.read_details()
+    _check_options(config, before)
+    question = NodeQuestion(_select_args(config), _list_ports(config, before))
+    nodes = cluster.inspect(question, config.runtime_env, options.timeout_s)
+    is_update = _is_update(config, before)
+    notes = check_nodes(config, nodes, is_update=is_update, may_wait=options.may_wait)
+    missing = find_missing(config, nodes)
+    tell(f"checked {', '.join(one.node for one in nodes)}")
+    notes += _describe_variables(cluster, config, before, missing)
+    for note in (*notes, *_describe_deleted(config, before)):
+        tell(f"note: {note}")
+    cluster.deploy(config.complete(missing))
+    names = [one.name for one in config.schema.applications]
+    _follow(cluster, Rollout(names, before), options.timeout_s, tell)
+
+
+def _follow(
+    cluster: Cluster, rollout: Rollout, timeout_s: float, tell: Callable[[str], None]
+) -> None:
+    """Tell of each change until the rollout is complete; raises RolloutError."""
+    deadline, last = time.monotonic() + timeout_s, ""
+    while True:
+        details = cluster.read_details()
+        line = rollout.describe(details)
+        if line != last:
+            tell(line)
+        if rollout.is_complete(details):
+            tell("serving")
+            return
+        if failure := rollout.find_failure(details):
+            raise RolloutError(failure)
+        if time.monotonic() > deadline:
+            message = f"Not complete after {timeout_s:g} s: {line}. The rollout goes on."
+            raise RolloutError(message)
+        last = line
+        time.sleep(POLL_S)
+
+
+def _is_update(config: ServeConfig, before: ServeDetails) -> bool:
+    """Tell whether Serve will replace replicas: it does when the arguments or their like differ."""
+    if (running := before["applications"].get(config.application.name)) is None:
+        return False
+    wanted = config.application.model_dump(exclude_unset=True)
+    return any(running["deployed_app_config"].get(name) != wanted.get(name) for name in _VERSION)
+
+
+def _select_args(config: ServeConfig) -> dict[str, object]:
+    """Select the settings to ask the nodes about: a job keeps them, so the keys stay here."""
+    return {name: value for name, value in config.args.items() if name != "api_keys"}
+
+
+def _check_options(config: ServeConfig, before: ServeDetails) -> None:
+    """Refuse options that a Serve that runs already would not take; raises RolloutError."""
+    options = {
+        "http_options": before.get("http_options") or {},
+        "grpc_options": before.get("grpc_options") or {},
+    }
+    for group, name in _KEPT:
+        running, wanted = options[group].get(name), getattr(getattr(config.schema, group), name)
+        if before["controller_info"] and running != wanted:
+            message = (
+                f"Serve runs with {group}.{name} {running} and keeps it; the file has {wanted}. "
+                "Change the file, or run `serve shutdown` first."
+            )
+            raise RolloutError(message)
+
+
+def _list_ports(config: ServeConfig, before: ServeDetails) -> dict[str, tuple[str, int]]:
+    """List the ports that must be free: none where Serve runs already and has them."""
+    if before["controller_info"]:
+        return {}
+    http, grpc = config.schema.http_options, config.schema.grpc_options
+    ports = {"http_options.port": (http.host, http.port)}
+    if grpc.grpc_servicer_functions:
+        ports["grpc_options.port"] = (http.host, grpc.port)
+    if uses_haproxy(config):
+        ports["RAY_SERVE_HAPROXY_METRICS_PORT"] = (LOOPBACK, 9101)
+        ports["RAY_SERVE_HAPROXY_STATS_PORT"] = (LOOPBACK, 8404)
+    return ports
+
+
+def _describe_variables(
+    cluster: Cluster, config: ServeConfig, before: ServeDetails, missing: dict[str, str]
+) -> list[str]:
+    """Describe what is added for Serve's processes, or what the Serve that runs does not take."""
+    if not before["controller_info"]:
+        return list(describe_completion(missing))
+    return list(describe_ignored(config.serve_variables | missing, cluster.read_variables(before)))
+
+
+def _describe_deleted(config: ServeConfig, before: ServeDetails) -> Iterator[str]:
+    """Describe the applications that Serve will delete, because the file does not have them."""
+    names = {one.name for one in config.schema.applications}
+    for name, one in before["applications"].items():
+        if one["source"] == "declarative" and name not in names:
+            yield f"{name} is not in the file, so Serve deletes it"

@@ -1,0 +1,46 @@
+"""Serve config files and reports of nodes, as a good cluster has them."""
+
+from pathlib import Path
+
+import yaml  # type: ignore[import-untyped]
+
+from app.deployments.rollout.config import ServeConfig, read_config
+from app.deployments.rollout.node import NodeReport
+from app.deployments.serve_environment import VARIABLES
+from app.settings import Settings
+from tests.support.service import ROOT
+
+PROGRAM = "/opt/vitrine/bin/vitrine-haproxy"
+
+
+def write_config(folder: Path, **args: object) -> Path:
+    """Write the file that is in the repository with other arguments; None leaves one out."""
+    config = yaml.safe_load((ROOT / "deploy" / "serve.yaml").read_text())
+    given = config["applications"][0]["args"] | {"allow_unauthenticated": True, "api_keys": None}
+    given |= args
+    config["applications"][0]["args"] = {
+        name: value for name, value in given.items() if value is not None
+    }
+    path = folder / "serve.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def make_config(folder: Path, **args: object) -> ServeConfig:
+    """Read such a file."""
+    return read_config(write_config(folder, **args))
+
+
+def make_report(node: str, **settings: object) -> NodeReport:
+    """Make the report of a node that has everything, with four CPUs and these settings."""
+    given = {"allow_unauthenticated": True, "cache": "off"} | settings
+    return NodeReport(
+        node,
+        cpus=4,
+        package="0.1.0 (aaaa)",
+        variables=tuple(row.name for row in VARIABLES),
+        program=PROGRAM,
+        found_program=PROGRAM,
+        settings=Settings(**given).model_dump(mode="json"),  # type: ignore[arg-type] # validated
+        checkpoint="1234abcd",
+    )
