@@ -69,6 +69,8 @@ VARIABLES = tuple(Variable(*row) for row in (
      "HAProxy runs with Serve's file: plain-text errors, no limits, an admin socket for all users"),
     ("serve", "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS", "10000", _REPLICA,
      "every replica wakes ten times a second for its metrics"),
+    ("serve", "RAY_grpc_client_keepalive_timeout_ms", "5000", "_raylet.so",
+     "groups for a classifier whose machine has vanished wait until the deadline, and others too"),
     ("node", "RAY_worker_niceness", "0", _RAYLET,
      "replicas run at niceness 15, behind any other process"),
     ("machine", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0", "_private/ray_constants.py",

@@ -147,8 +147,12 @@ def forward_lines(pipe: Path) -> Iterator[Path]:
 
 
 def configure_logging(style: LogFormat, level: str, pipe: Path | None = None) -> None:
-    """Send vitrine's log lines to `pipe`, or to standard error."""
-    handler = PipeHandler(pipe) if pipe else logging.StreamHandler()
+    """Send vitrine's log lines to `pipe`, or to standard error.
+
+    That is the process's own: in a replica Serve puts its logger, which keeps a thousand lines in
+    memory, in the place of `sys.stderr`.
+    """
+    handler = PipeHandler(pipe) if pipe else logging.StreamHandler(sys.__stderr__)
     handler.setFormatter(TextFormatter() if style == "text" else JsonFormatter())
     logger = logging.getLogger("vitrine")
     logger.handlers = [handler]
