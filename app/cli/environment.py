@@ -62,8 +62,9 @@ _FORMATS: dict[str, tuple[Callable[[tuple[str, str]], str], tuple[str, ...]]] = 
     "kuberay": (
         _format_kuberay,
         (
-            f"# {_ABOUT_TOKEN} KubeRay sets it with authOptions, or:",
-            f"- {{name: {TOKEN}, valueFrom: {{secretKeyRef: {{name: ray-token, key: token}}}}}}",
+            f"# {_ABOUT_TOKEN} KubeRay sets it from a Secret's key auth_token (authOptions).",
+            "# The hashes of clients' keys come from a Secret too, as in deploy/rayservice.yaml:",
+            "- {name: VITRINE_API_KEYS, valueFrom: {secretKeyRef: {name: vitrine, key: api_keys}}}",
         ),
     ),
 }

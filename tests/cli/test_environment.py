@@ -47,9 +47,10 @@ def test_a_dockerfile_sets_all_variables() -> None:
 
 
 def test_a_pod_gets_all_variables() -> None:
-    """As entries of `env`; the token comes from a Secret."""
+    """As entries of `env`; keys come from a Secret, and the token by KubeRay's authOptions."""
     entries = yaml.safe_load(read_lines("kuberay"))
-    token = {"secretKeyRef": {"name": "ray-token", "key": "token"}}
-    assert {"name": "RAY_AUTH_TOKEN", "valueFrom": token} in entries
-    got = {entry["name"]: entry.get("value", "") for entry in entries}
-    assert got == NODE | SERVE
+    keys = {"secretKeyRef": {"name": "vitrine", "key": "api_keys"}}
+    assert {"name": "VITRINE_API_KEYS", "valueFrom": keys} in entries
+    got = {entry["name"]: entry["value"] for entry in entries if "value" in entry}
+    assert got == {name: (NODE | SERVE)[name] for name in got}
+    assert (NODE | SERVE).keys() - got.keys() == {"RAY_AUTH_TOKEN"}

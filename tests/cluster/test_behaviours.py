@@ -195,7 +195,7 @@ def test_a_request_has_one_line_in_the_log(cluster: Cluster, client: httpx.Clien
     (line,) = list_lines()
     assert ANN not in line
     told = json.loads(line)
-    assert (told["status"], told["path"], told["key"]) == (200, "/predict/raw", "ann")
+    assert (told["status"], told["path"], told["key_name"]) == (200, "/predict/raw", "ann")
 
 
 def test_haproxy_is_kept_from_others(cluster: Cluster) -> None:

@@ -1,0 +1,197 @@
+"""Run ``python -m bench.studies.load_step``: eight times the load, and back, with autoscaling.
+
+A head node serves simulated GPUs (tests/support/simulated_app.py)
+through HAProxy. An open loop sends images; beside it the replicas that run are read once a second.
+Draws docs/load-step.png; the last line of stdout is one JSON object.
+"""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import httpx
+import numpy as np
+import yaml  # type: ignore[import-untyped]
+from matplotlib.axes import Axes
+
+from app.deployments.serve_environment import list_serve_variables
+from bench.kit.client import Pool, make_target
+from bench.kit.generator import draw_schedule, run_open
+from bench.kit.images import make_picture
+from bench.kit.plots import COLOURS, draw_panels
+from bench.kit.results import DOCS, Record, save, start_record
+from bench.kit.servers import ask, wait_until
+from tests.support.head_node import BIN, Head, start_head
+from tests.support.ports import find_port
+from tests.support.service import ROOT
+from tests.support.simulated_app import RATE
+
+STEPS = ((12.0, 30.0), (96.0, 60.0), (12.0, 60.0))
+"""Images/s, and for how many seconds: a load, eight times as much, the load again."""
+
+MAX_REPLICAS = 8
+SCALE_DOWN_S = 20.0
+WINDOW_S = 3.0
+CONNECTIONS = 1000
+
+Answer = tuple[float, float, int]
+"""When an image was due, in seconds from the start; the seconds until its answer; the status."""
+
+
+def deploy(head: Head, port: int) -> None:
+    """Deploy the simulated application, scaled from one replica."""
+    program = head.environment["RAY_SERVE_HAPROXY_BINARY_PATH"]
+    args = {"max_classifier_replicas": MAX_REPLICAS, "scale_down_s": SCALE_DOWN_S}
+    application = {
+        "name": "vitrine",
+        "route_prefix": "/",
+        "import_path": "tests.support.simulated_app:build",
+        "args": args | {"max_ingress_replicas": 2},
+    }
+    config = {
+        "proxy_location": "EveryNode",
+        "http_options": {"host": "127.0.0.1", "port": port},
+        "controller_options": {
+            "runtime_env": {"env_vars": list_serve_variables(20_000_000, program)}
+        },
+        "logging_config": {"enable_access_log": False},
+        "applications": [application],
+    }
+    path = head.folder / "step.yaml"
+    path.write_text(yaml.safe_dump(config))
+    command = (BIN / "serve", "deploy", "--address", head.dashboard, path)
+    subprocess.run(command, env=head.environment, cwd=ROOT, stdout=sys.stderr, check=True)
+
+
+async def count_replicas(head: Head) -> Counter[str]:
+    """Count the replicas that run, by deployment."""
+    headers = {"Authorization": f"Bearer {head.environment['RAY_AUTH_TOKEN']}"}
+    async with httpx.AsyncClient(headers=headers, timeout=10) as client:
+        told = (await client.get(f"{head.dashboard}/api/serve/applications/")).json()
+    deployments = told["applications"]["vitrine"]["deployments"]
+    return Counter(
+        name
+        for name, one in deployments.items()
+        for replica in one["replicas"]
+        if replica["state"] == "RUNNING"
+    )
+
+
+async def play(head: Head, port: int) -> tuple[list[Answer], list[Record]]:
+    """Play the steps; return the answers, and the replicas by second."""
+    target, pool = (
+        make_target(f"http://127.0.0.1:{port}", make_picture("png")),
+        Pool(port, CONNECTIONS),
+    )
+    answers: list[Answer] = []
+    seen: list[Record] = []
+    due, begun = list(_list_due()), time.perf_counter()
+
+    async def send(at: float) -> None:
+        status = await pool.ask(target.request)
+        answers.append((at - begun, time.perf_counter() - at, status))
+
+    async def watch() -> None:
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                found = await count_replicas(head)
+                seen.append({"second": round(time.perf_counter() - begun, 1)} | found)
+            await asyncio.sleep(1)
+
+    watching = asyncio.create_task(watch())
+    await run_open(send, due, patience_s=60)
+    watching.cancel()
+    pool.close()
+    return answers, seen
+
+
+def _list_due() -> list[float]:
+    """List when images are due, in seconds from the start."""
+    due: list[float] = []
+    start = 0.0
+    for number, (rate, seconds) in enumerate(STEPS):
+        due += [start + at for at in draw_schedule(rate, seconds, seed=number)]
+        start += seconds
+    return due
+
+
+def summarize(answers: list[Answer], seen: list[Record]) -> Record:
+    """Summarize: what failed, p99 at rest, and when it was back after the step."""
+    step_s = STEPS[0][1]
+    rest_ms = find_p99(answers, 5.0, step_s)
+    windows = [
+        (start, find_p99(answers, start, start + WINDOW_S))
+        for start in np.arange(0.0, sum(seconds for _, seconds in STEPS), WINDOW_S)
+    ]
+    high = [start for start, p99 in windows if start >= step_s and p99 > 2 * rest_ms]
+    ups = [one["second"] for one in seen if one["second"] > step_s and one["Classifier"] > 1]
+    statuses = Counter(status for _, _, status in answers)
+    return {
+        "images": len(answers),
+        "statuses": {str(status): count for status, count in statuses.items()},
+        "rest_p99_ms": rest_ms,
+        "p99_back_after_s": round(max(high, default=step_s) + WINDOW_S - step_s, 1),
+        "second_replica_after_s": round(min(ups, default=np.nan) - step_s, 1),
+        "most_replicas": max(one["Classifier"] for one in seen),
+        "last_replicas": seen[-1]["Classifier"],
+        "p99_ms": [(round(float(start), 1), p99) for start, p99 in windows],
+        "replicas": seen,
+    }
+
+
+def find_p99(answers: list[Answer], begin: float, end: float) -> float:
+    """Find p99 in ms of the good answers to images that were due between two moments."""
+    times = [seconds for due, seconds, status in answers if begin <= due < end and status == 200]  # noqa: PLR2004
+    return round(1000 * float(np.quantile(times, 0.99)), 1) if times else float("nan")
+
+
+def draw(record: Record) -> None:
+    """Draw replicas and p99 over time."""
+
+    def draw_p99(axes: Axes) -> None:
+        axes.plot(*zip(*record["p99_ms"], strict=True), color=COLOURS[0])
+        axes.set_title(f"p99 of {WINDOW_S:.0f} s, ms", size=9)
+        axes.set_yscale("log")
+
+    def draw_replicas(axes: Axes) -> None:
+        for name, colour in (("Classifier", COLOURS[1]), ("Ingress", COLOURS[2])):
+            points = [(one["second"], one.get(name, 0)) for one in record["replicas"]]
+            axes.step(*zip(*points, strict=True), color=colour, where="post", label=name)
+        axes.set_title("replicas that run", size=9)
+
+    def draw_load(axes: Axes) -> None:
+        edges, rates = [0.0], [rate for rate, _ in STEPS]
+        for _, seconds in STEPS:
+            edges.append(edges[-1] + seconds)
+        axes.stairs(rates, edges, color=COLOURS[6])
+        axes.set_title(f"images/s sent; one replica can do {RATE:.0f}", size=9)
+
+    title = "Eight times the load, and back (simulated GPUs; seconds)"
+    draw_panels(title, [draw_load, draw_replicas, draw_p99], 1, DOCS / "load-step.png", (7, 1.8))
+
+
+def run() -> None:
+    """Run it on a head node of its own."""
+    record = start_record("load-step") | {"steps": STEPS, "rate_of_one": RATE}
+    with start_head(cpus=16) as head:
+        port = find_port()
+        deploy(head, port)
+        picture = make_picture("png")
+        wait_until(
+            lambda: ask(f"http://127.0.0.1:{port}/predict", picture),
+            head.service,
+            "the application",
+        )
+        answers, seen = asyncio.run(play(head, port))
+    record |= summarize(answers, seen)
+    for name in ("statuses", "rest_p99_ms", "p99_back_after_s", "second_replica_after_s"):
+        print(name, record[name], file=sys.stderr)
+    draw(record)
+    save(record, "load-step")
+
+
+if __name__ == "__main__":
+    run()
