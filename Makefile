@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis fuzz chaos soak cluster-test image-check
+.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis bench-nodes bench-step fuzz chaos soak cluster-test image-check
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -84,6 +84,12 @@ bench-apis: .venv/bench ## Compare the ways to send an image (needs h2load)
 
 image-check: .venv/dev ## Run the steps of deploy/Dockerfile in a clean folder and ask what they build (IMAGE_ARGS)
 	$(BIN)/python -m tools.check_image $(IMAGE_ARGS)
+
+bench-nodes: .venv/bench ## Compare serve deploy with vitrine serve, and two nodes with one (root, wrk)
+	$(BIN)/python -m bench.studies.nodes
+
+bench-step: .venv/bench ## Send eight times the load to simulated GPUs that scale
+	$(BIN)/python -m bench.studies.load_step
 
 chaos: .venv/bench ## Overload, kill, disconnect from and stop real services; see docs/reliability.md
 	$(BIN)/python -m bench.chaos

@@ -14,8 +14,9 @@ Pillow calls it `reducing_gap`; 3 is nearly exact, by its documentation and our 
 """
 
 
-MAX_WAIT_S, GROWING_WAIT_S = 1.5, 10.0
-"""Seconds that an admitted image should wait at most; and while more classifiers are to come."""
+MAX_WAIT_S = 1.5
+"""Seconds that an admitted image should wait at most; half of the time limit while more classifiers
+are to come."""
 
 
 class ImageBounds(NamedTuple):
@@ -71,17 +72,19 @@ class Limits:
 
         While more classifiers are to come, what those will answer may wait for them.
         """
-        share, running = self.queue_share / ingresses, max(1, classifiers)
-        is_growing = classifiers < self.max_classifiers
-        coming = self.max_classifiers if is_growing else running
-        most = min(QUEUED_BATCHES * share * coming, self.max_queue)
-        least = min(max(MIN_QUEUED_BATCHES * share * running, self.max_bulk), most)
-        wait_s = min(GROWING_WAIT_S, self.timeout_s / 3) if is_growing else MAX_WAIT_S
+        share = self.queue_share / ingresses
+        most, wait_s = QUEUED_BATCHES * share * max(1, classifiers), MAX_WAIT_S
+        if classifiers < self.max_classifiers:
+            most = GROWING_BATCHES * share * self.max_classifiers
+            wait_s = self.timeout_s / 2
+        most = min(most, self.max_queue)
+        least = min(max(MIN_QUEUED_BATCHES * share * max(1, classifiers), self.max_bulk), most)
         return ImageBounds(least, most, wait_s)
 
 
-QUEUED_BATCHES, MIN_QUEUED_BATCHES = 8, 2
-"""Batches per classifier that may be in flight; and those that may be however long they take."""
+QUEUED_BATCHES, MIN_QUEUED_BATCHES, GROWING_BATCHES = 8, 2, 32
+"""Batches per classifier that may be in flight; those that may be however long they take; and those
+for each classifier that may come, while more are to come."""
 
 IMAGE_BYTES = 1 << 20
 """Bytes that are assumed for an image in flight: a photograph of several megapixels."""
@@ -98,7 +101,8 @@ def derive_limits(settings: Settings) -> Limits:
     fit.
     """
     classifiers = settings.max_classifier_replicas or settings.classifier_replicas
-    images = settings.max_queue or QUEUED_BATCHES * settings.batch_size * classifiers
+    batches = GROWING_BATCHES if settings.max_classifier_replicas else QUEUED_BATCHES
+    images = settings.max_queue or batches * settings.batch_size * classifiers
     held = min(images, max(settings.max_queue or 0, MAX_HELD_IMAGES))
     size = settings.max_queue_bytes or max(held * IMAGE_BYTES, 2 * settings.max_bytes)
     return Limits(

@@ -121,7 +121,7 @@ def _list_due() -> list[float]:
 def summarize(answers: list[Answer], seen: list[Record]) -> Record:
     """Summarize: what failed, p99 at rest, and when it was back after the step."""
     step_s = STEPS[0][1]
-    rest_ms = find_p99(answers, 5.0, step_s)
+    rest_ms = find_p99(answers, step_s / 2, step_s)
     windows = [
         (start, find_p99(answers, start, start + WINDOW_S))
         for start in np.arange(0.0, sum(seconds for _, seconds in STEPS), WINDOW_S)

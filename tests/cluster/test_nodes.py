@@ -58,9 +58,10 @@ def list_lost(load: Load, gone: Node) -> list[Outcome]:
 def check_only_in_flight_is_lost(load: Load, gone: Node) -> None:
     """At most one request of each client is lost, typed or with its connection."""
     lost = list_lost(load, gone)
-    assert {one.result for one in lost} <= TYPED | {CUT, LATE}
-    assert {one.front for one in lost if one.result in (CUT, LATE)} <= {gone.address}
-    assert len(lost) <= CLIENTS, lost
+    told = [(one.front, one.result, round(one.seconds, 1)) for one in lost]
+    assert {one.result for one in lost} <= TYPED | {CUT, LATE}, told
+    assert {one.front for one in lost if one.result in (CUT, LATE)} <= {gone.address}, told
+    assert len(lost) <= CLIENTS, told
     assert measure_longest_gap(load) < SERVED_AGAIN_S
 
 

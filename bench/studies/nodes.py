@@ -1,0 +1,161 @@
+"""Run ``python -m bench.studies.nodes``: what a cluster costs and gives, on nodes of our own.
+
+    launchers  `serve deploy` on one node beside `vitrine serve`, in alternating rounds
+    two nodes  simulated GPUs on one node and on two, which share no cores for that work
+    refusals   how long the front takes to refuse an image
+
+Nodes are network namespaces of this machine, which need root (tests/support/nodes.py). The last
+line of stdout is one JSON object, which is kept in bench/results.
+"""
+
+import asyncio
+import contextlib
+import json
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import yaml  # type: ignore[import-untyped]
+
+from bench.kit.client import CUT_OFF
+from bench.kit.images import Picture, make_picture
+from bench.kit.models import BUNDLED
+from bench.kit.results import BenchError, Record, save, start_record
+from bench.kit.servers import ask, make_vitrine, run_server
+from bench.kit.tools import run_wrk
+from tests.support.load import Load, make_request
+from tests.support.nodes import BIN, HTTP_PORT, Cluster, make_cluster
+from tests.support.service import ROOT
+
+CELLS = (("png", 16), ("png", 64), ("jpeg", 16), ("jpeg", 64))
+ROUNDS, SECONDS, WARM_S = 5, 4, 1
+GPUS_A_NODE, CLIENTS_A_GPU, GPU_S = 3, 12, 20.0
+
+
+def deploy(cluster: Cluster, import_path: str, **args: object) -> None:
+    """Deploy an application with the variables of deploy/serve.yaml, open to this machine."""
+    config: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "serve.yaml").read_text())
+    variables = config["controller_options"]["runtime_env"]["env_vars"]
+    variables["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(BIN / "vitrine-haproxy")
+    (application,) = config["applications"]
+    application |= {"import_path": import_path, "args": args | {"allow_unauthenticated": True}}
+    path = cluster.folder / "serve.yaml"
+    path.write_text(yaml.safe_dump(config))
+    cluster.head.run("serve", "deploy", "--address", cluster.dashboard, str(path))
+    picture = make_picture("png")
+    for node in cluster.nodes:
+        deadline = time.monotonic() + 120
+        while ask(f"{node.url}/predict", picture) is None:
+            if time.monotonic() > deadline:
+                raise BenchError(f"{node.url} does not answer")
+            time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def let_run(processes: list[psutil.Process]) -> Iterator[None]:
+    """Let processes run that are suspended otherwise."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.resume()
+    time.sleep(0.5)
+    yield
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.suspend()
+
+
+def compare_launchers() -> list[Record]:
+    """Compare the requests/s of both launchers; each rests while the other is measured."""
+    rates: dict[tuple[str, int], dict[str, list[float]]] = {}
+    server = make_vitrine(BUNDLED)
+    with make_cluster(1) as cluster, run_server(server, make_picture("png")) as running:
+        deploy(cluster, "app.deployments:build", model=str(BUNDLED))
+        sides = {
+            "vitrine serve": (running.service.list_processes, server.url),
+            "serve deploy": (cluster.head.list_processes, cluster.head.url),
+        }
+        for listed, _ in sides.values():
+            with let_run(listed()):
+                pass
+        for number in range(ROUNDS):
+            for name, (listed, url) in list(sides.items())[:: 1 if number % 2 else -1]:
+                with let_run(listed()):
+                    for image, connections in CELLS:
+                        picture = make_picture(image)
+                        run_wrk(url, picture, connections, WARM_S)
+                        seen = run_wrk(url, picture, connections, SECONDS)
+                        cell = rates.setdefault((image, connections), {})
+                        cell.setdefault(name, []).append(seen["requests_per_s"])
+        for listed, _ in sides.values():
+            for process in listed():
+                with contextlib.suppress(psutil.Error):
+                    process.resume()
+    return [
+        {"image": image, "connections": connections, "rounds": found}
+        | {name: statistics.median(values) for name, values in found.items()}
+        | {"ratio": round(_divide(found["serve deploy"], found["vitrine serve"]), 3)}
+        for (image, connections), found in rates.items()
+    ]
+
+
+def _divide(one: list[float], by: list[float]) -> float:
+    return statistics.median(one) / statistics.median(by)
+
+
+def compare_nodes() -> Record:
+    """Compare the images/s of simulated GPUs on one node and on two."""
+    rates = []
+    for count in (1, 2):
+        gpus = GPUS_A_NODE * count
+        with make_cluster(count) as cluster:
+            replicas = {"classifier_replicas": gpus, "ingress_replicas": count}
+            deploy(cluster, "tests.support.simulated_app:build", **replicas, max_queue=1000)
+            load = run_load(cluster, make_picture("png"), CLIENTS_A_GPU * gpus, GPU_S)
+        rates.append(load.count()[200] / GPU_S)
+        if load.list_failed():
+            raise BenchError(f"{count} nodes: {load.count()}")
+    one, two = rates
+    return {"gpus_a_node": GPUS_A_NODE, "one": one, "two": two, "ratio": round(two / one, 3)}
+
+
+def time_refusals() -> Record:
+    """Time the refusals of a front whose one ingress is full."""
+    with make_cluster(1) as cluster:
+        deploy(cluster, "tests.support.simulated_app:build", max_queue=4)
+        load = run_load(cluster, make_picture("png"), 12, 10.0)
+    times = [
+        1000 * one.seconds
+        for one in load.outcomes
+        if one.result not in (200, CUT_OFF) and json.loads(one.body)["instance"] == "proxy"
+    ]
+    return {
+        "refused_by_front": len(times),
+        "p50_ms": round(statistics.median(times), 2),
+        "p99_ms": round(statistics.quantiles(times, n=100)[-1], 2),
+        "served": load.count()[200],
+    }
+
+
+def run_load(cluster: Cluster, picture: Picture, clients: int, seconds: float) -> Load:
+    """Keep clients busy at the fronts of all nodes."""
+    fronts = [(node.address, HTTP_PORT) for node in cluster.nodes]
+    load = Load(fronts, make_request(picture.content))
+    asyncio.run(load.run(clients, lambda: time.sleep(seconds)))
+    return load
+
+
+def run() -> None:
+    """Run all three."""
+    record = start_record("nodes")
+    record |= {"launchers": compare_launchers()}
+    record |= {"two_nodes": compare_nodes(), "refusals": time_refusals()}
+    for row in record["launchers"]:
+        print({key: row[key] for key in row if key != "rounds"})
+    print(record["two_nodes"], record["refusals"])
+    save(record, "nodes")
+
+
+if __name__ == "__main__":
+    run()
