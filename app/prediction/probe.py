@@ -50,8 +50,8 @@ class Probe:
     async def check(self) -> tuple[Description | None, float | None]:
         """Check that inference succeeds.
 
-        Where no classifier runs until the next image, that is no failure, and nothing is asked: a
-        probe would start one.
+        Where all classifiers may end until the next image comes, none is asked: that would keep one
+        running, or start one. Serve checks those that run.
 
         Returns:
             The model's description, and seconds since the last success; None before the first. The
@@ -60,7 +60,9 @@ class Probe:
         Raises:
             ModelUnavailableError: the last success is too long ago, and the probe failed.
         """
-        if self._predictor.is_idle():
+        if self._predictor.limits.scales_to_zero:
+            if self._predictor.find_known() is None and not self._predictor.is_idle():
+                await self._predictor.describe()
             return self._predictor.find_known(), self._read_age()
         if self._measure_age() > MAX_AGE_S:
             if self._probing is None or self._probing.done():
@@ -73,11 +75,10 @@ class Probe:
         """Classify one small image; ask the model instead while images are in flight.
 
         So the probe never queues behind users' images. The model is asked, too, if the image takes
-        too long, and where images decide how many classifiers run: this one must not count.
+        too long.
         """
-        limits = self._predictor.limits
         try:
-            if not (self._predictor.admission.images or limits.scales_to_zero):
+            if not self._predictor.admission.images:
                 with contextlib.suppress(DeadlineExceededError):
                     deadline = asyncio.get_running_loop().time() + PROBE_TIMEOUT_S
                     await self._predictor.classify(self._image, PredictOptions(), deadline)

@@ -66,20 +66,6 @@ def deploy(head: Head, port: int) -> None:
     subprocess.run(command, env=head.environment, cwd=ROOT, stdout=sys.stderr, check=True)
 
 
-async def count_replicas(head: Head) -> Counter[str]:
-    """Count the replicas that run, by deployment."""
-    headers = {"Authorization": f"Bearer {head.environment['RAY_AUTH_TOKEN']}"}
-    async with httpx.AsyncClient(headers=headers, timeout=10) as client:
-        told = (await client.get(f"{head.dashboard}/api/serve/applications/")).json()
-    deployments = told["applications"]["vitrine"]["deployments"]
-    return Counter(
-        name
-        for name, one in deployments.items()
-        for replica in one["replicas"]
-        if replica["state"] == "RUNNING"
-    )
-
-
 async def play(head: Head, port: int) -> tuple[list[Answer], list[Record]]:
     """Play the steps; return the answers, and the replicas by second."""
     target, pool = (
@@ -97,7 +83,7 @@ async def play(head: Head, port: int) -> tuple[list[Answer], list[Record]]:
     async def watch() -> None:
         while True:
             with contextlib.suppress(httpx.HTTPError):
-                found = await count_replicas(head)
+                found = await asyncio.to_thread(head.count_replicas)
                 seen.append({"second": round(time.perf_counter() - begun, 1)} | found)
             await asyncio.sleep(1)
 

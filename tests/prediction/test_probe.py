@@ -221,11 +221,12 @@ def make_idle(backend: FakeBackend) -> Predictor:
 
 
 async def test_no_probe_keeps_a_classifier_running() -> None:
-    """Where images decide how many there are, health asks, and sends no image."""
+    """Where images decide how many there are, health asks once what is served, and no more."""
     backend = FakeBackend()
-    description, _ = await Probe(make_idle(backend)).check()
-    assert description == DESCRIPTION
-    assert (backend.checks, backend.groups) == (1, [])
+    probe = Probe(make_idle(backend))
+    for _ in range(3):
+        assert await probe.check() == (DESCRIPTION, None)
+    assert (backend.checks, backend.describe_calls, backend.groups) == (0, 1, [])
 
 
 async def test_no_probe_starts_a_classifier() -> None:

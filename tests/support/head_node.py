@@ -5,9 +5,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
 
 from app.deployments.haproxy_config import list_program_variables
 from app.standalone.isolation import list_environment
@@ -33,6 +36,18 @@ class Head:
     folder: Path
     environment: dict[str, str]
     dashboard: str
+
+    def count_replicas(self) -> Counter[str]:
+        """Count the replicas of the application that run, by deployment."""
+        headers = {"Authorization": f"Bearer {self.environment['RAY_AUTH_TOKEN']}"}
+        url = f"{self.dashboard}/api/serve/applications/"
+        told = httpx.get(url, headers=headers, timeout=30).json()
+        return Counter(
+            name
+            for name, one in told["applications"]["vitrine"]["deployments"].items()
+            for replica in one["replicas"]
+            if replica["state"] == "RUNNING"
+        )
 
 
 @contextlib.contextmanager
