@@ -47,8 +47,7 @@ class BatchGate:
 
     def _open(self) -> None:
         """Let batches through."""
-        while self._waiting and self._running < self._slots:
-            turns = list(self._take())
+        while self._running < self._slots and (turns := self._take()):
             batch = _Batch(len(turns))
             self._running += 1
             for turn in turns:
@@ -56,10 +55,12 @@ class BatchGate:
                 turn.set_result(batch)
 
     def _take(self) -> list[asyncio.Future[_Batch]]:
-        """Take the oldest groups, as many as fit into a batch; at least one."""
+        """Take the oldest groups, as many as fit into a batch; at least one, if any waits."""
         taken: list[asyncio.Future[_Batch]] = []
         total = 0
         for turn, images in self._waiting.items():
+            if turn.cancelled():  # its group has not heard of it yet
+                continue
             total += images
             if taken and total > self._batch_size:
                 break

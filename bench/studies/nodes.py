@@ -9,14 +9,11 @@ line of stdout is one JSON object, which is kept in bench/results.
 """
 
 import asyncio
-import contextlib
 import json
 import statistics
 import time
-from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import yaml  # type: ignore[import-untyped]
 
 from bench.kit.client import CUT_OFF
@@ -53,45 +50,21 @@ def deploy(cluster: Cluster, import_path: str, **args: object) -> None:
             time.sleep(0.2)
 
 
-@contextlib.contextmanager
-def let_run(processes: list[psutil.Process]) -> Iterator[None]:
-    """Let processes run that are suspended otherwise."""
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            process.resume()
-    time.sleep(0.5)
-    yield
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            process.suspend()
-
-
 def compare_launchers() -> list[Record]:
-    """Compare the requests/s of both launchers; each rests while the other is measured."""
+    """Compare the requests/s of both launchers; each idles while the other is measured."""
     rates: dict[tuple[str, int], dict[str, list[float]]] = {}
     server = make_vitrine(BUNDLED)
-    with make_cluster(1) as cluster, run_server(server, make_picture("png")) as running:
+    with make_cluster(1) as cluster, run_server(server, make_picture("png")):
         deploy(cluster, "app.deployments:build", model=str(BUNDLED))
-        sides = {
-            "vitrine serve": (running.service.list_processes, server.url),
-            "serve deploy": (cluster.head.list_processes, cluster.head.url),
-        }
-        for listed, _ in sides.values():
-            with let_run(listed()):
-                pass
+        urls = {"vitrine serve": server.url, "serve deploy": cluster.head.url}
         for number in range(ROUNDS):
-            for name, (listed, url) in list(sides.items())[:: 1 if number % 2 else -1]:
-                with let_run(listed()):
-                    for image, connections in CELLS:
-                        picture = make_picture(image)
-                        run_wrk(url, picture, connections, WARM_S)
-                        seen = run_wrk(url, picture, connections, SECONDS)
-                        cell = rates.setdefault((image, connections), {})
-                        cell.setdefault(name, []).append(seen["requests_per_s"])
-        for listed, _ in sides.values():
-            for process in listed():
-                with contextlib.suppress(psutil.Error):
-                    process.resume()
+            for name, url in list(urls.items())[:: 1 if number % 2 else -1]:
+                for image, connections in CELLS:
+                    picture = make_picture(image)
+                    run_wrk(url, picture, connections, WARM_S)
+                    seen = run_wrk(url, picture, connections, SECONDS)
+                    cell = rates.setdefault((image, connections), {})
+                    cell.setdefault(name, []).append(seen["requests_per_s"])
     return [
         {"image": image, "connections": connections, "rounds": found}
         | {name: statistics.median(values) for name, values in found.items()}

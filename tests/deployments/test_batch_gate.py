@@ -103,6 +103,18 @@ async def test_a_group_that_is_cancelled_as_it_is_let_through_holds_nothing_up()
     await asyncio.gather(first, second, third, return_exceptions=True)
 
 
+async def test_a_group_that_is_cancelled_before_its_turn_is_passed_over() -> None:
+    """Its turn comes in the iteration in which it is cancelled, before it has heard of that."""
+    groups = Groups(batch_size=10, slots=1)
+    first, second, third = await groups.add(1, 9, 8)
+    second.cancel()
+    groups._ends[1].set()  # noqa: SLF001 - the next line must come in the same iteration
+    await settle()
+    assert groups.inside == [8]
+    await groups.end(8)
+    await asyncio.gather(first, second, third, return_exceptions=True)
+
+
 def test_ingresses_that_send_groups_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that has sent none for some seconds has gone, or has nothing to send."""
     now = 100.0
