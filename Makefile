@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis bench-nodes bench-step fuzz chaos soak cluster-test image-check
+.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis bench-scaling bench-nodes bench-step fuzz chaos soak cluster-test image-check
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -81,6 +81,9 @@ bench-policy: .venv/bench ## Compare batch policies on a simulated GPU, and scal
 
 bench-apis: .venv/bench ## Compare the ways to send an image (needs h2load)
 	$(BIN)/python -m bench.studies.apis
+
+bench-scaling: .venv/bench ## Plan a cluster, simulate it, and measure what its fronts pay
+	$(BIN)/python -m bench.studies.scaling
 
 image-check: .venv/dev ## Run the steps of deploy/Dockerfile in a clean folder and ask what they build (IMAGE_ARGS)
 	$(BIN)/python -m tools.check_image $(IMAGE_ARGS)
