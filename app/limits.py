@@ -13,7 +13,6 @@ GAP = 3.0
 Pillow calls it `reducing_gap`; 3 is nearly exact, by its documentation and our benchmark.
 """
 
-
 MAX_WAIT_S = 1.5
 """Seconds that an admitted image should wait at most; half of the time limit while more classifiers
 are to come."""
@@ -88,7 +87,6 @@ for each classifier that may come, while more are to come."""
 
 IMAGE_BYTES = 1 << 20
 """Bytes that are assumed for an image in flight: a photograph of several megapixels."""
-
 
 MAX_HELD_IMAGES = 2048
 """Images whose bytes an ingress replica has room for by default, however many may be in flight."""

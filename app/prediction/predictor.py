@@ -95,7 +95,9 @@ class Predictor:
         """Describe the current model; raises ModelUnavailableError."""
         try:
             async with asyncio.timeout(self.limits.timeout_s):
-                return (await self._current_model.get()).description
+                if self.is_idle():  # to ask would start a classifier
+                    return (await self._current_model.get()).description
+                return await self._current_model.confirm()
         except TimeoutError as exc:
             raise ModelUnavailableError("The model is still loading; try again soon.") from exc
 

@@ -1,8 +1,6 @@
 """A rolling redeploy, as a cluster does it: `ray start --head`, then `serve deploy` twice."""
 
 import asyncio
-import subprocess
-import sys
 
 import yaml  # type: ignore[import-untyped]
 
@@ -10,7 +8,7 @@ from bench.chaos.faults import act_under_load
 from bench.chaos.floods import PICTURE, Row
 from bench.kit.generator import stay_busy
 from bench.kit.servers import ask, find_replicas, wait_until
-from tests.support.head_node import BIN, Head, start_head
+from tests.support.head_node import Head, start_head
 from tests.support.ports import find_port
 from tests.support.service import ROOT
 
@@ -22,10 +20,7 @@ def deploy(head: Head, port: int, batch_size: int) -> None:
     del config["applications"][0]["args"]["api_keys"]
     more = {"batch_size": batch_size, "ingress_replicas": 2, "classifier_replicas": 2}
     config["applications"][0]["args"] |= more
-    path = head.folder / "serve.yaml"
-    path.write_text(yaml.safe_dump(config))
-    command = (BIN / "serve", "deploy", "--address", head.dashboard, path)
-    subprocess.run(command, env=head.environment, cwd=ROOT, stdout=sys.stderr, check=True)
+    head.deploy(config)
 
 
 def redeploy_under_load(seconds: float) -> Row:

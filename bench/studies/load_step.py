@@ -1,32 +1,28 @@
 """Run ``python -m bench.studies.load_step``: eight times the load, and back, with autoscaling.
 
-A head node serves simulated GPUs (tests/support/simulated_app.py)
-through HAProxy. An open loop sends images; beside it the replicas that run are read once a second.
+A head node serves simulated GPUs (tests/support/simulated_app.py) through HAProxy. An open loop
+sends images; beside it the replicas that run are read once a second.
 Draws docs/load-step.png; the last line of stdout is one JSON object.
 """
 
 import asyncio
 import contextlib
-import subprocess
 import sys
 import time
 from collections import Counter
 
 import httpx
 import numpy as np
-import yaml  # type: ignore[import-untyped]
 from matplotlib.axes import Axes
 
-from app.deployments.serve_environment import list_serve_variables
 from bench.kit.client import Pool, make_target
 from bench.kit.generator import draw_schedule, run_open
 from bench.kit.images import make_picture
 from bench.kit.plots import COLOURS, draw_panels
 from bench.kit.results import DOCS, Record, save, start_record
 from bench.kit.servers import ask, wait_until
-from tests.support.head_node import BIN, Head, start_head
+from tests.support.head_node import Head, start_head
 from tests.support.ports import find_port
-from tests.support.service import ROOT
 from tests.support.simulated_app import RATE
 
 STEPS = ((12.0, 30.0), (96.0, 60.0), (12.0, 60.0))
@@ -41,37 +37,10 @@ Answer = tuple[float, float, int]
 """When an image was due, in seconds from the start; the seconds until its answer; the status."""
 
 
-def deploy(head: Head, port: int) -> None:
-    """Deploy the simulated application, scaled from one replica."""
-    program = head.environment["RAY_SERVE_HAPROXY_BINARY_PATH"]
-    args = {"max_classifier_replicas": MAX_REPLICAS, "scale_down_s": SCALE_DOWN_S}
-    application = {
-        "name": "vitrine",
-        "route_prefix": "/",
-        "import_path": "tests.support.simulated_app:build",
-        "args": args | {"max_ingress_replicas": 2},
-    }
-    config = {
-        "proxy_location": "EveryNode",
-        "http_options": {"host": "127.0.0.1", "port": port},
-        "controller_options": {
-            "runtime_env": {"env_vars": list_serve_variables(20_000_000, program)}
-        },
-        "logging_config": {"enable_access_log": False},
-        "applications": [application],
-    }
-    path = head.folder / "step.yaml"
-    path.write_text(yaml.safe_dump(config))
-    command = (BIN / "serve", "deploy", "--address", head.dashboard, path)
-    subprocess.run(command, env=head.environment, cwd=ROOT, stdout=sys.stderr, check=True)
-
-
 async def play(head: Head, port: int) -> tuple[list[Answer], list[Record]]:
     """Play the steps; return the answers, and the replicas by second."""
-    target, pool = (
-        make_target(f"http://127.0.0.1:{port}", make_picture("png")),
-        Pool(port, CONNECTIONS),
-    )
+    target = make_target(f"http://127.0.0.1:{port}", make_picture("png"))
+    pool = Pool(port, CONNECTIONS)
     answers: list[Answer] = []
     seen: list[Record] = []
     due, begun = list(_list_due()), time.perf_counter()
@@ -113,14 +82,15 @@ def summarize(answers: list[Answer], seen: list[Record]) -> Record:
         for start in np.arange(0.0, sum(seconds for _, seconds in STEPS), WINDOW_S)
     ]
     high = [start for start, p99 in windows if start >= step_s and p99 > 2 * rest_ms]
-    ups = [one["second"] for one in seen if one["second"] > step_s and one["Classifier"] > 1]
+    rested = [one["Classifier"] for one in seen if one["second"] <= step_s][-1]
+    ups = [one["second"] for one in seen if one["Classifier"] > rested and one["second"] > step_s]
     statuses = Counter(status for _, _, status in answers)
     return {
         "images": len(answers),
         "statuses": {str(status): count for status, count in statuses.items()},
         "rest_p99_ms": rest_ms,
         "p99_back_after_s": round(max(high, default=step_s) + WINDOW_S - step_s, 1),
-        "second_replica_after_s": round(min(ups, default=np.nan) - step_s, 1),
+        "first_new_replica_after_s": round(min(ups, default=np.nan) - step_s, 1),
         "most_replicas": max(one["Classifier"] for one in seen),
         "last_replicas": seen[-1]["Classifier"],
         "p99_ms": [(round(float(start), 1), p99) for start, p99 in windows],
@@ -164,7 +134,12 @@ def run() -> None:
     record = start_record("load-step") | {"steps": STEPS, "rate_of_one": RATE}
     with start_head(cpus=16) as head:
         port = find_port()
-        deploy(head, port)
+        head.deploy_simulated(
+            port,
+            max_classifier_replicas=MAX_REPLICAS,
+            max_ingress_replicas=2,
+            scale_down_s=SCALE_DOWN_S,
+        )
         picture = make_picture("png")
         wait_until(
             lambda: ask(f"http://127.0.0.1:{port}/predict", picture),
@@ -173,7 +148,7 @@ def run() -> None:
         )
         answers, seen = asyncio.run(play(head, port))
     record |= summarize(answers, seen)
-    for name in ("statuses", "rest_p99_ms", "p99_back_after_s", "second_replica_after_s"):
+    for name in ("statuses", "rest_p99_ms", "p99_back_after_s", "first_new_replica_after_s"):
         print(name, record[name], file=sys.stderr)
     draw(record)
     save(record, "load-step")

@@ -16,10 +16,11 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from bench.kit.client import CUT_OFF
+from app.errors import OverloadedError
 from bench.kit.images import Picture, make_picture
 from bench.kit.models import BUNDLED
 from bench.kit.results import BenchError, Record, save, start_record
+from bench.kit.rounds import divide
 from bench.kit.servers import ask, make_vitrine, run_server
 from bench.kit.tools import run_wrk
 from tests.support.load import Load, make_request
@@ -28,6 +29,7 @@ from tests.support.service import ROOT
 
 CELLS = (("png", 16), ("png", 64), ("jpeg", 16), ("jpeg", 64))
 ROUNDS, SECONDS, WARM_S = 5, 4, 1
+LAUNCHERS = ("serve deploy", "vitrine serve")
 GPUS_A_NODE, CLIENTS_A_GPU, GPU_S = 3, 12, 20.0
 
 
@@ -56,7 +58,7 @@ def compare_launchers() -> list[Record]:
     server = make_vitrine(BUNDLED)
     with make_cluster(1) as cluster, run_server(server, make_picture("png")):
         deploy(cluster, "app.deployments:build", model=str(BUNDLED))
-        urls = {"vitrine serve": server.url, "serve deploy": cluster.head.url}
+        urls = dict(zip(LAUNCHERS, (cluster.head.url, server.url), strict=True))
         for number in range(ROUNDS):
             for name, url in list(urls.items())[:: 1 if number % 2 else -1]:
                 for image, connections in CELLS:
@@ -68,13 +70,9 @@ def compare_launchers() -> list[Record]:
     return [
         {"image": image, "connections": connections, "rounds": found}
         | {name: statistics.median(values) for name, values in found.items()}
-        | {"ratio": round(_divide(found["serve deploy"], found["vitrine serve"]), 3)}
+        | {"ratio": divide(*(statistics.median(found[name]) for name in LAUNCHERS))}
         for (image, connections), found in rates.items()
     ]
-
-
-def _divide(one: list[float], by: list[float]) -> float:
-    return statistics.median(one) / statistics.median(by)
 
 
 def compare_nodes() -> Record:
@@ -90,7 +88,7 @@ def compare_nodes() -> Record:
         if load.list_failed():
             raise BenchError(f"{count} nodes: {load.count()}")
     one, two = rates
-    return {"gpus_a_node": GPUS_A_NODE, "one": one, "two": two, "ratio": round(two / one, 3)}
+    return {"gpus_a_node": GPUS_A_NODE, "one": one, "two": two, "ratio": divide(two, one)}
 
 
 def time_refusals() -> Record:
@@ -101,7 +99,7 @@ def time_refusals() -> Record:
     times = [
         1000 * one.seconds
         for one in load.outcomes
-        if one.result not in (200, CUT_OFF) and json.loads(one.body)["instance"] == "proxy"
+        if one.result == OverloadedError.status and json.loads(one.body)["instance"] == "proxy"
     ]
     return {
         "refused_by_front": len(times),

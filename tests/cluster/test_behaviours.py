@@ -1,6 +1,6 @@
 """What a client of `vitrine serve` sees, at the front of a node that is not the head.
 
-docs/cluster.md lists these behaviours. Each was once that of `vitrine serve` alone.
+docs/cluster-behaviour.md lists these behaviours. Each was once that of `vitrine serve` alone.
 """
 
 import json

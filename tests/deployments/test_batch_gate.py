@@ -115,6 +115,20 @@ async def test_a_group_that_is_cancelled_before_its_turn_is_passed_over() -> Non
     await asyncio.gather(first, second, third, return_exceptions=True)
 
 
+async def test_a_whole_batch_and_what_waits_may_be_cancelled_at_once() -> None:
+    """The slot is free for what comes later."""
+    groups = Groups(batch_size=10, slots=1)
+    tasks = await groups.add(1, 9)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    assert all(task.cancelled() for task in tasks)
+    (later,) = await groups.add(8)
+    assert groups.inside == [8]
+    await groups.end(8)
+    await later
+
+
 def test_ingresses_that_send_groups_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that has sent none for some seconds has gone, or has nothing to send."""
     now = 100.0

@@ -7,6 +7,7 @@ import pytest
 
 from app.backend import Description, Group, Scored
 from app.errors import ModelUnavailableError
+from app.prediction import current_model
 from app.prediction.predictor import MAX_TRIES, Predictor
 from tests.support import samples
 from tests.support.fake_backend import FakeBackend
@@ -103,3 +104,33 @@ async def test_a_geometry_that_never_rests_is_an_unavailable_model() -> None:
         with pytest.raises(ModelUnavailableError, match="being changed"):
             await predictor.classify(samples.encode_grey(0), TOP_1)
         assert len(backend.groups) == calls * MAX_TRIES
+
+
+async def test_a_model_that_changed_without_an_image_is_described(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An ingress that began in a rolling update asked an old replica; it asks again in seconds."""
+    backend = FakeBackend()
+    predictor = Predictor(backend, LIMITS)
+    assert (await predictor.describe()).revision == "first"
+    backend.switch_revision()
+    assert (await predictor.describe()).revision == "first"
+    monkeypatch.setattr(current_model, "MAX_AGE_S", 0.0)
+    assert (await predictor.describe()).revision == "second"
+    assert backend.describe_calls == 2
+
+
+async def test_a_model_that_does_not_answer_is_described_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Labels are told while no classifier answers, or it fails."""
+    monkeypatch.setattr(current_model, "MAX_AGE_S", 0.0)
+    monkeypatch.setattr(current_model, "CONFIRM_S", 0.05)
+    backend = FakeBackend()
+    predictor = Predictor(backend, LIMITS)
+    known = await predictor.describe()
+    backend.hang()
+    assert await predictor.describe() == known
+    backend.resume()
+    backend.fail(ModelUnavailableError("gone"))
+    assert await predictor.describe() == known

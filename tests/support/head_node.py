@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import yaml  # type: ignore[import-untyped]
 
-from app.deployments.haproxy_config import list_program_variables
+from app.deployments.haproxy_config import BINARY_PATH, list_program_variables
+from app.deployments.serve_environment import list_serve_variables
 from app.standalone.isolation import list_environment
 from tests.support.ports import find_port
 from tests.support.service import ROOT, START_S, Service, make_environment, start_process
@@ -36,6 +38,27 @@ class Head:
     folder: Path
     environment: dict[str, str]
     dashboard: str
+
+    def deploy(self, config: dict[str, object]) -> None:
+        """Have Serve deploy a config; it goes on when this returns."""
+        path = self.folder / "serve.yaml"
+        path.write_text(yaml.safe_dump(config))
+        command = (BIN / "serve", "deploy", "--address", self.dashboard, path)
+        subprocess.run(command, env=self.environment, cwd=ROOT, stdout=sys.stderr, check=True)
+
+    def deploy_simulated(self, port: int, **args: object) -> None:
+        """Have Serve deploy `simulated_app` behind HAProxy, with these settings."""
+        program = self.environment[BINARY_PATH]
+        build = "tests.support.simulated_app:build"
+        variables = list_serve_variables(20_000_000, program)
+        self.deploy(
+            {
+                "http_options": {"host": "127.0.0.1", "port": port},
+                "controller_options": {"runtime_env": {"env_vars": variables}},
+                "logging_config": {"enable_access_log": False},
+                "applications": [{"name": "vitrine", "import_path": build, "args": args}],
+            }
+        )
 
     def count_replicas(self) -> Counter[str]:
         """Count the replicas of the application that run, by deployment."""

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from app.deployments.haproxy_config import PROGRAM
+from app.deployments.haproxy_config import BINARY_PATH, PROGRAM
 from app.deployments.rollout.config import ServeConfig
 from app.deployments.rollout.node import NodeReport, read_settings
 from app.deployments.serve_environment import list_serve_variables
 from app.errors import RolloutError
-
-_BINARY_PATH = "RAY_SERVE_HAPROXY_BINARY_PATH"
 
 
 def find_missing(config: ServeConfig, nodes: Sequence[NodeReport]) -> dict[str, str]:
@@ -39,9 +37,9 @@ def uses_haproxy(config: ServeConfig) -> bool:
 
 def describe_completion(missing: Mapping[str, str]) -> Iterator[str]:
     """Describe what is added to the file."""
-    if path := missing.get(_BINARY_PATH):
-        yield f"added to controller_options: {_BINARY_PATH}={path}"
-    if others := [name for name in missing if name != _BINARY_PATH]:
+    if path := missing.get(BINARY_PATH):
+        yield f"added to controller_options: {BINARY_PATH}={path}"
+    if others := [name for name in missing if name != BINARY_PATH]:
         yield f"added to controller_options, as `vitrine env` prints them: {', '.join(others)}"
 
 
@@ -57,10 +55,10 @@ def _find_program(nodes: Sequence[NodeReport]) -> str:
     if len(paths) == 1 and "" not in paths:
         return paths.pop()
     found = ", ".join(f"{one.found_program or 'nowhere'} on {one.node}" for one in nodes)
-    message = f"{PROGRAM} must be at one path on all nodes, for {_BINARY_PATH}. It is {found}."
+    message = f"{PROGRAM} must be at one path on all nodes, for {BINARY_PATH}. It is {found}."
     raise RolloutError(message)
 
 
 def _without_path(report: NodeReport) -> tuple[str, ...]:
     """List the variables of a node without the path, which leads nowhere."""
-    return tuple(name for name in report.variables if name != _BINARY_PATH)
+    return tuple(name for name in report.variables if name != BINARY_PATH)

@@ -11,14 +11,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from app.classifier.checkpoint.files import open_checkpoint
-from app.deployments.haproxy_config import PROGRAM, find_program
+from app.deployments.haproxy_config import BINARY_PATH, PROGRAM, find_program
 from app.deployments.serve_environment import VARIABLES
 from app.errors import CheckpointError, StartupError
 from app.network import find_port_error
 from app.settings import Settings
 from app.settings.refusal import describe_refusal
-
-_BINARY_PATH = "RAY_SERVE_HAPROXY_BINARY_PATH"
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ def _describe_package() -> str:
 
 def _find_configured_program() -> str:
     """Find the program that Serve is told to start as HAProxy, if it is ours and is there."""
-    path = os.environ.get(_BINARY_PATH, "")
+    path = os.environ.get(BINARY_PATH, "")
     return path if Path(path).name == PROGRAM and os.access(path, os.X_OK) else ""
 
 
