@@ -3,7 +3,7 @@
 from ray.scripts.scripts import start
 
 from app.standalone.isolation import PORT_BLOCKS
-from tests.support.ports import PORTS
+from tests.support.ports import PORTS, find_port
 
 
 def test_a_port_for_a_server_is_none_that_ray_gives_to_its_workers() -> None:
@@ -13,3 +13,8 @@ def test_a_port_for_a_server_is_none_that_ray_gives_to_its_workers() -> None:
     assert len(workers) > 1000
     assert not set(PORTS) & set(workers)
     assert not set(PORTS) & set(range(PORT_BLOCKS.start, PORT_BLOCKS.stop))
+
+
+def test_no_port_is_given_twice_in_a_row() -> None:
+    """Who asks for four, for one server, has four."""
+    assert len({find_port() for _ in range(100)}) == 100
