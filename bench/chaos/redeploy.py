@@ -2,24 +2,21 @@
 
 import asyncio
 
-import yaml  # type: ignore[import-untyped]
-
 from bench.chaos.faults import act_under_load
 from bench.chaos.floods import PICTURE, Row
 from bench.kit.generator import stay_busy
 from bench.kit.servers import ask, find_replicas, wait_until
-from tests.support.head_node import Head, start_head
+from tests.support.head_node import BIN, Head, start_head
 from tests.support.ports import find_port
-from tests.support.service import ROOT
+from tests.support.serve_file import read_serve_file, set_program
 
 
 def deploy(head: Head, port: int, batch_size: int) -> None:
     """Deploy deploy/serve.yaml with two replicas of each kind."""
-    config = yaml.safe_load((ROOT / "deploy" / "serve.yaml").read_text())
+    replicas = {"ingress_replicas": 2, "classifier_replicas": 2}
+    config = read_serve_file(api_keys=None, batch_size=batch_size, **replicas)
+    set_program(config, BIN / "vitrine-haproxy")
     config["http_options"] |= {"host": "127.0.0.1", "port": port}
-    del config["applications"][0]["args"]["api_keys"]
-    more = {"batch_size": batch_size, "ingress_replicas": 2, "classifier_replicas": 2}
-    config["applications"][0]["args"] |= more
     head.deploy(config)
 
 

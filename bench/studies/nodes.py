@@ -12,7 +12,6 @@ import asyncio
 import json
 import statistics
 import time
-from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
@@ -25,7 +24,7 @@ from bench.kit.servers import ask, make_vitrine, run_server
 from bench.kit.tools import run_wrk
 from tests.support.load import Load, make_request
 from tests.support.nodes import BIN, HTTP_PORT, Cluster, make_cluster
-from tests.support.service import ROOT
+from tests.support.serve_file import read_serve_file, set_program
 
 CELLS = (("png", 16), ("png", 64), ("jpeg", 16), ("jpeg", 64))
 ROUNDS, SECONDS, WARM_S = 5, 4, 1
@@ -35,11 +34,9 @@ GPUS_A_NODE, CLIENTS_A_GPU, GPU_S = 3, 12, 20.0
 
 def deploy(cluster: Cluster, import_path: str, **args: object) -> None:
     """Deploy an application with the variables of deploy/serve.yaml, open to this machine."""
-    config: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "serve.yaml").read_text())
-    variables = config["controller_options"]["runtime_env"]["env_vars"]
-    variables["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(BIN / "vitrine-haproxy")
-    (application,) = config["applications"]
-    application |= {"import_path": import_path, "args": args | {"allow_unauthenticated": True}}
+    config = read_serve_file(api_keys=None, allow_unauthenticated=True, **args)
+    set_program(config, BIN / "vitrine-haproxy")
+    config["applications"][0]["import_path"] = import_path
     path = cluster.folder / "serve.yaml"
     path.write_text(yaml.safe_dump(config))
     cluster.head.run("serve", "deploy", "--address", cluster.dashboard, str(path))

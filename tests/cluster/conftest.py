@@ -5,8 +5,9 @@
 
 import asyncio
 import contextlib
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from app.api.grpc.servicer import SERVICERS
 from app.auth.keys import hash_key
 from tests.support.load import Load, make_request
 from tests.support.nodes import BIN, HTTP_PORT, Cluster, Node, find_hindrance, make_cluster
-from tests.support.service import ANN, ROOT, SEVEN
+from tests.support.serve_file import BOUNDS, read_serve_file, set_program
+from tests.support.service import ANN, SEVEN
 
 GRPC_PORT = 9000
 KEY = {"Authorization": f"Bearer {ANN}"}
@@ -34,22 +36,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=hindrance))
 
 
-def write_config(folder: Path, **args: object) -> Path:
+def write_config(folder: Path, args: Mapping[str, object], release: str = "") -> Path:
     """Write deploy/serve.yaml with a key, two replicas of each kind, and these settings."""
-    config: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "serve.yaml").read_text())
-    variables = config["controller_options"]["runtime_env"]["env_vars"]
-    variables["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(BIN / "vitrine-haproxy")
+    config = read_serve_file(
+        **{"api_keys": f"ann:{hash_key(ANN)}"} | bound_replicas(2) | dict(args)
+    )
+    set_program(config, BIN / "vitrine-haproxy")
     config["grpc_options"] = {"port": GRPC_PORT, "grpc_servicer_functions": [*SERVICERS]}
-    own = {"api_keys": f"ann:{hash_key(ANN)}", "ingress_replicas": 2, "classifier_replicas": 2}
-    config["applications"][0]["args"] |= own | args
+    if release:
+        config["applications"][0]["runtime_env"] = {"env_vars": {"RELEASE": release}}
     path = folder / "serve.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
 
 
-def deploy(cluster: Cluster, nodes: list[Node] | None = None, **args: object) -> None:
+def bound_replicas(count: int) -> dict[str, Any]:
+    """Have so many replicas of each kind, neither more nor fewer."""
+    return dict.fromkeys(BOUNDS, count)
+
+
+def deploy(
+    cluster: Cluster, nodes: list[Node] | None = None, *, release: str = "", **args: object
+) -> None:
     """Deploy it, and wait until the fronts of all nodes answer."""
-    config = write_config(cluster.folder, **args)
+    config = write_config(cluster.folder, args, release)
     cluster.head.run("serve", "deploy", "--address", cluster.dashboard, str(config))
     for node in cluster.nodes if nodes is None else nodes:
         wait_until_ready(node)
@@ -69,6 +79,18 @@ def wait_until(is_so: Callable[[], bool], timeout_s: float = 120.0) -> None:
                 return
         assert time.monotonic() < deadline, f"not so in {timeout_s:.0f} s"
         time.sleep(0.2)
+
+
+def list_nodes(cluster: Cluster) -> dict[str, str]:
+    """List the nodes that Ray believes alive: the address of each by its id."""
+    code = (
+        "import json, ray; ray.init(address='auto', log_to_driver=False, logging_level='ERROR'); "
+        "alive = (one for one in ray.nodes() if one['Alive']); "
+        "print(json.dumps({one['NodeID']: one['NodeManagerAddress'] for one in alive}))"
+    )
+    told = cluster.head.run("python", "-c", code)  # Ray may tell of a node that died, too
+    (line,) = [line for line in told.splitlines() if line.startswith("{")]
+    return dict(json.loads(line))
 
 
 def run_load(cluster: Cluster, act: Callable[[Load], None], clients: int = 8) -> Load:
@@ -98,5 +120,5 @@ def two_nodes() -> Iterator[Cluster]:
 def three_nodes() -> Iterator[Cluster]:
     """Three nodes that serve, with three ingresses and classifiers: one of each on every node."""
     with make_cluster(3) as cluster:
-        deploy(cluster, ingress_replicas=3, classifier_replicas=3)
+        deploy(cluster, **bound_replicas(3))
         yield cluster

@@ -1,13 +1,12 @@
 """A node that is drained, killed, unplugged, cut off; and the head's death. Each under load."""
 
-import json
 import time
 from collections import Counter
 from itertools import pairwise
 
 import httpx
 
-from tests.cluster.conftest import LEAD_S, deploy, run_load, wait_until
+from tests.cluster.conftest import LEAD_S, deploy, list_nodes, run_load, wait_until
 from tests.support.load import CUT, LATE, REFUSED, Load, Outcome
 from tests.support.nodes import GCS_PORT, Cluster, Node, make_cluster
 
@@ -28,16 +27,6 @@ def list_replicas(cluster: Cluster) -> Counter[tuple[str, str]]:
         for replica in one["replicas"]
         if replica["state"] == "RUNNING"
     )
-
-
-def find_node_id(cluster: Cluster, node: Node) -> str:
-    """Find the id that Ray has for a node."""
-    code = (
-        "import json, ray; ray.init(address='auto', log_to_driver=False, logging_level='ERROR'); "
-        "print(json.dumps({one['NodeManagerAddress']: one['NodeID'] for one in ray.nodes()}))"
-    )
-    told = cluster.head.run("python", "-c", code)
-    return str(json.loads(told.splitlines()[-1])[node.address])
 
 
 def measure_longest_gap(load: Load) -> float:
@@ -80,7 +69,7 @@ def has_replicas(cluster: Cluster, count: int, *nodes: Node) -> bool:
 def test_a_drained_node_loses_nothing(two_nodes: Cluster) -> None:
     """Its replicas start elsewhere first, and its front says that it leaves before it does."""
     node = two_nodes.workers[0]
-    node_id = find_node_id(two_nodes, node)
+    (node_id,) = [name for name, at in list_nodes(two_nodes).items() if at == node.address]
     words = ("--node-id", node_id, "--reason", "DRAIN_NODE_REASON_PREEMPTION")
     more = ("--reason-message", "test", "--deadline-remaining-seconds", "120")
     address = f"{two_nodes.head.address}:{GCS_PORT}"

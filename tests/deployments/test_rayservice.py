@@ -106,7 +106,7 @@ def test_serve_takes_the_configuration() -> None:
 
 
 def test_the_configuration_is_that_of_a_cluster() -> None:
-    """deploy/serve.yaml, but for the keys (from the Secret), the GPUs and the scaling."""
+    """deploy/serve.yaml, but for the keys (from the Secret) and the GPUs."""
     other = yaml.safe_load((ROOT / "deploy" / "serve.yaml").read_text())
     (application,) = other.pop("applications")
     assert {name: value for name, value in CONFIG.items() if name != "applications"} == other
@@ -116,10 +116,7 @@ def test_the_configuration_is_that_of_a_cluster() -> None:
     assert own == application
     assert args.pop("api_keys") == "ann:sha256:HASH"
     assert {name: own_args[name] for name in args} == args
-    assert own_args.keys() - args.keys() == {
-        "device",
-        *(f"{end}_{name}_replicas" for end in ("min", "max") for name in GROUPS),
-    }
+    assert own_args.keys() - args.keys() == {"device"}
     assert not own_args.keys() & STANDALONE_SETTINGS.keys()
     assert [one["name"] for one in deployments] == ["Classifier"]
 

@@ -1,6 +1,6 @@
 """A load from outside: clients behind a load balancer that asks each front whether it is well.
 
-Each client sends one image after the other over a connection that it keeps, and retries nothing.
+Each client sends one image after the other, many over one connection, and retries nothing.
 """
 
 import asyncio
@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 HEALTH_S = 0.5
 """Seconds between two looks at a front, and those that it has to answer."""
 
-PATIENCE_S = 40.0
+PATIENCE_S = 60.0
+KEPT = 50
+"""Requests over one connection; the load balancer gives the next to the next front."""
+
 CUT, REFUSED, LATE = "cut", "refused", "late"
 """What a request came to without an answer: the connection ended, none was made, none in time."""
 
@@ -89,17 +92,18 @@ class Load:
 
     async def _send_in_turn(self, number: int) -> None:
         """Send one image after the other."""
-        connection = Connection()
+        connection, sent = Connection(), 0
         while number < self.clients:
             if not self.healthy:
                 await asyncio.sleep(0.05)
                 continue
-            if connection.front not in self.healthy:
+            if connection.front not in self.healthy or sent % KEPT == 0:
                 connection.close()
                 self._turn += 1
                 connection.front = self.healthy[self._turn % len(self.healthy)]
             started = time.monotonic()
             result, body = await connection.ask(self.request)
+            sent += 1
             ended = time.monotonic()
             front = connection.front[0]
             self.outcomes.append(Outcome(ended, ended - started, front, result, body))

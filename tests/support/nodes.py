@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,12 +52,14 @@ class Node:
         name: of its namespace.
         address: where others reach it.
         folder: of its output.
+        code: its copy of our packages.
         environment: that its processes get.
     """
 
     name: str
     address: str
     folder: Path
+    code: Path
     environment: dict[str, str]
     process: subprocess.Popen[bytes] | None = field(default=None)
 
@@ -92,18 +94,22 @@ class Node:
 
     def run(self, *command: str) -> str:
         """Run a command of the virtual environment on this node; gives what it prints."""
+        done = self.try_to_run(*command)
+        assert done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def try_to_run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that may fail."""
         program = [str(BIN / command[0]), *command[1:]]
-        done = subprocess.run(
+        return subprocess.run(
             ["ip", "netns", "exec", self.name, *program],
             env=self.environment,
-            cwd=ROOT,
+            cwd=self.code,
             capture_output=True,
             text=True,
             check=False,
             timeout=300,
         )
-        assert done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
-        return done.stdout
 
     def list_processes(self) -> list[psutil.Process]:
         """List the processes of its namespace."""
@@ -119,6 +125,8 @@ class Node:
         for process in self.list_processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait()
 
     def cut(self) -> None:
         """Take it off the network."""
@@ -131,11 +139,19 @@ class Node:
 
 @dataclass
 class Cluster:
-    """A head and other nodes."""
+    """A head and other nodes.
+
+    Attributes:
+        head: the first node, where Serve is told what to deploy.
+        workers: the others.
+        folder: for files that all of them read.
+        flags: with which each starts Ray.
+    """
 
     head: Node
     workers: list[Node]
     folder: Path
+    flags: Sequence[str]
 
     @property
     def nodes(self) -> list[Node]:
@@ -147,6 +163,10 @@ class Cluster:
         """Where `serve deploy` sends its file."""
         return f"http://{self.head.address}:{DASHBOARD_PORT}"
 
+    def start_worker(self, worker: Node) -> None:
+        """Start a node, which joins the head's."""
+        worker.start("--address", f"{self.head.address}:{GCS_PORT}", *self.flags)
+
 
 @contextlib.contextmanager
 def make_cluster(count: int, cpus: int = 4) -> Iterator[Cluster]:
@@ -155,24 +175,31 @@ def make_cluster(count: int, cpus: int = 4) -> Iterator[Cluster]:
     subnet = f"10.77.{int(key[:2], 16)}"
     folder = Path(tempfile.mkdtemp(prefix="vt-"))  # a short name: sockets lie below it
     environment = make_environment() | list_variables("node", token=uuid.uuid4().hex * 2)
-    environment |= {"PYTHONPATH": str(ROOT), "HOME": str(folder), _MARK: key, "SPT_NOENV": "1"}
+    environment |= {"HOME": str(folder), _MARK: key, "SPT_NOENV": "1"}
     nodes = [
-        Node(f"vt{key}{number}", f"{subnet}.{10 + number}", folder, environment)
+        _make_node(f"vt{key}{number}", f"{subnet}.{10 + number}", folder, environment)
         for number in range(count)
     ]
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         stack.enter_context(_make_network(f"vt{key}", subnet, nodes))
         stack.callback(_end, key, nodes)
-        memory = ["--num-cpus", str(cpus), "--object-store-memory", str(200 << 20)]
-        temp = ["--temp-dir", str(folder / "ray")]
-        head, *workers = nodes
-        head.start(
-            "--head", "--port", str(GCS_PORT), "--dashboard-host", head.address, *temp, *memory
-        )
-        for worker in workers:
-            worker.start("--address", f"{head.address}:{GCS_PORT}", *memory)
-        yield Cluster(head, workers, folder)
+        flags = ["--num-cpus", str(cpus), "--object-store-memory", str(200 << 20)]
+        cluster = Cluster(nodes[0], nodes[1:], folder, flags)
+        place = ["--port", str(GCS_PORT), "--dashboard-host", cluster.head.address]
+        cluster.head.start("--head", *place, "--temp-dir", str(folder / "ray"), *flags)
+        for worker in cluster.workers:
+            cluster.start_worker(worker)
+        yield cluster
+
+
+def _make_node(name: str, address: str, folder: Path, environment: dict[str, str]) -> Node:
+    """Make a node with a copy of our packages; that of the tests is the one that is here."""
+    code = folder / name
+    for package in ("app", "schemas"):
+        shutil.copytree(ROOT / package, code / package)
+    path = os.pathsep.join((str(code), str(ROOT)))
+    return Node(name, address, folder, code, environment | {"PYTHONPATH": path})
 
 
 @contextlib.contextmanager

@@ -8,21 +8,16 @@ from app.deployments.rollout.config import ServeConfig, read_config
 from app.deployments.rollout.node import NodeReport
 from app.deployments.serve_environment import VARIABLES
 from app.settings import Settings
-from tests.support.service import ROOT
+from tests.support.serve_file import read_serve_file
 
 PROGRAM = "/opt/vitrine/bin/vitrine-haproxy"
 
 
 def write_config(folder: Path, **args: object) -> Path:
     """Write the file that is in the repository with other arguments; None leaves one out."""
-    config = yaml.safe_load((ROOT / "deploy" / "serve.yaml").read_text())
-    given = config["applications"][0]["args"] | {"allow_unauthenticated": True, "api_keys": None}
-    given |= args
-    config["applications"][0]["args"] = {
-        name: value for name, value in given.items() if value is not None
-    }
+    open_to_all = {"allow_unauthenticated": True, "api_keys": None}
     path = folder / "serve.yaml"
-    path.write_text(yaml.safe_dump(config))
+    path.write_text(yaml.safe_dump(read_serve_file(**open_to_all | args)))
     return path
 
 

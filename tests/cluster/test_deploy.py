@@ -17,6 +17,7 @@ from app.classifier.checkpoint.files import BUNDLED
 from app.deployments.serve_environment import list_variables
 from tests.support.head_node import Head, start_head
 from tests.support.ports import find_port
+from tests.support.serve_file import read_serve_file
 from tests.support.service import ANN, ROOT, SEVEN
 from tests.support.uploads import make_upload
 
@@ -38,10 +39,9 @@ def deploy(
     head: Head, args: Mapping[str, object] | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Deploy the file that is in the repository, with a key, on this machine alone."""
-    config = yaml.safe_load((ROOT / "deploy" / "serve.yaml").read_text())
+    own = {"api_keys": f"ann:{hash_key(ANN)}", "device": "cpu"}
+    config = read_serve_file(**own | dict(args or {}))
     config["http_options"] |= {"host": "127.0.0.1", "port": PORT}
-    config["applications"][0]["args"] |= {"api_keys": f"ann:{hash_key(ANN)}", "device": "cpu"}
-    config["applications"][0]["args"] |= args or {}
     path = head.folder / "serve.yaml"
     path.write_text(yaml.safe_dump(config))
     command = [sys.executable, "-m", "app.cli.main", "deploy", "--address", head.dashboard]
