@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator
 from app.deployments.haproxy_config import find_program
 from app.deployments.serve_environment import list_serve_variables, list_variables
 
-TOKEN = "RAY_AUTH_TOKEN"  # noqa: S105 - a name
-
 _ABOUT_NODES = (
     "Ray reads these when a node starts: set them before `ray start`, the same on every node."
 )
-_ABOUT_TOKEN = (
-    f"{TOKEN} too: one secret of 64 hexadecimal digits for all nodes (openssl rand -hex 32)."
+_ABOUT_RAY = (
+    "RAY_AUTH_TOKEN too: one secret of 64 hexadecimal digits for all nodes (openssl rand -hex 32)."
 )
 _ABOUT_SERVE = (
     "The processes of Serve read these. Set them there too, or in the Serve config file below "
@@ -30,8 +28,7 @@ def list_environment(max_bytes: int, name: str) -> Iterator[str]:
     Raises:
         StartupError: `vitrine-haproxy` is not installed here.
     """
-    node = list_variables("node", token="")
-    del node[TOKEN]
+    node = list_variables("node")
     serve = list_serve_variables(max_bytes, str(find_program()))
     format_line, more = _FORMATS[name]
     yield from (f"# {_ABOUT_NODES}", *map(format_line, node.items()), *more)
@@ -57,12 +54,12 @@ def _format_kuberay(variable: tuple[str, str]) -> str:
 
 
 _FORMATS: dict[str, tuple[Callable[[tuple[str, str]], str], tuple[str, ...]]] = {
-    "dotenv": (_format_dotenv, (f"# {_ABOUT_TOKEN}",)),
-    "docker": (_format_docker, (f"# {_ABOUT_TOKEN} Give it to `docker run -e`, not the image.",)),
+    "dotenv": (_format_dotenv, (f"# {_ABOUT_RAY}",)),
+    "docker": (_format_docker, (f"# {_ABOUT_RAY} Give it to `docker run -e`, not the image.",)),
     "kuberay": (
         _format_kuberay,
         (
-            f"# {_ABOUT_TOKEN} KubeRay sets it from a Secret's key auth_token (authOptions).",
+            f"# {_ABOUT_RAY} KubeRay sets it from a Secret's key auth_token (authOptions).",
             "# The hashes of clients' keys come from a Secret too, as in deploy/rayservice.yaml:",
             "- {name: VITRINE_API_KEYS, valueFrom: {secretKeyRef: {name: vitrine, key: api_keys}}}",
         ),

@@ -9,7 +9,7 @@ tests/contract/test_ray.py checks that the installed Ray still reads them.
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-Scope = Literal["serve", "node", "machine"]
+Scope = Literal["serve", "node", "secret", "machine"]
 
 _SERVE = "serve/_private/{}.py"
 _HAPROXY, _REPLICA = _SERVE.format("haproxy"), _SERVE.format("replica")
@@ -25,8 +25,9 @@ class Variable(NamedTuple):
 
     Attributes:
         scope: `serve` when the contract or the speed needs it and the processes of Serve read it;
-            `node` when it is needed as well, but Ray reads it when a node starts; `machine` when it
-            keeps a Ray to one machine, which `vitrine serve` alone does.
+            `node` when it is needed as well, but Ray reads it when a node starts; `secret` when
+            such a node may have it in a file instead; `machine` when it keeps a Ray to one machine,
+            which `vitrine serve` alone does.
         name: its name.
         value: its value; a name in braces stands for what is known when the service starts.
         reader: file below `ray/` that acts on it.
@@ -81,7 +82,7 @@ VARIABLES = tuple(Variable(*row) for row in (
      "every process measures and sends metrics for Ray's dashboards, the ingress for each request"),
     ("node", "RAY_AUTH_MODE", "token", _RAYLET,
      "whoever reaches a port of this Ray can run code in it"),
-    ("node", "RAY_AUTH_TOKEN", "{token}", _RAYLET,
+    ("secret", "RAY_AUTH_TOKEN", "{token}", _RAYLET,
      "Ray writes a token into the home of the user, and another Ray has the same one"),
     ("machine", "RAY_TMPDIR", "{folder}", "_common/utils.py",
      "Ray's logs and sockets lie in a folder of all users, and stay after a stop"),
@@ -140,8 +141,7 @@ def describe_missing(environment: Mapping[str, str]) -> list[str]:
     return [
         f"{row.name} ({row.why})"
         for row in VARIABLES
-        if row.scope != "machine"
+        if row.scope in {"serve", "node"}
         and row.name not in environment
-        and row.name != "RAY_AUTH_TOKEN"  # it may be in a file
         and (behind_haproxy or row.reader != _HAPROXY)
     ]

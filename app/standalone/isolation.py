@@ -37,7 +37,8 @@ def list_environment(proxy: Proxy, folder: Path, max_bytes: int = 1 << 29) -> di
     program = str(find_program()) if proxy == "haproxy" else None
     return (
         list_serve_variables(max_bytes, program)
-        | list_variables("node", token=secrets.token_hex(32))
+        | list_variables("node")
+        | list_variables("secret", token=secrets.token_hex(32))
         | list_variables("machine", folder=folder, ports=_find_free_block())
     )
 

@@ -174,7 +174,8 @@ def make_cluster(count: int, cpus: int = 4) -> Iterator[Cluster]:
     key = uuid.uuid4().hex[:4]
     subnet = f"10.77.{int(key[:2], 16)}"
     folder = Path(tempfile.mkdtemp(prefix="vt-"))  # a short name: sockets lie below it
-    environment = make_environment() | list_variables("node", token=uuid.uuid4().hex * 2)
+    environment = make_environment() | list_variables("node")
+    environment |= list_variables("secret", token=uuid.uuid4().hex * 2)
     environment |= {"HOME": str(folder), _MARK: key, "SPT_NOENV": "1"}
     nodes = [
         _make_node(f"vt{key}{number}", f"{subnet}.{10 + number}", folder, environment)

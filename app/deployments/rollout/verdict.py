@@ -14,7 +14,6 @@ from app.errors import RolloutError, SettingsError
 from app.network import is_loopback
 
 _OF_NODES = {row.name: row.why for row in VARIABLES if row.scope == "node"}
-_OF_NODES.pop("RAY_AUTH_TOKEN")  # it may be in a file
 
 
 def check_nodes(
