@@ -10,13 +10,7 @@ from app.auth.keys import hash_key
 from tests.support.ports import find_port
 from tests.support.service import ANN, BOB, EVERYWHERE, ORIGIN, Service, start_service
 
-ALONE = (
-    "test_build.py",
-    "test_calls.py",
-    "test_deploy.py",
-    "test_large_groups.py",
-    "test_redeploy.py",
-)
+ALONE = ("test_calls.py", "test_redeploy.py")
 """Files of tests/serve that share no service: each starts a Ray of its own."""
 
 

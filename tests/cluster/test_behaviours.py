@@ -259,3 +259,4 @@ def test_a_full_group_of_large_pixels_arrives(
     with ThreadPoolExecutor(24) as pool:
         answers = list(pool.map(lambda _: predict(client, image), range(24)))
     assert [answer.status_code for answer in answers] == [200] * 24
+    assert len({answer.json()["predictions"][0]["label"] for answer in answers}) == 1
