@@ -1,6 +1,8 @@
 """The interface between core and classifier: a protocol, and the values that pass through it.
 
-`app.prediction` and `app.classifier` have nothing else in common.
+`app.prediction` and `app.classifier` have nothing else in common. In a rolling update the ingress
+may have older code than the classifier, or newer: a field that is added here needs a default, which
+is what is read from a message without it.
 """
 
 import math
@@ -15,7 +17,7 @@ Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Logits = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Geometry:
     """The picture part of a processor: how an RGB image becomes pixels of one fixed size.
 
@@ -45,7 +47,7 @@ class Geometry:
         return (*self.size, 3)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Description:
     """A classifier's model, as far as the ingress needs to know it.
 
@@ -68,7 +70,7 @@ class Description:
     engine: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Group:
     """Pixels of one call.
 
@@ -87,7 +89,7 @@ class Group:
     sender: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scored:
     """A classifier's result for a group.
 

@@ -75,7 +75,7 @@ class Limits:
         most, wait_s = QUEUED_BATCHES * share * max(1, classifiers), MAX_WAIT_S
         if classifiers < self.max_classifiers:
             most = GROWING_BATCHES * share * self.max_classifiers
-            wait_s = self.timeout_s / 2
+            wait_s = GROWING_WAIT * self.timeout_s
         most = min(most, self.max_queue)
         least = min(max(MIN_QUEUED_BATCHES * share * max(1, classifiers), self.max_bulk), most)
         return ImageBounds(least, most, wait_s)
@@ -84,6 +84,9 @@ class Limits:
 QUEUED_BATCHES, MIN_QUEUED_BATCHES, GROWING_BATCHES = 8, 2, 32
 """Batches per classifier that may be in flight; those that may be however long they take; and those
 for each classifier that may come, while more are to come."""
+
+GROWING_WAIT = 0.8
+"""Share of its deadline for which an image may wait while more classifiers are to come."""
 
 IMAGE_BYTES = 1 << 20
 """Bytes that are assumed for an image in flight: a photograph of several megapixels."""
@@ -98,9 +101,8 @@ def derive_limits(settings: Settings) -> Limits:
     An ingress replica has room for what all classifiers can hold; two of the largest images always
     fit.
     """
-    classifiers = settings.max_classifier_replicas or settings.classifier_replicas
     batches = GROWING_BATCHES if settings.max_classifier_replicas else QUEUED_BATCHES
-    images = settings.max_queue or batches * settings.batch_size * classifiers
+    images = settings.max_queue or batches * settings.batch_size * settings.most_classifiers
     held = min(images, max(settings.max_queue or 0, MAX_HELD_IMAGES))
     size = settings.max_queue_bytes or max(held * IMAGE_BYTES, 2 * settings.max_bytes)
     return Limits(

@@ -30,8 +30,12 @@ TRIALS, MAX_TRIALS_S = 3, 0.1
 _logger = logging.getLogger("vitrine.classifier")
 
 
-def load_model(settings: Settings) -> Model:
+def load_model(settings: Settings, sharing: int = 1) -> Model:
     """Open the checkpoint, load it and warm it up.
+
+    Args:
+        settings: all of them.
+        sharing: classifiers that may run on this machine, which share its cores.
 
     Raises:
         StartupError: as `open_checkpoint` and `Model`; it is logged in one line too.
@@ -40,8 +44,7 @@ def load_model(settings: Settings) -> Model:
     try:
         checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
         model = Model(checkpoint, read_engine_options(settings))
-        cores = count_cores() // settings.classifier_replicas
-        threads = choose_threads(model, max(1, cores))
+        threads = choose_threads(model, max(1, count_cores() // sharing))
         model.warm_up(settings.batch_size)
     except StartupError as exc:
         _logger.error("%s", exc)  # noqa: TRY400 - one line for a user, not a traceback

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator
 
 from app.deployments.haproxy_config import find_program
-from app.deployments.serve_environment import list_serve_variables, list_variables
+from app.deployments.serve_environment import list_node_variables, list_serve_variables
 
 _ABOUT_NODES = (
     "Ray reads these when a node starts: set them before `ray start`, the same on every node."
@@ -28,7 +28,7 @@ def list_environment(max_bytes: int, name: str) -> Iterator[str]:
     Raises:
         StartupError: `vitrine-haproxy` is not installed here.
     """
-    node = list_variables("node")
+    node = list_node_variables()
     serve = list_serve_variables(max_bytes, str(find_program()))
     format_line, more = _FORMATS[name]
     yield from (f"# {_ABOUT_NODES}", *map(format_line, node.items()), *more)

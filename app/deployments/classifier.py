@@ -15,7 +15,7 @@ from app.backend import Description, Group, Scored
 from app.deployments.batch_gate import BatchGate
 from app.deployments.load_meter import LOAD, LoadMeter, SenderCount
 from app.deployments.reload import ReloadOutcome
-from app.deployments.replica import STOP_S, configure_replica
+from app.deployments.replica import STOP_S, configure_replica, count_sharing
 from app.errors import DeadlineExceededError, StartupError
 from app.settings import Settings
 
@@ -72,7 +72,7 @@ class Classifier:
         """Choose what loads the model."""
         from app.classifier.startup import load_model  # noqa: PLC0415 - torch may load here
 
-        return partial(load_model, settings)
+        return partial(load_model, settings, count_sharing(settings))
 
     async def reload(self) -> ReloadOutcome:
         """Load the checkpoint anew beside the model that serves, and swap when it is warm.

@@ -6,6 +6,7 @@ no metrics are recorded.
 
 import ctypes
 import gc
+import math
 import sys
 from pathlib import Path
 
@@ -32,11 +33,20 @@ def configure_replica(settings: Settings, log_pipe: Path | None) -> None:
     """
     style = choose_format(settings.log_format, is_terminal=False)
     configure_logging(style, settings.log_level, log_pipe)
-    check_environment()
+    is_alone = is_loopback(ray.util.get_node_ip_address())
+    check_environment(is_alone=is_alone)
     gc.set_threshold(GC_THRESHOLD)
     drop_metrics()
-    if is_loopback(ray.util.get_node_ip_address()):
+    if is_alone:
         bind_replica()
+
+
+def count_sharing(settings: Settings) -> int:
+    """Count the classifiers that may run on this node: its share of all of them."""
+    nodes: int = sum(
+        node["Alive"] and bool({"CPU", "GPU"} & node["Resources"].keys()) for node in ray.nodes()
+    )
+    return math.ceil(settings.most_classifiers / max(1, nodes))
 
 
 _MMAP_THRESHOLD = -3

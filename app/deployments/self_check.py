@@ -18,8 +18,18 @@ from app.settings import Settings
 _logger = logging.getLogger("vitrine.environment")
 
 
-def check_environment(environment: Mapping[str, str] = os.environ) -> None:
-    """Log which variables this process lacks; raise StartupError where HAProxy would be unsafe."""
+def check_environment(
+    environment: Mapping[str, str] = os.environ, *, is_alone: bool = False
+) -> None:
+    """Log which variables this process lacks.
+
+    Args:
+        environment: of the process.
+        is_alone: whether no other node can join this one.
+
+    Raises:
+        StartupError: HAProxy would be unsafe.
+    """
     program = environment.get(BINARY_PATH, "")
     if environment.get("RAY_SERVE_ENABLE_HA_PROXY") == "1" and Path(program).name != PROGRAM:
         message = (
@@ -28,7 +38,7 @@ def check_environment(environment: Mapping[str, str] = os.environ) -> None:
             "to set."
         )
         raise StartupError(message)
-    if missing := describe_missing(environment):
+    if missing := describe_missing(environment, is_alone=is_alone):
         _logger.warning("not set here: %s. `vitrine env` lists them.", "; ".join(missing))
 
 

@@ -9,7 +9,7 @@ tests/contract/test_ray.py checks that the installed Ray still reads them.
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-Scope = Literal["serve", "node", "secret", "machine"]
+Scope = Literal["serve", "node", "cluster", "secret", "machine"]
 
 _SERVE = "serve/_private/{}.py"
 _HAPROXY, _REPLICA = _SERVE.format("haproxy"), _SERVE.format("replica")
@@ -25,9 +25,9 @@ class Variable(NamedTuple):
 
     Attributes:
         scope: `serve` when the contract or the speed needs it and the processes of Serve read it;
-            `node` when it is needed as well, but Ray reads it when a node starts; `secret` when
-            such a node may have it in a file instead; `machine` when it keeps a Ray to one machine,
-            which `vitrine serve` alone does.
+            `node` when it is needed as well, but Ray reads it when a node starts; `cluster` the
+            same, where there are other nodes; `secret` the same, but it may be in a file instead;
+            `machine` when it keeps a Ray to one machine, which `vitrine serve` alone does.
         name: its name.
         value: its value; a name in braces stands for what is known when the service starts.
         reader: file below `ray/` that acts on it.
@@ -76,7 +76,7 @@ VARIABLES = tuple(Variable(*row) for row in (
      "replicas run at niceness 15, behind any other process"),
     ("machine", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0", "_private/ray_constants.py",
      "on macOS and Windows the node has an address that others reach"),
-    ("node", "RAY_gcs_rpc_server_reconnect_timeout_s", "3600", _RAYLET,
+    ("cluster", "RAY_gcs_rpc_server_reconnect_timeout_s", "3600", _RAYLET,
      "a minute after the head has died, every other node ends what it serves"),
     ("node", "RAY_enable_metrics_collection", "0", _RAYLET,
      "every process measures and sends metrics for Ray's dashboards, the ingress for each request"),
@@ -124,6 +124,11 @@ def list_variables(scope: Scope, **known: object) -> dict[str, str]:
     return {row.name: row.value.format(**known) for row in rows}
 
 
+def list_node_variables() -> dict[str, str]:
+    """List the variables that Ray needs on every node of a cluster, but for secrets."""
+    return list_variables("node") | list_variables("cluster")
+
+
 def list_serve_variables(max_bytes: int, program: str | None) -> dict[str, str]:
     """List the variables that the processes of Serve need on every node.
 
@@ -135,13 +140,19 @@ def list_serve_variables(max_bytes: int, program: str | None) -> dict[str, str]:
     return list_variables("serve", grpc_bytes=max_bytes + GRPC_ENVELOPE, **known)
 
 
-def describe_missing(environment: Mapping[str, str]) -> list[str]:
-    """Describe the variables that a process of Serve lacks, each with what that costs."""
+def describe_missing(environment: Mapping[str, str], *, is_alone: bool = False) -> list[str]:
+    """Describe the variables that a process of Serve lacks, each with what that costs.
+
+    Args:
+        environment: of the process.
+        is_alone: whether no other node can join this one.
+    """
+    scopes = {"serve", "node"} if is_alone else {"serve", "node", "cluster"}
     behind_haproxy = environment.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
     return [
         f"{row.name} ({row.why})"
         for row in VARIABLES
-        if row.scope in {"serve", "node"}
+        if row.scope in scopes
         and row.name not in environment
         and (behind_haproxy or row.reader != _HAPROXY)
     ]

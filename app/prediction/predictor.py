@@ -95,7 +95,7 @@ class Predictor:
         """Describe the current model; raises ModelUnavailableError."""
         try:
             async with asyncio.timeout(self.limits.timeout_s):
-                if self.is_idle():  # to ask would start a classifier
+                if self.is_idle():  # to ask again would start a classifier
                     return (await self._current_model.get()).description
                 return await self._current_model.confirm()
         except TimeoutError as exc:

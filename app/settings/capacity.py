@@ -77,6 +77,16 @@ class CapacitySettings(AccessSettings):
         default=30.0, gt=0, description="Seconds until a request is answered with 504."
     )
 
+    @property
+    def most_ingresses(self) -> int:
+        """Most ingress replicas, whether their number follows the load or not."""
+        return self.max_ingress_replicas or self.ingress_replicas
+
+    @property
+    def most_classifiers(self) -> int:
+        """Most classifier replicas, the same."""
+        return self.max_classifier_replicas or self.classifier_replicas
+
     @field_validator("max_ingress_replicas", "max_classifier_replicas")
     @classmethod
     def _check_scaling(cls, most: int | None, info: ValidationInfo) -> int | None:

@@ -54,7 +54,7 @@ def _init_ray(settings: Settings) -> None:
     """Start a Ray that never joins another that runs here."""
     import ray  # noqa: PLC0415
 
-    replicas = settings.ingress_replicas + settings.classifier_replicas
+    replicas = settings.most_ingresses + settings.most_classifiers
     ray.init(
         address="local",
         num_cpus=max(os.cpu_count() or 1, replicas),
@@ -136,8 +136,12 @@ def deploy(settings: Settings, log_pipe: Path) -> None:
         raise StartupError("The service did not start; the line above says why.") from exc
 
 
-def reload_checkpoint(replicas: int) -> None:
-    """Have every one of the classifier replicas load the checkpoint anew; log what came of it."""
+def reload_checkpoint(replicas: int | None) -> None:
+    """Have every classifier load the checkpoint anew; log what came of it.
+
+    Args:
+        replicas: how many there must be; None where their number follows the load.
+    """
     from app.deployments.handle_backend import CALL_ERRORS  # noqa: PLC0415
 
     try:
@@ -146,7 +150,7 @@ def reload_checkpoint(replicas: int) -> None:
         reason = exc.detail if isinstance(exc, ProblemError) else type(exc).__name__
         _logger.error("the reload failed: %s", reason)  # noqa: TRY400 - one line
     else:
-        _logger.info("%s", describe_outcomes(outcomes, replicas))
+        _logger.info("%s", describe_outcomes(outcomes, replicas or len(outcomes)))
 
 
 async def _ask_ingress() -> list[ReloadOutcome]:

@@ -45,6 +45,7 @@ def run_service(settings: Settings, checkpoint: Checkpoint) -> None:
     """
     proxy = choose_proxy(settings.proxy)
     check_address(settings)
+    scales = settings.max_classifier_replicas is not None
     with make_run_folder() as folder, forward_lines(folder / "log") as pipe:
         interrupt = Interrupt(OVERDUE_S, partial(end_now, folder))
         interrupt.start()
@@ -55,7 +56,7 @@ def run_service(settings: Settings, checkpoint: Checkpoint) -> None:
             while True:
                 interrupt.wait()
                 _logger.info("loading %s beside the model that serves", settings.model)
-                cluster.reload_checkpoint(settings.classifier_replicas)
+                cluster.reload_checkpoint(None if scales else settings.classifier_replicas)
         except (KeyboardInterrupt, StartupError):
             if not interrupt.came:
                 raise

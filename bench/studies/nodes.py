@@ -1,11 +1,12 @@
 """Run ``python -m bench.studies.nodes``: what a cluster costs and gives, on nodes of our own.
 
-    launchers  `serve deploy` on one node beside `vitrine serve`, in alternating rounds
+    launchers  `serve deploy` on a head node beside `vitrine serve`, in alternating rounds
     two nodes  simulated GPUs on one node and on two, which share no cores for that work
     refusals   how long the front takes to refuse an image
 
-Nodes are network namespaces of this machine, which need root (tests/support/nodes.py). The last
-line of stdout is one JSON object, which is kept in bench/results.
+The launchers are compared on 127.0.0.1. Else nodes are network namespaces of this machine, which
+need root (tests/support/nodes.py). The last line of stdout is one JSON object, which is kept in
+bench/results.
 """
 
 import asyncio
@@ -20,10 +21,12 @@ from bench.kit.images import Picture, make_picture
 from bench.kit.models import BUNDLED
 from bench.kit.results import BenchError, Record, save, start_record
 from bench.kit.rounds import divide
-from bench.kit.servers import ask, make_vitrine, run_server
+from bench.kit.servers import ask, make_vitrine, run_server, wait_until
 from bench.kit.tools import run_wrk
+from tests.support.head_node import Head, start_head
 from tests.support.load import Load, make_request
 from tests.support.nodes import BIN, HTTP_PORT, Cluster, make_cluster
+from tests.support.ports import find_port
 from tests.support.serve_file import read_serve_file, set_program
 
 CELLS = (("png", 16), ("png", 64), ("jpeg", 16), ("jpeg", 64))
@@ -49,13 +52,24 @@ def deploy(cluster: Cluster, import_path: str, **args: object) -> None:
             time.sleep(0.2)
 
 
+def deploy_on_head(head: Head) -> str:
+    """Deploy deploy/serve.yaml on 127.0.0.1, with one replica of each kind; gives its URL."""
+    port = find_port()
+    url, picture = f"http://127.0.0.1:{port}", make_picture("png")
+    config = read_serve_file(api_keys=None, model=str(BUNDLED))
+    set_program(config, BIN / "vitrine-haproxy")
+    config["http_options"] |= {"host": "127.0.0.1", "port": port}
+    head.deploy(config)
+    wait_until(lambda: ask(f"{url}/predict", picture), head.service, url)
+    return url
+
+
 def compare_launchers() -> list[Record]:
     """Compare the requests/s of both launchers; each idles while the other is measured."""
     rates: dict[tuple[str, int], dict[str, list[float]]] = {}
     server = make_vitrine(BUNDLED)
-    with make_cluster(1) as cluster, run_server(server, make_picture("png")):
-        deploy(cluster, "app.deployments:build", model=str(BUNDLED))
-        urls = dict(zip(LAUNCHERS, (cluster.head.url, server.url), strict=True))
+    with start_head() as head, run_server(server, make_picture("png")):
+        urls = dict(zip(LAUNCHERS, (deploy_on_head(head), server.url), strict=True))
         for number in range(ROUNDS):
             for name, url in list(urls.items())[:: 1 if number % 2 else -1]:
                 for image, connections in CELLS:

@@ -8,11 +8,11 @@ from pathlib import Path
 import yaml  # type: ignore[import-untyped]
 
 from app.deployments.haproxy_config import find_program
-from app.deployments.serve_environment import list_serve_variables, list_variables
+from app.deployments.serve_environment import list_node_variables, list_serve_variables
 from tests.support.service import run_cli
 
 SERVE = list_serve_variables(1000, str(find_program()))
-NODE = list_variables("node")
+NODE = list_node_variables()
 """What is wanted; the token is each cluster's own."""
 
 

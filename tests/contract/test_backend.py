@@ -1,13 +1,15 @@
 """What every Backend promises, held against the fake one and the real one."""
 
 import asyncio
+import dataclasses
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from app.backend import Backend, Description, Group
+from app.backend import Backend, Description, Group, Scored
 from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.engines.selection import EngineOptions
 from app.offline.local_backend import LocalBackend
@@ -29,6 +31,18 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 def description(backend: Backend) -> Description:
     """What the Backend says of itself."""
     return asyncio.run(backend.describe())
+
+
+@pytest.mark.parametrize("kind", [Group, Scored])
+def test_a_message_of_older_code_is_read(kind: type[Group] | type[Scored]) -> None:
+    """A field that was added since has its default: in a rolling update both run."""
+    fields = {field.name: None for field in dataclasses.fields(kind)}
+    added = {"sender": "", "senders": 1}
+    older = object.__new__(kind)
+    vars(older).update({name: fields[name] for name in fields.keys() - added.keys()})
+    read = pickle.loads(pickle.dumps(older))
+    for name in fields.keys() & added.keys():
+        assert getattr(read, name) == added[name]
 
 
 def make_group(description: Description, count: int) -> Group:

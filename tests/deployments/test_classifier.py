@@ -23,7 +23,7 @@ class Loader:
         self.gate.set()
         self.error: Exception | None = None
 
-    def __call__(self, _settings: Settings) -> SimpleNamespace:
+    def __call__(self, _settings: Settings, _sharing: int) -> SimpleNamespace:
         """Load."""
         self.loads += 1
         revision = str(self.loads)
@@ -41,6 +41,7 @@ def loader(monkeypatch: pytest.MonkeyPatch) -> Loader:
     context = SimpleNamespace(replica_id=SimpleNamespace(unique_id="r"))
     monkeypatch.setattr(startup, "load_model", loader)
     monkeypatch.setattr(classifier, "configure_replica", lambda *_: None)
+    monkeypatch.setattr(classifier, "count_sharing", lambda _: 1)
     monkeypatch.setattr(serve, "get_replica_context", lambda: context)
     return loader
 

@@ -12,7 +12,7 @@ import compose_spec
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from app.deployments.serve_environment import list_serve_variables, list_variables
+from app.deployments.serve_environment import list_node_variables, list_serve_variables
 from app.settings import Settings
 from tests.support.service import ROOT, run_cli
 from tools.dockerfile import find_instruction, read_stages
@@ -40,7 +40,7 @@ def test_the_dockerfile_has_no_known_fault(tmp_path: Path) -> None:
 def test_the_image_has_the_environment_of_a_node() -> None:
     """What `vitrine env --format docker` prints, with the path of this image."""
     given = list_given(FINAL, "ENV")
-    expected = list_variables("node") | list_serve_variables(Settings().max_bytes, PROGRAM)
+    expected = list_node_variables() | list_serve_variables(Settings().max_bytes, PROGRAM)
     assert {name: given.get(name) for name in expected} == expected
     others = given.keys() - expected.keys()
     assert others == {"PATH", "HOME", "NVIDIA_DRIVER_CAPABILITIES", "VITRINE_HOST", "VITRINE_CACHE"}

@@ -1,4 +1,4 @@
-"""What a process gives back: the blocks of uploads, whatever was allocated between them."""
+"""What a replica's process gives back, and how many classifiers share its node."""
 
 import os
 import platform
@@ -6,6 +6,10 @@ import subprocess
 import sys
 
 import pytest
+import ray
+
+from app.deployments.replica import count_sharing
+from app.settings import Settings
 
 _PROGRAM = """
 import sys
@@ -40,3 +44,25 @@ def test_freed_blocks_go_back_to_the_system() -> None:
     """Of an upload nothing is left, where glibc would keep most of it."""
     assert _keep("gives back") < 5_000_000
     assert _keep() > 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("settings", "nodes", "sharing"),
+    [
+        ({"classifier_replicas": 4}, [{"CPU": 8.0}], 4),
+        ({"classifier_replicas": 4}, [{"CPU": 8.0}, {"CPU": 8.0}, {}], 2),
+        ({"max_classifier_replicas": 3}, [{"CPU": 8.0}, {"GPU": 1.0}], 2),
+        ({}, [{"CPU": 8.0}, {"CPU": 8.0}], 1),
+    ],
+)
+def test_classifiers_share_the_cores_of_the_nodes(
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, int],
+    nodes: list[dict[str, float]],
+    sharing: int,
+) -> None:
+    """Those that may run, over the nodes that have something to run them on."""
+    alive = [{"Alive": True, "Resources": one} for one in nodes]
+    gone = {"Alive": False, "Resources": {"CPU": 8.0}}
+    monkeypatch.setattr(ray, "nodes", lambda: [*alive, gone])
+    assert count_sharing(Settings(**settings)) == sharing  # type: ignore[arg-type] # validated

@@ -5,10 +5,10 @@ import logging
 import pytest
 
 from app.deployments.self_check import check_environment
-from app.deployments.serve_environment import list_serve_variables, list_variables
+from app.deployments.serve_environment import list_node_variables, list_serve_variables
 from app.errors import StartupError
 
-WHOLE = list_serve_variables(1000, "/opt/vitrine-haproxy") | list_variables("node")
+WHOLE = list_serve_variables(1000, "/opt/vitrine-haproxy") | list_node_variables()
 
 
 def test_a_whole_environment_is_not_spoken_of(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,7 +11,11 @@ from pydantic import ValidationError
 
 from app.api.grpc.servicer import SERVICERS
 from app.auth.keys import hash_key
-from app.deployments.serve_environment import list_serve_variables, list_variables
+from app.deployments.serve_environment import (
+    list_node_variables,
+    list_serve_variables,
+    list_variables,
+)
 from app.settings import Settings
 from tests.support.service import EVERYWHERE, ROOT, make_environment
 
@@ -70,4 +74,4 @@ def test_the_file_gives_serve_its_variables(config: Any) -> None:  # noqa: ANN40
 def test_the_file_names_the_variables_of_ray() -> None:
     """Those that a node must have before it starts, for which Serve has no place."""
     listed = dict(re.findall(r"^#      (RAY_\w+)=(\S+)", TEXT, re.MULTILINE))
-    assert listed == list_variables("node") | list_variables("secret", token="TOKEN")  # noqa: S106 - it stands for one
+    assert listed == list_node_variables() | list_variables("secret", token="TOKEN")  # noqa: S106 - it stands for one

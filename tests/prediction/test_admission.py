@@ -210,7 +210,7 @@ def test_bounds_follow_the_classifiers_that_run() -> None:
     bounds = {count: limits.bound_images(count) for count in (0, 1, 4, 16)}
     assert [one.least for one in bounds.values()] == [64, 64, 256, 1024]
     assert [one.most for one in bounds.values()] == [16384, 16384, 16384, 4096]
-    assert [one.wait_s for one in bounds.values()] == [15.0, 15.0, 15.0, MAX_WAIT_S]
+    assert [one.wait_s for one in bounds.values()] == [24.0, 24.0, 24.0, MAX_WAIT_S]
     assert limits.bound_images(16, ingresses=4).most == 1024
     assert limits.max_queue_bytes == 2048 << 20
     assert limits.max_stack == 64

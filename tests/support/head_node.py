@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml  # type: ignore[import-untyped]
@@ -62,15 +63,20 @@ class Head:
 
     def count_replicas(self) -> Counter[str]:
         """Count the replicas of the application that run, by deployment."""
-        headers = {"Authorization": f"Bearer {self.environment['RAY_AUTH_TOKEN']}"}
-        url = f"{self.dashboard}/api/serve/applications/"
-        told = httpx.get(url, headers=headers, timeout=30).json()
         return Counter(
             name
-            for name, one in told["applications"]["vitrine"]["deployments"].items()
+            for name, one in self.read_deployments().items()
             for replica in one["replicas"]
             if replica["state"] == "RUNNING"
         )
+
+    def read_deployments(self) -> dict[str, Any]:
+        """Read what Serve tells of the application's deployments."""
+        headers = {"Authorization": f"Bearer {self.environment['RAY_AUTH_TOKEN']}"}
+        url = f"{self.dashboard}/api/serve/applications/"
+        told = httpx.get(url, headers=headers, timeout=30).json()
+        deployments: dict[str, Any] = told["applications"]["vitrine"]["deployments"]
+        return deployments
 
 
 @contextlib.contextmanager

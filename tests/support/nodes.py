@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from app.deployments.serve_environment import list_variables
+from app.deployments.serve_environment import list_node_variables, list_variables
 from tests.support.service import ROOT, make_environment
 
 BIN = Path(sys.executable).parent
@@ -174,7 +174,7 @@ def make_cluster(count: int, cpus: int = 4) -> Iterator[Cluster]:
     key = uuid.uuid4().hex[:4]
     subnet = f"10.77.{int(key[:2], 16)}"
     folder = Path(tempfile.mkdtemp(prefix="vt-"))  # a short name: sockets lie below it
-    environment = make_environment() | list_variables("node")
+    environment = make_environment() | list_node_variables()
     environment |= list_variables("secret", token=uuid.uuid4().hex * 2)
     environment |= {"HOME": str(folder), _MARK: key, "SPT_NOENV": "1"}
     nodes = [

@@ -13,7 +13,7 @@ from app.deployments.serve_environment import VARIABLES
 from app.errors import RolloutError, SettingsError
 from app.network import is_loopback
 
-_OF_NODES = {row.name: row.why for row in VARIABLES if row.scope == "node"}
+_OF_NODES = {row.name: row.why for row in VARIABLES if row.scope in {"node", "cluster"}}
 
 
 def check_nodes(

@@ -9,7 +9,7 @@ import yaml  # type: ignore[import-untyped]
 from app.deployments.rollout.config import read_config
 from app.deployments.rollout.node import NodeReport
 from app.deployments.rollout.verdict import check_nodes, count_demand
-from app.deployments.serve_environment import list_variables
+from app.deployments.serve_environment import list_node_variables
 from app.errors import RolloutError
 from tests.support.rollouts import make_config, make_report, write_config
 from tests.support.service import EVERYWHERE
@@ -56,7 +56,7 @@ def test_a_variable_that_all_nodes_lack_is_told(tmp_path: Path) -> None:
     """It costs something, but all nodes are the same."""
     nodes = [replace(ONE, variables=())]
     notes = check_nodes(make_config(tmp_path), nodes, is_update=False)
-    names = list_variables("node")
+    names = list_node_variables()
     assert {note.split(",")[0] for note in notes} == {f"no node has {name}" for name in names}
 
 
