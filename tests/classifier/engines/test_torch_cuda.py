@@ -1,7 +1,7 @@
 """What can be tested of the GPU's engine without a GPU."""
 
 import queue
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import pytest
@@ -41,6 +41,20 @@ def _gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection, "has_gpu", lambda _device: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
     monkeypatch.setattr(CudaEngine, "device", "cpu")
+
+
+@pytest.mark.usefixtures("_gpu")
+@pytest.mark.parametrize("engine", ["auto", "torch", "compile"])
+def test_only_compile_compiles(
+    engine: EngineName | Literal["auto"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`auto` is torch, in bf16 where the GPU has it."""
+    monkeypatch.setattr(
+        torch_cuda, "_capture_slots", lambda *_, is_compiled: ("compiled", is_compiled)
+    )
+    built, _ = build_engine(open_checkpoint("bundled"), EngineOptions("cuda", engine))
+    assert built.name == ("compile" if engine == "compile" else "torch")
+    assert built.precision == "bf16"
 
 
 @pytest.mark.usefixtures("_gpu")
