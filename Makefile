@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis bench-scaling bench-nodes bench-step fuzz chaos soak cluster-test image-check
+.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis bench-scaling bench-nodes bench-step fuzz chaos soak cluster-test gpu-test image-check
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -31,10 +31,13 @@ serve: .venv/bin/vitrine ## Install once and serve the bundled model on 127.0.0.
 	@exec $(BIN)/vitrine serve
 
 test: .venv/dev .venv/triton ## Install once and run all tests in two processes
-	$(BIN)/python -m pytest -n 2 --ignore tests/cluster
+	$(BIN)/python -m pytest -n 2 --ignore tests/cluster --ignore tests/gpu
 
 cluster-test: .venv/dev ## Drain, kill, cut off and update real nodes, in network namespaces (root)
 	$(BIN)/python -m pytest tests/cluster
+
+gpu-test: .venv/dev ## Test the engine of the GPU, on a machine that has one
+	$(BIN)/python -m pytest tests/gpu
 
 fuzz: .venv/dev ## Send 10,000 damaged images, bombs and slow uploads to a service of its own
 	$(BIN)/python -m tests.fuzz

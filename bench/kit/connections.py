@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 HOST = "127.0.0.1"
-HEAD_END, LENGTH, CLOSE = b"\r\n\r\n", b"content-length:", b"connection: close"
+HEAD_END, LENGTH, CLOSE = b"\r\n\r\n", b"\r\ncontent-length:", b"connection: close"
 CONTINUE, BODILESS = 100, {204, 304}
 
 

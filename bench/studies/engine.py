@@ -1,9 +1,9 @@
 """Run ``python -m bench.engine --device cpu|cuda``: the engines alone, without Ray and HTTP.
 
-Every engine runs the same batches in alternating rounds, beside a raw loop: on a GPU the compiled
-bf16 network over pixels that lie there already, on a CPU the eager fp32 network. With ``--queue``
-the service's own choice of engine also runs behind a queue that local processes fill. The last line
-of stdout is one JSON object. Pixels are random: nothing is timed on zeros.
+Every engine runs the same batches in alternating rounds, beside a raw loop: on a GPU one CUDA graph
+of the bf16 network over pixels that lie there already, on a CPU the eager fp32 network. With
+``--queue`` the service's own choice of engine also runs behind a queue that local processes fill.
+The last line of stdout is one JSON object. Pixels are random: nothing is timed on zeros.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from bench.studies.engine_queue import measure_queue
 
 WANTED = {
     "cpu": ("torch fp32", "torch bf16", "compile fp32", "openvino fp32", "openvino bf16"),
-    "cuda": ("torch bf16", "compile bf16", "compile fp16", "torch fp32"),
+    "cuda": ("torch bf16", "torch fp16", "compile bf16", "compile fp16", "torch fp32"),
 }
 """By device, the engines with their precisions."""
 
@@ -56,7 +56,7 @@ def make_pixels(source: EngineInput, batch: int) -> Pixels:
 def build_engines(source: EngineInput, options: argparse.Namespace) -> dict[str, Engine]:
     """Return every engine that this machine has, by name; what it lacks is printed."""
     engines: dict[str, Engine] = {}
-    for name in WANTED[options.device]:
+    for name in options.engines or WANTED[options.device]:
         named: dict[str, Any] = dict(zip(("engine", "precision"), name.split(), strict=True))
         asked = EngineOptions(options.device, buckets=tuple(sorted(options.batches)), **named)
         try:
@@ -70,20 +70,30 @@ def build_engines(source: EngineInput, options: argparse.Namespace) -> dict[str,
 
 def make_raw(source: EngineInput, device: str, pixels: Pixels) -> Callable[[], int]:
     """Return the raw loop's call, which returns its images: no copies, what the hardware gives."""
-    is_gpu = device == "cuda"
-    where = torch.device("cuda:0" if is_gpu else "cpu")
-    network = load_network(source, "bf16" if is_gpu else "fp32", where)
-    inputs = torch.from_numpy(pixels).to(where)
-    run: Callable[[torch.Tensor], torch.Tensor] = network
-    if is_gpu:
-        torch._dynamo.reset()  # noqa: SLF001 - else other batch sizes count towards its limit
-        run = torch.compile(network, mode="max-autotune-no-cudagraphs", dynamic=False)
+    if device == "cuda":
+        return make_raw_graph(source, pixels)
+    network, inputs = load_network(source, "fp32", torch.device("cpu")), torch.from_numpy(pixels)
 
     @torch.inference_mode()
     def call() -> int:
-        run(inputs)
-        if is_gpu:
-            torch.cuda.synchronize()
+        network(inputs)
+        return len(pixels)
+
+    return call
+
+
+@torch.no_grad()
+def make_raw_graph(source: EngineInput, pixels: Pixels) -> Callable[[], int]:
+    """Return what replays one CUDA graph and waits for it."""
+    network = load_network(source, "bf16", torch.device("cuda:0"))
+    inputs, graph = torch.from_numpy(pixels).to("cuda:0"), torch.cuda.CUDAGraph()
+    network(inputs)  # libraries choose their kernels
+    with torch.cuda.graph(graph):
+        network(inputs)
+
+    def call(_alive: tuple[object, ...] = (network, inputs)) -> int:
+        graph.replay()
+        torch.cuda.synchronize()
         return len(pixels)
 
     return call
@@ -157,6 +167,7 @@ def run() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.engine", description=__doc__)
     parser.add_argument("--device", choices=tuple(WANTED), default="cpu")
     parser.add_argument("--models", type=lambda text: text.split(","))
+    parser.add_argument("--engines", type=lambda text: text.split(","), help="such as torch bf16")
     parser.add_argument("--batches", type=int, nargs="+")
     parser.add_argument("--queue", type=int, default=0, help="processes that fill it; 0 for none")
     parser.add_argument("--rounds", type=int, default=3)
@@ -172,5 +183,5 @@ def run() -> None:
         "threads": options.threads,
         "rows": [row for model in options.models for row in measure_model(model, options)],
     }
-    is_part = options.models != MODELS[options.device]
+    is_part = bool(options.engines) or options.models != MODELS[options.device]
     save(record, f"engine-{options.device}{'-part' * is_part}")

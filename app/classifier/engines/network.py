@@ -21,6 +21,7 @@ def load_network(
     engine_input: EngineInput, precision: Precision, device: torch.device
 ) -> "Network":
     """Load a checkpoint's weights into a network; raises CheckpointError."""
+    torch.backends.cudnn.allow_tf32 = False  # else fp32 convolutions on a GPU have 10 bits
     module = load_weights(engine_input.checkpoint).to(device, DTYPES[precision])
     return Network(module, Normalizer(engine_input.scaling, device)).eval()
 

@@ -8,9 +8,9 @@
     cuda    compile    CUDA graphs of the compiled module                        fp32 bf16 fp16
 
 On a CPU, `auto` selects OpenVINO if it is installed, else torch, in fp32: equal to the
-checkpoint's own pipeline. On a GPU it selects compile if Triton is installed, else torch, in half
-precision. int8 needs a checkpoint that `vitrine quantize` wrote. Only the selected engine is
-imported.
+checkpoint's own pipeline. On a GPU it selects torch in half precision: on an H200 compile was
+slower and took a minute longer to start. int8 needs a checkpoint that `vitrine quantize` wrote.
+Only the selected engine is imported.
 """
 
 import logging
@@ -142,15 +142,14 @@ def _build_cuda(engine_input: EngineInput, options: EngineOptions) -> Engine:
         raise SettingsError(message)
     from app.classifier.engines.torch_cuda import CudaEngine, choose_precision  # noqa: PLC0415
 
-    is_compiled = options.engine == "compile" or (
-        options.engine == "auto" and _is_installed("triton")
-    )
     precision = choose_precision(options.precision)
     with translate_loader_errors(
         f"the model of {engine_input.checkpoint.folder} does not run on this GPU",
         "Set VITRINE_PROCESSOR to the processor that it was tuned with, or VITRINE_DEVICE=cpu.",
     ):
-        return CudaEngine(engine_input, precision, options.buckets, is_compiled=is_compiled)
+        return CudaEngine(
+            engine_input, precision, options.buckets, is_compiled=options.engine == "compile"
+        )
 
 
 def _choose_cpu_precision(options: EngineOptions) -> Precision:

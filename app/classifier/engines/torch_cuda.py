@@ -6,6 +6,7 @@ arithmetic of the other. Pixels are copied as uint8; the graph scales them.
 
 import logging
 import queue
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import cast
 
@@ -21,6 +22,8 @@ SLOTS = 2
 
 WARM_UPS = 3
 """Runs before a graph is captured: libraries choose their kernels in the first."""
+
+_TOO_SMALL = "The GPU's memory is too small. Lower VITRINE_BATCH_SIZE or VITRINE_BUCKETS."
 
 _logger = logging.getLogger("vitrine.classifier")
 
@@ -44,6 +47,9 @@ class CudaEngine:
         precision: `fp32`, `bf16` or `fp16`.
         buckets: batch sizes to capture; no batch is larger than the largest.
         is_compiled: compile the network before it is captured.
+
+    Raises:
+        SettingsError: the GPU's memory is too small.
     """
 
     device = "cuda:0"
@@ -59,11 +65,14 @@ class CudaEngine:
     ) -> None:
         self.name: EngineName = "compile" if is_compiled else "torch"
         self.precision = precision
-        network = load_network(engine_input, precision, torch.device(self.device))
-        slots = _try_compiled(network, engine_input, buckets) if is_compiled else None
-        if slots is None:
-            self.name = "torch"
-            slots = _capture_slots(network, engine_input, buckets, is_compiled=False)
+        try:
+            network = load_network(engine_input, precision, torch.device(self.device))
+            slots = _try_compiled(network, engine_input, buckets) if is_compiled else None
+            if slots is None:
+                self.name = "torch"
+                slots = _capture_slots(network, engine_input, buckets, is_compiled=False)
+        except torch.OutOfMemoryError as exc:
+            raise SettingsError(_TOO_SMALL) from exc
         self._slots = slots
 
     def run(self, pixels: Pixels) -> Logits:
@@ -106,8 +115,9 @@ class Slot:
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._staging = example.pin_memory()
         self._pixels = example.to("cuda:0")
+        self._network = network  # graphs know its weights by address, and do not keep them alive
         self._pool = torch.cuda.graph_pool_handle()  # its graphs never run at once
-        self._captures = {size: self._capture(network, size) for size in reversed(buckets)}
+        self._captures = {size: self._capture(size) for size in reversed(buckets)}
         logits = self._captures[buckets[-1]].logits
         self._answer = torch.empty(logits.shape, dtype=logits.dtype, pin_memory=True)
         self._buckets = buckets
@@ -116,7 +126,7 @@ class Slot:
     def run(self, pixels: Pixels) -> Logits:
         """Copy in, replay, copy out, wait without the interpreter lock."""
         count = len(pixels)
-        capture = self._captures[next(size for size in self._buckets if size >= count)]
+        capture = self._captures[self._buckets[bisect_left(self._buckets, count)]]
         self._staging[:count].copy_(torch.from_numpy(pixels))
         with torch.cuda.stream(self._stream):
             self._pixels[:count].copy_(self._staging[:count], non_blocking=True)
@@ -125,17 +135,22 @@ class Slot:
         self._stream.synchronize()
         return cast("Logits", self._answer[:count].numpy().copy())
 
-    def _capture(self, network: torch.nn.Module, size: int) -> Capture:
-        """Capture the network's graph for the first `size` images."""
+    def _capture(self, size: int) -> Capture:
+        """Capture the network's graph for the first `size` images.
+
+        Other threads may use the GPU meanwhile: a reload captures beside the model that serves.
+        """
         pixels = self._pixels[:size]
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
             for _ in range(WARM_UPS):
-                network(pixels)
+                self._network(pixels)
         self._stream.synchronize()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
-            logits = network(pixels)
+        with torch.cuda.graph(
+            graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
+        ):
+            logits = self._network(pixels)
         return Capture(graph, logits)
 
 
@@ -145,13 +160,12 @@ def _try_compiled(
     """Capture the compiled network; None, with a warning, if it cannot be compiled.
 
     Raises:
-        SettingsError: the GPU's memory is too small, with or without compilation.
+        torch.OutOfMemoryError: the GPU's memory is too small, with or without compilation.
     """
     try:
         return _capture_slots(network, engine_input, buckets, is_compiled=True)
-    except torch.OutOfMemoryError as exc:
-        message = "The GPU's memory is too small. Lower VITRINE_BATCH_SIZE or VITRINE_BUCKETS."
-        raise SettingsError(message) from exc
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as exc:
         _logger.warning("torch.compile fails, so the model is not compiled: %s", exc)
         return None
@@ -164,6 +178,7 @@ def _capture_slots(
     sizes = sorted(set(buckets))
     run: torch.nn.Module = network
     if is_compiled:
+        torch._dynamo.reset()  # noqa: SLF001 - what an earlier model compiled counts too
         torch._dynamo.config.recompile_limit = 2 * len(sizes) + 8  # noqa: SLF001 - one a bucket
         run = cast("torch.nn.Module", torch.compile(network, dynamic=False))
     slots: queue.SimpleQueue[Slot] = queue.SimpleQueue()

@@ -56,6 +56,10 @@ def ask(act: Callable[[Pool], Awaitable[T]], *answers: bytes, resends: bool = Fa
     [
         (OK, Answer(200, b"ok")),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, Answer(200, b"ok")),
+        (
+            OK.replace(b"Content", b"Inference-Header-Content-Length: 1\r\nContent"),
+            Answer(200, b"ok"),
+        ),
         (b"HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n", Answer(304)),
         (
             b"HTTP/1.1 413 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno",
