@@ -95,11 +95,19 @@ MAX_HELD_IMAGES = 2048
 """Images whose bytes an ingress replica has room for by default, however many may be in flight."""
 
 
-def derive_limits(settings: Settings) -> Limits:
+MIN_READERS = 2
+"""So that one image that takes long does not hold up all others."""
+
+
+def derive_limits(settings: Settings, sharing: int = 1) -> Limits:
     """Derive the limits from the settings and this machine's cores.
 
     An ingress replica has room for what all classifiers can hold; two of the largest images always
     fit.
+
+    Args:
+        settings: all of them.
+        sharing: ingress replicas that may run on this machine, which share its cores.
     """
     batches = GROWING_BATCHES if settings.max_classifier_replicas else QUEUED_BATCHES
     images = settings.max_queue or batches * settings.batch_size * settings.most_classifiers
@@ -117,6 +125,6 @@ def derive_limits(settings: Settings) -> Limits:
         timeout_s=settings.timeout_s,
         batch_size=settings.batch_size,
         gap=GAP if settings.decode == "scaled" else None,
-        readers=count_cores(),
+        readers=max(MIN_READERS, count_cores() // sharing),
         decode_timeout_s=settings.decode_timeout_s,
     )

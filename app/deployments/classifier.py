@@ -72,7 +72,7 @@ class Classifier:
         """Choose what loads the model."""
         from app.classifier.startup import load_model  # noqa: PLC0415 - torch may load here
 
-        return partial(load_model, settings, count_sharing(settings))
+        return partial(load_model, settings, count_sharing(settings.most_classifiers))
 
     async def reload(self) -> ReloadOutcome:
         """Load the checkpoint anew beside the model that serves, and swap when it is warm.

@@ -15,7 +15,12 @@ from app.api.services import build_services
 from app.deployments.handle_backend import HandleBackend
 from app.deployments.joined_writes import join_writes
 from app.deployments.reload import ReloadOutcome
-from app.deployments.replica import STOP_S, configure_malloc, configure_replica
+from app.deployments.replica import (
+    STOP_S,
+    configure_malloc,
+    configure_replica,
+    count_sharing,
+)
 from app.deployments.self_check import check_exposure
 from app.deployments.serve_patches import bound_receive
 from app.images.workers.pool import ProcessReader
@@ -41,7 +46,7 @@ class Ingress(GrpcServicer, PythonApi):
         bound_receive()
         join_writes()
         configure_malloc()
-        limits = derive_limits(settings)
+        limits = derive_limits(settings, count_sharing(settings.most_ingresses))
         # Over gRPC, whatever was set in the process where the app was built.
         self._backend = HandleBackend(classifier.options(_by_reference=False))
         predictor = Predictor(self._backend, limits, ProcessReader(limits))

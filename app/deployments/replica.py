@@ -41,12 +41,12 @@ def configure_replica(settings: Settings, log_pipe: Path | None) -> None:
         bind_replica()
 
 
-def count_sharing(settings: Settings) -> int:
-    """Count the classifiers that may run on this node: its share of all of them."""
+def count_sharing(replicas: int) -> int:
+    """Count those of so many replicas that may run on this node: its share of them."""
     nodes: int = sum(
         node["Alive"] and bool({"CPU", "GPU"} & node["Resources"].keys()) for node in ray.nodes()
     )
-    return math.ceil(settings.most_classifiers / max(1, nodes))
+    return math.ceil(replicas / max(1, nodes))
 
 
 _MMAP_THRESHOLD = -3

@@ -9,7 +9,6 @@ import pytest
 import ray
 
 from app.deployments.replica import count_sharing
-from app.settings import Settings
 
 _PROGRAM = """
 import sys
@@ -47,17 +46,17 @@ def test_freed_blocks_go_back_to_the_system() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "nodes", "sharing"),
+    ("replicas", "nodes", "sharing"),
     [
-        ({"classifier_replicas": 4}, [{"CPU": 8.0}], 4),
-        ({"classifier_replicas": 4}, [{"CPU": 8.0}, {"CPU": 8.0}, {}], 2),
-        ({"max_classifier_replicas": 3}, [{"CPU": 8.0}, {"GPU": 1.0}], 2),
-        ({}, [{"CPU": 8.0}, {"CPU": 8.0}], 1),
+        (4, [{"CPU": 8.0}], 4),
+        (4, [{"CPU": 8.0}, {"CPU": 8.0}, {}], 2),
+        (3, [{"CPU": 8.0}, {"GPU": 1.0}], 2),
+        (1, [{"CPU": 8.0}, {"CPU": 8.0}], 1),
     ],
 )
-def test_classifiers_share_the_cores_of_the_nodes(
+def test_replicas_share_the_cores_of_the_nodes(
     monkeypatch: pytest.MonkeyPatch,
-    settings: dict[str, int],
+    replicas: int,
     nodes: list[dict[str, float]],
     sharing: int,
 ) -> None:
@@ -65,4 +64,4 @@ def test_classifiers_share_the_cores_of_the_nodes(
     alive = [{"Alive": True, "Resources": one} for one in nodes]
     gone = {"Alive": False, "Resources": {"CPU": 8.0}}
     monkeypatch.setattr(ray, "nodes", lambda: [*alive, gone])
-    assert count_sharing(Settings(**settings)) == sharing  # type: ignore[arg-type] # validated
+    assert count_sharing(replicas) == sharing

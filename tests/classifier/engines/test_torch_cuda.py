@@ -48,13 +48,13 @@ def _gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_only_compile_compiles(
     engine: EngineName | Literal["auto"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`auto` is torch, in bf16 where the GPU has it."""
+    """`auto` is torch in fp16."""
     monkeypatch.setattr(
         torch_cuda, "_capture_slots", lambda *_, is_compiled: ("compiled", is_compiled)
     )
     built, _ = build_engine(open_checkpoint("bundled"), EngineOptions("cuda", engine))
     assert built.name == ("compile" if engine == "compile" else "torch")
-    assert built.precision == "bf16"
+    assert built.precision == "fp16"
 
 
 @pytest.mark.usefixtures("_gpu")
