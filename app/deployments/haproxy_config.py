@@ -17,6 +17,7 @@ from pathlib import Path
 from string import Template
 
 from app.deployments.haproxy_pages import OVERLOADED, write_pages
+from app.deployments.serve_environment import describe_missing
 from app.errors import StartupError
 from app.network import format_address
 
@@ -46,8 +47,10 @@ def list_program_variables(host: str) -> dict[str, str]:
 
 
 def main() -> None:
-    """Render each file after `-f` and become HAProxy."""
+    """Say what is not set here, render each file after `-f`, and become HAProxy."""
     arguments = sys.argv[1:]
+    if missing := describe_missing(os.environ, is_alone="HAPROXY_VITRINE_HOST" in os.environ):
+        sys.stderr.write(f"{PROGRAM}: not set here: {'; '.join(missing)}\n")
     try:
         _check_arguments(arguments)
         for word, path in pairwise(arguments):

@@ -58,13 +58,13 @@ class LoadMeter:
 
     @contextmanager
     def hold(self, images: int) -> Iterator[None]:
-        """Hold images that wait or run."""
+        """Hold images that wait or run; those that fail are not answered."""
         self._images += images
         try:
             yield
+            self._answered += images
         finally:
             self._images -= images
-            self._answered += images
 
     def read(self, best_rate: float) -> float:
         """Read the load since the last time.

@@ -18,6 +18,7 @@ from app.deployments.haproxy_config import (
     render,
     write_configuration,
 )
+from app.deployments.serve_environment import list_serve_variables, list_variables
 from app.errors import StartupError
 from app.settings import Settings
 from tests.support.serve_haproxy import write_serve_file
@@ -128,6 +129,21 @@ def test_a_file_that_is_not_understood_is_refused(
         write_configuration(serve_file)
     assert serve_file.read_text() == changed
     assert not (serve_file.parent / "late.http").exists()
+
+
+def test_what_the_proxy_lacks_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, as each replica says what it lacks."""
+    monkeypatch.setenv("HAPROXY_VITRINE_HOST", "127.0.0.1")
+    for name, value in (list_serve_variables(1000, PROGRAM) | list_variables("node")).items():
+        monkeypatch.setenv(name, value)
+    run_main(monkeypatch, "-v")
+    assert capsys.readouterr().err == ""
+    monkeypatch.delenv("RAY_SERVE_HAPROXY_RETRIES")
+    run_main(monkeypatch, "-v")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "RAY_SERVE_HAPROXY_RETRIES (" in line
 
 
 def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[str]:
