@@ -21,7 +21,8 @@ from app.errors import StartupError
 from app.network import format_address
 
 APP_NAME = "vitrine"
-"""Name of the application; Serve puts it into the names of HAProxy's backends."""
+"""Name of the application; Serve puts it into the names of HAProxy's backends, and haproxy.cfg has
+its rules for those: `http-vitrine` and `grpc-vitrine`."""
 
 PROGRAM = "vitrine-haproxy"
 

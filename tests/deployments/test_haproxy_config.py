@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from app.deployments import haproxy_config
 from app.deployments.haproxy_config import (
+    APP_NAME,
     PROGRAM,
     find_program,
     list_program_variables,
@@ -170,6 +172,13 @@ def test_a_folder_of_another_user_is_refused(serve_file: Path) -> None:
     os.chown(serve_file.parent, 1234, 1234)
     with pytest.raises(StartupError, match="belongs to another user"):
         write_configuration(serve_file)
+
+
+def test_the_rules_are_for_the_application_of_our_name() -> None:
+    """Serve names backends by the application; under another name none of the rules would hold."""
+    template = Path(haproxy_config.__file__).with_name("haproxy.cfg").read_text()
+    named = [line for line in template.splitlines() if line.startswith("backend ")]
+    assert {f"backend {kind}-{APP_NAME}" for kind in ("http", "grpc")} < set(named)
 
 
 def test_a_folder_behind_a_link_is_refused(serve_file: Path, tmp_path: Path) -> None:
