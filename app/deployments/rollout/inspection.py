@@ -52,6 +52,12 @@ def ask_nodes(question: NodeQuestion, timeout_s: float) -> list[NodeReport]:
     return _tell_apart(reports)
 
 
+def give_reason(exc: Exception) -> str:
+    """Give the last line of what an error says; its type where it says nothing."""
+    lines = str(exc).strip().splitlines() or [type(exc).__name__]
+    return lines[-1].strip()
+
+
 def _ask(node_id: str, question: NodeQuestion) -> ray.ObjectRef:
     """Start the task on one node, which takes none of its resources."""
     there = NodeAffinitySchedulingStrategy(node_id, soft=False)
@@ -70,7 +76,7 @@ def _read_report(node: RayNode, task: ray.ObjectRef | None) -> NodeReport:
     try:
         return replace(report, **ray.get(task))
     except RayError as exc:
-        reason = str(exc).strip().splitlines()[-1].strip()
+        reason = give_reason(exc)
         if "No module named 'app" in reason:
             reason += " It has no Vitrine, or an older one."
         return replace(report, error=reason)

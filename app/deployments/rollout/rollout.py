@@ -24,6 +24,9 @@ from app.network import LOOPBACK
 
 POLL_S = 0.5
 
+PATIENCE_S = 15.0
+"""Seconds for which the cluster may not answer while a rollout is followed."""
+
 _VERSION = ("import_path", "runtime_env", "args")
 """What Serve takes for the version of an application; it replaces the replicas of another one."""
 
@@ -82,16 +85,20 @@ def deploy_config(path: Path, options: RolloutOptions, write: Callable[[str], No
         tell(f"note: {note}")
     cluster.deploy(config.complete(missing))
     names = [one.name for one in config.schema.applications]
-    _follow(cluster, Rollout(names, before), options.timeout_s, tell)
+    follow_rollout(cluster, Rollout(names, before), options.timeout_s, tell)
 
 
-def _follow(
+def follow_rollout(
     cluster: Cluster, rollout: Rollout, timeout_s: float, tell: Callable[[str], None]
 ) -> None:
-    """Tell of each change until the rollout is complete; raises RolloutError."""
+    """Tell of each change until the rollout is complete.
+
+    Raises:
+        RolloutError: it failed, is not complete in time, or the cluster answers no more.
+    """
     deadline, last = time.monotonic() + timeout_s, ""
     while True:
-        details = cluster.read_details()
+        details = _read_patiently(cluster)
         line = rollout.describe(details)
         if line != last:
             tell(line)
@@ -107,12 +114,25 @@ def _follow(
         time.sleep(POLL_S)
 
 
+def _read_patiently(cluster: Cluster) -> ServeDetails:
+    """Read what Serve tells of itself, when it does; raises RolloutError after a while."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return cluster.read_details()
+        except RolloutError as exc:
+            if time.monotonic() > deadline:
+                raise RolloutError(f"{exc} The rollout goes on.") from exc
+        time.sleep(POLL_S)
+
+
 def _is_update(config: ServeConfig, before: ServeDetails) -> bool:
     """Tell whether Serve will replace replicas: it does when the arguments or their like differ."""
     if (running := before["applications"].get(config.application.name)) is None:
         return False
     wanted = config.application.model_dump(exclude_unset=True)
-    return any(running["deployed_app_config"].get(name) != wanted.get(name) for name in _VERSION)
+    deployed = running["deployed_app_config"] or {}
+    return any(deployed.get(name) != wanted.get(name) for name in _VERSION)
 
 
 def _select_args(config: ServeConfig) -> dict[str, object]:
