@@ -167,6 +167,13 @@ def test_the_raylet_is_told_the_python_of_its_workers() -> None:
     assert flag in (ROOT / "app/deployments/rollout/dashboard.py").read_text("utf-8")
 
 
+def test_the_head_node_has_the_resource_that_we_look_for() -> None:
+    """A rollout asks for the ports of proxies there, if it is the only node that has one."""
+    source = read_source("_common/constants.py")
+    assert 'NODE_ID_PREFIX = "node:"' in source
+    assert 'HEAD_NODE_RESOURCE_NAME = NODE_ID_PREFIX + "__internal_head__"' in source
+
+
 def test_serve_says_when_it_gives_a_deployment_up() -> None:
     """A rollout ends at these words, while it goes on at other failed health checks."""
     source = read_source("serve/_private/deployment_state.py")
