@@ -4,6 +4,8 @@ import ipaddress
 import socket
 
 LOOPBACK = "127.0.0.1"
+ANY_PORT = 0
+"""The port that stands for any free one."""
 
 
 def is_loopback(host: str) -> bool:
@@ -20,7 +22,10 @@ def format_address(host: str, port: int) -> str:
 
 
 def find_port_error(host: str, port: int) -> str | None:
-    """Find why a port of this machine cannot be listened on; None if it can."""
+    """Find why a port of this machine cannot be listened on; None if it can.
+
+    With `ANY_PORT` that is why the host cannot be: the machine does not have the address.
+    """
     is_ipv6 = ":" in host
     family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
     try:

@@ -54,6 +54,16 @@ def read_arguments(args: Mapping[str, object]) -> Settings:
     """Read the settings from arguments; those not given come from the environment.
 
     Raises:
+        SettingsError: an argument is refused (`check_arguments`).
+    """
+    check_arguments(args)
+    return Settings(**args)  # type: ignore[arg-type] # validated right here
+
+
+def check_arguments(args: Mapping[str, object]) -> None:
+    """Refuse what is a setting, but no argument.
+
+    Raises:
         SettingsError: a name is one that only `vitrine serve` reads, or a key is given as itself.
     """
     for name, instead in STANDALONE_SETTINGS.items():
@@ -61,7 +71,6 @@ def read_arguments(args: Mapping[str, object]) -> Settings:
             raise SettingsError(f"{name} is read by `vitrine serve` alone. Set {instead}.")
     if "api_keys" in args and not is_hashed(str(args["api_keys"])):
         raise SettingsError("api_keys takes name:sha256:HASH alone, because Serve keeps arguments.")
-    return Settings(**args)  # type: ignore[arg-type] # validated right here
 
 
 def bind_application(

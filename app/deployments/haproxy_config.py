@@ -16,13 +16,15 @@ from itertools import pairwise
 from pathlib import Path
 from string import Template
 
+from app.deployments.haproxy_folder import make_private
 from app.deployments.haproxy_pages import OVERLOADED, write_pages
 from app.deployments.serve_environment import describe_missing
 from app.errors import StartupError
 from app.network import format_address
 
 APP_NAME = "vitrine"
-"""Name of the application; Serve puts it into the names of HAProxy's backends."""
+"""Name of the application; Serve puts it into the names of HAProxy's backends, and haproxy.cfg has
+its rules for those: `http-vitrine` and `grpc-vitrine`."""
 
 PROGRAM = "vitrine-haproxy"
 
@@ -73,21 +75,6 @@ def write_configuration(path: Path) -> None:
     text = render(path.read_text("utf-8"), path.parent)
     write_pages(path.parent)
     path.write_text(text, "utf-8")
-
-
-def make_private(folder: Path) -> None:
-    """Keep other users out of the folder with HAProxy's file and its admin socket.
-
-    Serve puts it below a folder of one name for all users of a machine.
-
-    Raises:
-        StartupError: another user owns it or the folder above, and could replace the file.
-    """
-    for one in (folder, folder.parent):
-        if one.is_symlink() or one.stat().st_uid not in (0, os.geteuid()):
-            message = f"{one} belongs to another user. Set RAY_SERVE_HAPROXY_CONFIG_FILE_LOC."
-            raise StartupError(message)
-    folder.chmod(0o700)
 
 
 def render(text: str, folder: Path) -> str:

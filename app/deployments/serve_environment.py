@@ -11,6 +11,9 @@ from typing import Literal, NamedTuple
 
 Scope = Literal["serve", "node", "cluster", "secret", "machine"]
 
+ALIKE = frozenset[Scope]({"serve", "node", "cluster"})
+"""Scopes of what all nodes of a cluster have, with the same values."""
+
 _SERVE = "serve/_private/{}.py"
 _HAPROXY, _REPLICA = _SERVE.format("haproxy"), _SERVE.format("replica")
 _PORTS, _PROXIES = _SERVE.format("node_port_manager"), _SERVE.format("proxy_state")
@@ -147,7 +150,7 @@ def describe_missing(environment: Mapping[str, str], *, is_alone: bool = False) 
         environment: of the process.
         is_alone: whether no other node can join this one.
     """
-    scopes = {"serve", "node"} if is_alone else {"serve", "node", "cluster"}
+    scopes = ALIKE - {"cluster"} if is_alone else ALIKE
     behind_haproxy = environment.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
     return [
         f"{row.name} ({row.why})"

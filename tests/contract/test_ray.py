@@ -158,6 +158,33 @@ def test_a_variable_that_ray_does_not_know_is_found(row: int) -> None:
     assert not is_read(variable, ast.parse(read_source("serve/handle.py")))
 
 
+def test_the_raylet_is_told_the_python_of_its_workers() -> None:
+    """A job that inspects the nodes reads it there, as the first word."""
+    source = read_source("_private/services.py")
+    flag = "--python_worker_command="
+    assert f"{flag}{{subprocess.list2cmdline(start_worker_command)}}" in source
+    assert re.search(r"start_worker_command = \(\s+\[\s+sys\.executable,", source)
+    assert flag in (ROOT / "app/deployments/rollout/dashboard.py").read_text("utf-8")
+
+
+def test_the_head_node_has_the_resource_that_we_look_for() -> None:
+    """A rollout asks for the ports of proxies there, if it is the only node that has one."""
+    source = read_source("_common/constants.py")
+    assert 'NODE_ID_PREFIX = "node:"' in source
+    assert 'HEAD_NODE_RESOURCE_NAME = NODE_ID_PREFIX + "__internal_head__"' in source
+
+
+def test_serve_says_when_it_gives_a_deployment_up() -> None:
+    """A rollout ends at these words, while it goes on at other failed health checks."""
+    source = read_source("serve/_private/deployment_state.py")
+    words = ("The deployment failed to start", "The rolling update of this deployment failed")
+    progress = (ROOT / "app/deployments/rollout/progress.py").read_text("utf-8")
+    for start in words:
+        assert f'"{start}' in source
+        assert f'"{start}"' in progress
+    assert "\"A replica's health check failed." in source
+
+
 def test_every_variable_that_we_name_is_in_the_table() -> None:
     """No module sets or explains a variable of Ray's that has no row."""
     known = {variable.name for variable in VARIABLES}

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from app.deployments import haproxy_config
 from app.deployments.haproxy_config import (
+    APP_NAME,
     PROGRAM,
     find_program,
     list_program_variables,
@@ -18,7 +20,8 @@ from app.deployments.haproxy_config import (
     render,
     write_configuration,
 )
-from app.deployments.serve_environment import list_serve_variables, list_variables
+from app.deployments.haproxy_folder import FILES
+from app.deployments.serve_environment import VARIABLES, list_serve_variables, list_variables
 from app.errors import StartupError
 from app.settings import Settings
 from tests.support.serve_haproxy import write_serve_file
@@ -184,8 +187,22 @@ def test_the_folder_is_kept_from_other_users(serve_file: Path) -> None:
 def test_a_folder_of_another_user_is_refused(serve_file: Path) -> None:
     """That user could put another file in the place of HAProxy's."""
     os.chown(serve_file.parent, 1234, 1234)
-    with pytest.raises(StartupError, match="belongs to another user"):
+    with pytest.raises(StartupError, match="belongs to another user") as caught:
         write_configuration(serve_file)
+    assert [name for name in FILES if name not in str(caught.value)] == []
+
+
+def test_a_refused_folder_is_left_by_all_files_that_serve_puts_there() -> None:
+    """Sockets and states too: what the line names is what `vitrine serve` sets."""
+    rows = [row for row in VARIABLES if row.name.startswith("RAY_SERVE_HAPROXY_")]
+    assert list(FILES) == [row.name for row in rows if row.value.startswith("{folder}")]
+
+
+def test_the_rules_are_for_the_application_of_our_name() -> None:
+    """Serve names backends by the application; under another name none of the rules would hold."""
+    template = Path(haproxy_config.__file__).with_name("haproxy.cfg").read_text()
+    named = [line for line in template.splitlines() if line.startswith("backend ")]
+    assert {f"backend {kind}-{APP_NAME}" for kind in ("http", "grpc")} < set(named)
 
 
 def test_a_folder_behind_a_link_is_refused(serve_file: Path, tmp_path: Path) -> None:

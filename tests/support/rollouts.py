@@ -1,16 +1,19 @@
 """Serve config files and reports of nodes, as a good cluster has them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
 
 from app.deployments.rollout.config import ServeConfig, read_config
 from app.deployments.rollout.node import NodeReport
-from app.deployments.serve_environment import VARIABLES
+from app.deployments.serve_environment import list_node_variables, list_serve_variables
 from app.settings import Settings
 from tests.support.serve_file import read_serve_file
 
 PROGRAM = "/opt/vitrine/bin/vitrine-haproxy"
+
+VARIABLES = list_serve_variables(20_000_000, PROGRAM) | list_node_variables()
 
 
 def write_config(folder: Path, **args: object) -> Path:
@@ -33,9 +36,15 @@ def make_report(node: str, **settings: object) -> NodeReport:
         node,
         cpus=4,
         package="0.1.0 (aaaa)",
-        variables=tuple(row.name for row in VARIABLES),
+        variables=VARIABLES,
         program=PROGRAM,
         found_program=PROGRAM,
         settings=Settings(**given).model_dump(mode="json"),  # type: ignore[arg-type] # validated
         checkpoint="1234abcd",
     )
+
+
+def drop_variable(report: NodeReport, name: str) -> NodeReport:
+    """Give the report of the same node without one variable."""
+    left = {one: value for one, value in report.variables.items() if one != name}
+    return replace(report, variables=left)

@@ -59,6 +59,6 @@ def _find_program(nodes: Sequence[NodeReport]) -> str:
     raise RolloutError(message)
 
 
-def _without_path(report: NodeReport) -> tuple[str, ...]:
+def _without_path(report: NodeReport) -> dict[str, str]:
     """List the variables of a node without the path, which leads nowhere."""
-    return tuple(name for name in report.variables if name != BINARY_PATH)
+    return {name: value for name, value in report.variables.items() if name != BINARY_PATH}

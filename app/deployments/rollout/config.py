@@ -9,12 +9,18 @@ from pydantic import ValidationError
 from ray.serve.schema import ServeApplicationSchema, ServeDeploySchema
 
 from app.auth.keys import is_hashed
-from app.deployments.application import read_arguments
+from app.deployments.application import check_arguments
+from app.deployments.haproxy_config import APP_NAME
 from app.errors import RolloutError, SettingsError
-from app.settings import Settings
+from app.settings.file import FileSettings
 from app.settings.refusal import describe_refusal
 
 IMPORT_PATH = "app.deployments:build"
+
+_KEYS = "VITRINE_API_KEYS"
+
+_SECRET = ("TOKEN", "SECRET", "PASSWORD")
+"""How the names of variables end that hold a secret."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ def read_config(path: Path) -> ServeConfig:
 
     Raises:
         RolloutError: the file cannot be read, is not a Serve config file, has not exactly one
-            application of ours, or a secret in clear.
+            application of ours, gives ours another name, or holds a secret.
         SettingsError: an argument of the application is wrong.
     """
     document = _load(path)
@@ -83,8 +89,14 @@ def read_config(path: Path) -> ServeConfig:
     if len(ours) != 1:
         message = f"{path}: one application must have import_path {IMPORT_PATH}, not {len(ours)}."
         raise RolloutError(message)
+    if (name := ours[0].name) != APP_NAME:
+        message = (
+            f"{path}: the application with import_path {IMPORT_PATH} must be named {APP_NAME}, not "
+            f"{name}: HAProxy's rules (limits, refusals, headers) are for that name alone."
+        )
+        raise RolloutError(message)
     _refuse_secrets(path, document)
-    _read_args(path, ours[0].args)
+    _check_args(path, ours[0].args)
     return ServeConfig(schema, ours[0])
 
 
@@ -100,35 +112,47 @@ def _load(path: Path) -> object:
         raise RolloutError(f"{path} is not YAML: there is a mistake{where}.") from exc
 
 
-def _read_args(path: Path, args: Mapping[str, object]) -> Settings:
-    """Read the settings among the arguments; raises SettingsError."""
+def _check_args(path: Path, args: Mapping[str, object]) -> None:
+    """Check the arguments by themselves; raises SettingsError.
+
+    What is wrong with them only beside other settings is found on the nodes, which have those.
+    """
     try:
-        return read_arguments(args)
+        check_arguments(args)
+        FileSettings(**args)  # type: ignore[arg-type] # validated right here
     except ValidationError as exc:
         name, problem = describe_refusal(exc)
-        raise SettingsError(f"{path}: args.{name}: {problem}") from exc
+        if name in args:
+            raise SettingsError(f"{path}: args.{name}: {problem}") from exc
     except SettingsError as exc:
         raise SettingsError(f"{path}: args: {exc}") from exc
 
 
 def _refuse_secrets(path: Path, document: object) -> None:
-    """Refuse keys and tokens as themselves among variables, since Serve keeps the file."""
-    for variables in _find_variables(document):
-        keys = variables.get("VITRINE_API_KEYS")
-        if "RAY_AUTH_TOKEN" in variables or (keys and not is_hashed(str(keys))):
-            message = (
-                f"{path}: env_vars has a secret in clear, and Serve keeps the file. Give keys as "
-                "name:sha256:HASH (`vitrine key`), and the token to the nodes alone."
-            )
-            raise RolloutError(message)
+    """Refuse secrets among variables, since Serve keeps the file; raises RolloutError.
+
+    Names are compared without case, as settings are read.
+    """
+    for name, value in _find_variables(document):
+        if name.upper() == _KEYS and value and not is_hashed(str(value)):
+            instead = "Give keys as name:sha256:HASH (`vitrine key`)"
+        elif name.upper().endswith(_SECRET):
+            instead = "Remove it"
+        else:
+            continue
+        message = (
+            f"{path}: env_vars has a secret in {name}, and Serve keeps the file. {instead}; "
+            "secrets are set in the environment of the nodes, before `ray start`."
+        )
+        raise RolloutError(message)
 
 
-def _find_variables(node: object) -> Iterator[Mapping[str, object]]:
-    """Find every `env_vars` in a document, at any depth."""
+def _find_variables(node: object) -> Iterator[tuple[str, object]]:
+    """Find every variable in the `env_vars` of a document, at any depth."""
     if isinstance(node, Mapping):
         for name, value in node.items():
             if name == "env_vars" and isinstance(value, Mapping):
-                yield value
+                yield from ((str(name), value) for name, value in value.items())
             yield from _find_variables(value)
     elif isinstance(node, list):
         for value in node:

@@ -14,8 +14,9 @@ from ray.dashboard.modules.serve.sdk import ServeSubmissionClient
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobSubmissionClient
 from ray.util.state import get_actor
+from ray.util.state.exception import RayStateApiException
 
-from app.deployments.rollout.inspection import parse_reports
+from app.deployments.rollout.inspection import give_reason, parse_reports
 from app.deployments.rollout.node import NodeQuestion, NodeReport
 from app.deployments.rollout.progress import ServeDetails
 from app.errors import RolloutError
@@ -99,9 +100,8 @@ class Cluster:
         except OSError as exc:  # those of requests are, too
             message = f"{self._address} does not answer. Is it the dashboard of the head node?"
             raise RolloutError(message) from exc
-        except (RuntimeError, ValueError) as exc:
-            reason = str(exc).strip().splitlines()[-1]
-            raise RolloutError(f"{self._address}: {reason}") from exc
+        except (RuntimeError, ValueError, RayStateApiException) as exc:
+            raise RolloutError(f"{self._address}: {give_reason(exc)}") from exc
 
 
 def _wait_for_logs(client: JobSubmissionClient, job: str, timeout_s: float) -> str:

@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TypedDict
 
@@ -18,6 +18,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from app.deployments.rollout.node import NodeQuestion, NodeReport, describe_node
 
 MARK = "vitrine-inspection "
+
+_HEAD = "node:__internal_head__"
+"""The resource that Ray gives the head node, and Serve looks for."""
 
 
 class RayNode(TypedDict):
@@ -43,13 +46,35 @@ def ask_nodes(question: NodeQuestion, timeout_s: float) -> list[NodeReport]:
     with_gpus = any("GPU" in node["Resources"] for node in nodes)
     tasks = {}
     for node in nodes:
-        found = node["Resources"]
-        on_gpus = with_gpus and question.args.get("device") != "cpu"
-        loads_model = "GPU" in found if on_gpus else found.get("CPU", 0) >= 1
-        tasks[_ask(node["NodeID"], replace(question, loads_model=loads_model))] = node
+        own = select_question(question, node["Resources"], with_gpus=with_gpus)
+        tasks[_ask(node["NodeID"], own)] = node
     done, _ = ray.wait(list(tasks), num_returns=len(tasks), timeout=timeout_s)
     reports = [_read_report(node, task if task in done else None) for task, node in tasks.items()]
     return _tell_apart(reports)
+
+
+def select_question(
+    question: NodeQuestion, resources: Mapping[str, float], *, with_gpus: bool
+) -> NodeQuestion:
+    """Select what one node is asked, by its resources: what will run there, and what listens.
+
+    Args:
+        question: for all nodes.
+        resources: of the node, as Ray counts them.
+        with_gpus: whether any node has GPUs.
+    """
+    on_gpus = with_gpus and question.args.get("device") != "cpu"
+    loads_model = "GPU" in resources if on_gpus else resources.get("CPU", 0) >= 1
+    own = replace(question, loads_model=loads_model)
+    if own.proxies == "EveryNode" or (own.proxies == "HeadOnly" and _HEAD in resources):
+        return own
+    return replace(own, host=own.replica_host, ports={})
+
+
+def give_reason(exc: Exception) -> str:
+    """Give the last line of what an error says; its type where it says nothing."""
+    lines = str(exc).strip().splitlines() or [type(exc).__name__]
+    return lines[-1].strip()
 
 
 def _ask(node_id: str, question: NodeQuestion) -> ray.ObjectRef:
@@ -70,7 +95,7 @@ def _read_report(node: RayNode, task: ray.ObjectRef | None) -> NodeReport:
     try:
         return replace(report, **ray.get(task))
     except RayError as exc:
-        reason = str(exc).strip().splitlines()[-1].strip()
+        reason = give_reason(exc)
         if "No module named 'app" in reason:
             reason += " It has no Vitrine, or an older one."
         return replace(report, error=reason)

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from app.classifier.checkpoint.files import open_checkpoint
 from app.deployments.haproxy_config import BINARY_PATH, PROGRAM, find_program
-from app.deployments.serve_environment import VARIABLES
+from app.deployments.serve_environment import ALIKE, VARIABLES
 from app.errors import CheckpointError, StartupError
-from app.network import find_port_error
+from app.network import ANY_PORT, find_port_error
 from app.settings import Settings
 from app.settings.refusal import describe_refusal
 
@@ -25,12 +25,18 @@ class NodeQuestion:
 
     Attributes:
         args: settings by name, without keys.
-        ports: hosts and ports that must be free, by the option or variable that sets each.
+        host: address that must be the node's, where a proxy will be; empty if nothing listens anew.
+        ports: hosts and ports that must be free there, by the option or variable that sets each.
+        replica_host: the host for a node without a proxy: replicas listen there behind HAProxy.
+        proxies: on which nodes proxies will be, as Serve's `proxy_location` says it.
         loads_model: whether a classifier may run there, which needs the checkpoint.
     """
 
     args: Mapping[str, object]
-    ports: Mapping[str, tuple[str, int]]
+    host: str = ""
+    ports: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    replica_host: str = ""
+    proxies: str = "EveryNode"
     loads_model: bool = True
 
 
@@ -44,13 +50,14 @@ class NodeReport:
         gpus: the same.
         error: why it could not be asked; nothing below is known then.
         package: version of Vitrine and a hash of its sources.
-        variables: names of Ray's and Serve's variables that a replica would have there.
+        variables: Ray's and Serve's variables that a replica would have there; no secrets.
         program: path of vitrine-haproxy that Serve is told of, if it is there.
         found_program: where vitrine-haproxy is.
         settings: what the settings are there, and a hash in the place of the keys.
         settings_error: what is wrong with them.
         checkpoint: its revision.
         checkpoint_error: why it cannot be served.
+        host_error: why nothing can listen on the host.
         taken: ports that are not free, by what sets each, with the reason.
     """
 
@@ -59,13 +66,14 @@ class NodeReport:
     gpus: float = 0
     error: str = ""
     package: str = ""
-    variables: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
     program: str = ""
     found_program: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
     settings_error: str = ""
     checkpoint: str = ""
     checkpoint_error: str = ""
+    host_error: str = ""
     taken: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -80,10 +88,11 @@ def describe_node(question: NodeQuestion) -> dict[str, object]:
     settings, error = _read_settings(question.args)
     found: dict[str, object] = {
         "package": _describe_package(),
-        "variables": [one.name for one in VARIABLES if one.name in os.environ],
+        "variables": dict(_list_variables()),
         "program": _find_configured_program(),
         "found_program": _find_installed_program(),
         "settings_error": error,
+        "host_error": question.host and (find_port_error(question.host, ANY_PORT) or ""),
         "taken": dict(_list_taken(question)),
     }
     if settings is not None:
@@ -144,6 +153,13 @@ def _find_installed_program() -> str:
         return str(find_program())
     except StartupError:
         return ""
+
+
+def _list_variables() -> Iterator[tuple[str, str]]:
+    """List the variables that all nodes need, with their values; secrets are none of them."""
+    for row in VARIABLES:
+        if row.scope in ALIKE and row.name in os.environ:
+            yield row.name, os.environ[row.name]
 
 
 def _list_taken(question: NodeQuestion) -> Iterator[tuple[str, str]]:

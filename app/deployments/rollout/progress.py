@@ -7,6 +7,9 @@ from typing import NotRequired, TypedDict
 _READY = {"HEALTHY", "DRAINING", "DRAINED"}
 _FAILED = {"DEPLOY_FAILED", "UNHEALTHY"}
 
+GIVEN_UP = ("The deployment failed to start", "The rolling update of this deployment failed")
+"""How Serve's message begins when it starts no more replicas of a deployment."""
+
 
 class Replica(TypedDict):
     """A replica, of the members that are used here; so are the others."""
@@ -19,6 +22,7 @@ class Deployment(TypedDict):
     """A deployment."""
 
     status: str
+    status_trigger: str
     message: str
     target_num_replicas: int
     replicas: list[Replica]
@@ -31,7 +35,7 @@ class Application(TypedDict):
     message: str
     last_deployed_time_s: float
     source: str
-    deployed_app_config: dict[str, object]
+    deployed_app_config: dict[str, object] | None
     deployments: dict[str, Deployment]
 
 
@@ -78,7 +82,7 @@ class Rollout:
     def find_failure(self, details: ServeDetails) -> str | None:
         """Find why it failed, and whether replicas of all deployments go on."""
         for name, application in self._select(details).items():
-            if application["status"] in _FAILED:
+            if application["status"] in _FAILED and not _may_recover(application):
                 return f"{name} is {application['status']}: {_find_reason(application)}"
         return None
 
@@ -96,6 +100,23 @@ def _is_ready(proxy: Mapping[str, str]) -> bool:
     return proxy["status"] in _READY
 
 
+def _may_recover(application: Application) -> bool:
+    """Tell whether Serve goes on with each deployment that has failed."""
+    failed = [one for one in application["deployments"].values() if one["status"] in _FAILED]
+    return bool(failed) and not any(map(_is_given_up, failed))
+
+
+def _is_given_up(deployment: Deployment) -> bool:
+    """Tell whether a deployment has failed for good.
+
+    Serve replaces a replica that fails its health check or is killed. Until the new one runs the
+    status is UNHEALTHY, or DEPLOY_FAILED where the rollout had not ended.
+    """
+    is_replacing = deployment["status_trigger"] == "HEALTH_CHECK_FAILED"
+    is_final = not is_replacing or deployment["message"].startswith(GIVEN_UP)
+    return deployment["status"] in _FAILED and is_final
+
+
 def _describe_application(application: Application) -> str:
     """Describe the replicas of an application."""
     if not application["deployments"]:
@@ -110,16 +131,19 @@ def _count_replicas(deployment: Deployment, since: float) -> str:
     """Count the replicas that run, and apart from them those that were there before."""
     running = [one for one in deployment["replicas"] if one["state"] == "RUNNING"]
     old = [one for one in running if one["start_time_s"] < since]
-    target = deployment["target_num_replicas"]
-    if deployment["status"] == "HEALTHY" or not old:
-        return f"{len(running)} of {target}"
-    return f"{len(running) - len(old)} of {target} ({len(old)} from before)"
+    if deployment["status"] == "HEALTHY":
+        old = []
+    notes = [f"{len(old)} from before"] if old else []
+    if deployment["status"] in _FAILED:
+        notes.append("a replica failed")
+    count = f"{len(running) - len(old)} of {deployment['target_num_replicas']}"
+    return f"{count} ({', '.join(notes)})" if notes else count
 
 
 def _find_reason(application: Application) -> str:
     """Find the last line of the error of a deployment, else of the application, and who is left."""
     deployments = application["deployments"]
-    messages = [one["message"] for one in deployments.values() if one["status"] in _FAILED]
+    messages = [one["message"] for one in deployments.values() if _is_given_up(one)]
     lines = [*messages, application["message"]][0].strip().splitlines() or ["Serve gives no reason"]
     reason = re.sub(r"^app\.errors\.\w+: ", "", lines[-1].strip())
     left = [

@@ -4,7 +4,7 @@ Whatever serves goes on until Serve has the file; what is refused before changes
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,22 +18,15 @@ from app.deployments.rollout.config import ServeConfig, read_config
 from app.deployments.rollout.dashboard import Cluster
 from app.deployments.rollout.node import NodeQuestion
 from app.deployments.rollout.progress import Rollout, ServeDetails
+from app.deployments.rollout.running import check_options, count_replaced, describe_deleted
 from app.deployments.rollout.verdict import check_nodes
 from app.errors import RolloutError
 from app.network import LOOPBACK
 
 POLL_S = 0.5
 
-_VERSION = ("import_path", "runtime_env", "args")
-"""What Serve takes for the version of an application; it replaces the replicas of another one."""
-
-_KEPT = (
-    ("http_options", "host"),
-    ("http_options", "port"),
-    ("grpc_options", "port"),
-    ("grpc_options", "grpc_servicer_functions"),
-)
-"""What Serve reads when it starts, and keeps."""
+PATIENCE_S = 15.0
+"""Seconds for which the cluster may not answer while a rollout is followed."""
 
 
 @dataclass(frozen=True)
@@ -70,28 +63,32 @@ def deploy_config(path: Path, options: RolloutOptions, write: Callable[[str], No
     config = read_config(path)
     cluster = Cluster(options.address)
     before = cluster.read_details()
-    _check_options(config, before)
-    question = NodeQuestion(_select_args(config), _list_ports(config, before))
+    check_options(config, before)
+    question = make_question(config, before)
     nodes = cluster.inspect(question, config.runtime_env, options.timeout_s)
-    is_update = _is_update(config, before)
-    notes = check_nodes(config, nodes, is_update=is_update, may_wait=options.may_wait)
+    running = count_replaced(config, before)
+    notes = check_nodes(config, nodes, running, may_wait=options.may_wait)
     missing = find_missing(config, nodes)
     tell(f"checked {', '.join(one.node for one in nodes)}")
     notes += _describe_variables(cluster, config, before, missing)
-    for note in (*notes, *_describe_deleted(config, before)):
+    for note in (*notes, *describe_deleted(config, before)):
         tell(f"note: {note}")
     cluster.deploy(config.complete(missing))
     names = [one.name for one in config.schema.applications]
-    _follow(cluster, Rollout(names, before), options.timeout_s, tell)
+    follow_rollout(cluster, Rollout(names, before), options.timeout_s, tell)
 
 
-def _follow(
+def follow_rollout(
     cluster: Cluster, rollout: Rollout, timeout_s: float, tell: Callable[[str], None]
 ) -> None:
-    """Tell of each change until the rollout is complete; raises RolloutError."""
+    """Tell of each change until the rollout is complete.
+
+    Raises:
+        RolloutError: it failed, is not complete in time, or the cluster answers no more.
+    """
     deadline, last = time.monotonic() + timeout_s, ""
     while True:
-        details = cluster.read_details()
+        details = _read_patiently(cluster)
         line = rollout.describe(details)
         if line != last:
             tell(line)
@@ -107,39 +104,38 @@ def _follow(
         time.sleep(POLL_S)
 
 
-def _is_update(config: ServeConfig, before: ServeDetails) -> bool:
-    """Tell whether Serve will replace replicas: it does when the arguments or their like differ."""
-    if (running := before["applications"].get(config.application.name)) is None:
-        return False
-    wanted = config.application.model_dump(exclude_unset=True)
-    return any(running["deployed_app_config"].get(name) != wanted.get(name) for name in _VERSION)
+def _read_patiently(cluster: Cluster) -> ServeDetails:
+    """Read what Serve tells of itself, when it does; raises RolloutError after a while."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return cluster.read_details()
+        except RolloutError as exc:
+            if time.monotonic() > deadline:
+                raise RolloutError(f"{exc} The rollout goes on.") from exc
+        time.sleep(POLL_S)
 
 
-def _select_args(config: ServeConfig) -> dict[str, object]:
-    """Select the settings to ask the nodes about: a job keeps them, so the keys stay here."""
-    return {name: value for name, value in config.args.items() if name != "api_keys"}
+def make_question(config: ServeConfig, before: ServeDetails) -> NodeQuestion:
+    """Make the question for the nodes; about no address where Serve runs already and has it.
 
-
-def _check_options(config: ServeConfig, before: ServeDetails) -> None:
-    """Refuse options that a Serve that runs already would not take; raises RolloutError."""
-    options = {
-        "http_options": before.get("http_options") or {},
-        "grpc_options": before.get("grpc_options") or {},
-    }
-    for group, name in _KEPT:
-        running, wanted = options[group].get(name), getattr(getattr(config.schema, group), name)
-        if before["controller_info"] and running != wanted:
-            message = (
-                f"Serve runs with {group}.{name} {running} and keeps it; the file has {wanted}. "
-                "Change the file, or run `serve shutdown` first."
-            )
-            raise RolloutError(message)
-
-
-def _list_ports(config: ServeConfig, before: ServeDetails) -> dict[str, tuple[str, int]]:
-    """List the ports that must be free: none where Serve runs already and has them."""
+    A job keeps the question, so the keys stay here.
+    """
+    args = {name: value for name, value in config.args.items() if name != "api_keys"}
     if before["controller_info"]:
-        return {}
+        return NodeQuestion(args)
+    host = config.schema.http_options.host
+    return NodeQuestion(
+        args,
+        host,
+        _list_ports(config),
+        replica_host=host if uses_haproxy(config) else "",
+        proxies=config.schema.proxy_location.value,
+    )
+
+
+def _list_ports(config: ServeConfig) -> dict[str, tuple[str, int]]:
+    """List the ports that must be free where a proxy will be."""
     http, grpc = config.schema.http_options, config.schema.grpc_options
     ports = {"http_options.port": (http.host, http.port)}
     if grpc.grpc_servicer_functions:
@@ -157,11 +153,3 @@ def _describe_variables(
     if not before["controller_info"]:
         return list(describe_completion(missing))
     return list(describe_ignored(config.serve_variables | missing, cluster.read_variables(before)))
-
-
-def _describe_deleted(config: ServeConfig, before: ServeDetails) -> Iterator[str]:
-    """Describe the applications that Serve will delete, because the file does not have them."""
-    names = {one.name for one in config.schema.applications}
-    for name, one in before["applications"].items():
-        if one["source"] == "declarative" and name not in names:
-            yield f"{name} is not in the file, so Serve deletes it"

@@ -4,27 +4,35 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from app.deployments.application import STANDALONE_SETTINGS
-from app.deployments.autoscaling import choose_classifier_replicas, choose_ingress_replicas
-from app.deployments.rollout.capacity import Demand, find_shortage
+from app.deployments.haproxy_config import BINARY_PATH
+from app.deployments.rollout.capacity import find_shortage
 from app.deployments.rollout.config import ServeConfig
+from app.deployments.rollout.demand import count_demand
 from app.deployments.rollout.node import NodeReport, read_settings
 from app.deployments.self_check import refuse_open_address
-from app.deployments.serve_environment import VARIABLES
+from app.deployments.serve_environment import ALIKE, VARIABLES
 from app.errors import RolloutError, SettingsError
 from app.network import is_loopback
+
+_SAME = [row.name for row in VARIABLES if row.scope in ALIKE and row.name != BINARY_PATH]
+"""Variables of which nodes may not have two values; a path may lead to the program on each."""
 
 _OF_NODES = {row.name: row.why for row in VARIABLES if row.scope in {"node", "cluster"}}
 
 
 def check_nodes(
-    config: ServeConfig, nodes: Sequence[NodeReport], *, is_update: bool, may_wait: bool = False
+    config: ServeConfig,
+    nodes: Sequence[NodeReport],
+    running: Mapping[str, int],
+    *,
+    may_wait: bool = False,
 ) -> list[str]:
     """Check what the nodes have.
 
     Args:
         config: what is to be deployed.
         nodes: what each reported.
-        is_update: whether replicas that run are to be replaced.
+        running: replicas that run and are to be replaced, by deployment; empty if none are.
         may_wait: whether replicas may wait for nodes that an autoscaler adds.
 
     Returns:
@@ -36,19 +44,13 @@ def check_nodes(
     for problem in _find_problems(config, nodes):
         raise RolloutError(problem)
     notes = list(_describe_lacking(nodes))
-    shortage = find_shortage(
-        count_demand(config, nodes, is_update=is_update), [(one.cpus, one.gpus) for one in nodes]
-    )
+    demand = count_demand(config, nodes, running)
+    shortage = find_shortage(demand, [(one.cpus, one.gpus) for one in nodes])
     if shortage and not may_wait:
-        surge = "lower max_surge_percent, so that old replicas end first, " if is_update else ""
-        message = (
-            f"The replicas do not fit: {shortage}. Ask for fewer, {surge}or add nodes; where an "
-            "autoscaler does that, give --allow-pending."
-        )
-        raise RolloutError(message)
+        raise RolloutError(_advise(shortage, is_update=bool(running)))
     if shortage:
         notes.append(f"{shortage}: the others wait for nodes")
-    if is_update and not config.find_override("Classifier", "max_surge_percent"):
+    if running and not config.find_override("Classifier", "max_surge_percent"):
         notes.append(
             "without max_surge_percent the old classifiers end before new ones start; should "
             "those fail, fewer are left, or none"
@@ -56,35 +58,13 @@ def check_nodes(
     return notes
 
 
-def count_demand(config: ServeConfig, nodes: Sequence[NodeReport], *, is_update: bool) -> Demand:
-    """Count the replicas that must run at once for the rollout to end, and their GPUs."""
-    settings = read_settings(nodes)
-    options = {
-        "Ingress": choose_ingress_replicas(settings),
-        "Classifier": choose_classifier_replicas(settings),
-    }
-    ingresses, classifiers = (
-        _count_replicas(config, name, one, is_update=is_update) for name, one in options.items()
+def _advise(shortage: str, *, is_update: bool) -> str:
+    """Advise what to do where the replicas do not fit."""
+    surge = "lower max_surge_percent, so that old replicas end first, " if is_update else ""
+    return (
+        f"The replicas do not fit: {shortage}. Ask for fewer, {surge}or add nodes; where an "
+        "autoscaler does that, give --allow-pending."
     )
-    has_gpus = any(node.gpus for node in nodes)
-    on_gpus = settings.device == "cuda" or (settings.device == "auto" and has_gpus)
-    gpus = config.find_override("Classifier", "num_gpus")
-    if gpus is None:
-        gpus = settings.gpus_per_replica if on_gpus else 0
-    cpus = config.find_override("Classifier", "num_cpus")
-    return Demand(ingresses, classifiers, 1 if cpus is None else cpus, gpus)
-
-
-def _count_replicas(
-    config: ServeConfig, name: str, options: Mapping[str, object], *, is_update: bool
-) -> int:
-    """Count the replicas of a deployment that must start, with those of the surge of an update."""
-    count = config.find_override(name, "num_replicas") or options.get("num_replicas")
-    if count is None:
-        count = getattr(options["autoscaling_config"], "initial_replicas", 1)
-    replicas = int(str(count))
-    surge = int(config.find_override(name, "max_surge_percent") or 0)
-    return replicas + (surge * replicas + 99) // 100 * is_update
 
 
 def _find_problems(config: ServeConfig, nodes: Sequence[NodeReport]) -> Iterator[str]:
@@ -96,15 +76,29 @@ def _find_problems(config: ServeConfig, nodes: Sequence[NodeReport]) -> Iterator
         values = {one.node: one.settings.get(name) for one in nodes}
         yield from _describe_difference(f"VITRINE_{name.upper()}", values)
     yield from _find_lacking(nodes)
+    for name in _SAME:
+        values = {one.node: one.variables[name] for one in nodes if name in one.variables}
+        yield from _describe_difference(name, values)
     yield from _find_exposure(config, nodes)
-    for one in nodes:
-        for name, reason in one.taken.items():
-            yield f"Node {one.node} cannot listen on port {reason}. Set {name} to a free one."
+    yield from _find_unlistenable(config, nodes)
     yield from _describe_each(
         "cannot serve the checkpoint", {one.node: one.checkpoint_error for one in nodes}
     )
     revisions = {one.node: one.checkpoint for one in nodes if one.checkpoint}
     yield from _describe_difference("the checkpoint", revisions)
+
+
+def _find_unlistenable(config: ServeConfig, nodes: Sequence[NodeReport]) -> Iterator[str]:
+    """Find an address that a node does not have, or a port that is taken there."""
+    host = config.schema.http_options.host
+    for one in nodes:
+        if one.host_error:
+            yield (
+                f"Node {one.node} cannot listen on {host}: {one.host_error}. Set "
+                "http_options.host to 0.0.0.0, which every node has."
+            )
+        for name, reason in one.taken.items():
+            yield f"Node {one.node} cannot listen on port {reason}. Set {name} to a free one."
 
 
 def _describe_each(problem: str, reasons: Mapping[str, str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from app.deployments.rollout.completion import (
     find_missing,
 )
 from app.errors import RolloutError
-from tests.support.rollouts import PROGRAM, make_config, make_report
+from tests.support.rollouts import PROGRAM, drop_variable, make_config, make_report
 
 ONE, TWO = make_report("10.0.0.1"), make_report("10.0.0.2")
 PATH = "RAY_SERVE_HAPROXY_BINARY_PATH"
@@ -26,8 +26,7 @@ def test_nothing_is_added_where_all_nodes_have_it(tmp_path: Path) -> None:
 def test_what_one_node_lacks_is_added(tmp_path: Path) -> None:
     """With the value that `vitrine env` prints."""
     name = "RAY_SERVE_HAPROXY_RETRIES"
-    lacking = replace(TWO, variables=tuple(one for one in TWO.variables if one != name))
-    missing = find_missing(make_config(tmp_path), [ONE, lacking])
+    missing = find_missing(make_config(tmp_path), [ONE, drop_variable(TWO, name)])
     assert missing == {name: "8"}
     (line,) = describe_completion(missing)
     assert line.endswith(name)

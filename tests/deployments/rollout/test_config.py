@@ -87,15 +87,54 @@ def test_a_file_without_one_application_of_ours_is_refused(tmp_path: Path, count
     assert read_config(path).application.name == "vitrine"
 
 
+def test_our_application_has_the_name_that_haproxys_rules_are_for(tmp_path: Path) -> None:
+    """Under another one it would be served without them, and nothing would say so."""
+    line = read_refusal(change(write_config(tmp_path), "name: vitrine", "name: digits"))
+    assert "must be named vitrine, not digits: HAProxy's rules" in line
+
+
+def add_variable(folder: Path, name: str, value: str) -> Path:
+    """Write the file with one variable more."""
+    return change(write_config(folder), "env_vars:\n", f"env_vars:\n      {name}: {value}\n")
+
+
 def test_a_key_in_clear_is_refused_wherever_it_is(tmp_path: Path) -> None:
     """As an argument, or among variables at any depth; it is not shown."""
-    lines = [read_refusal(write_config(tmp_path, api_keys=f"ann:{ANN}"))]
-    for secret in (f"VITRINE_API_KEYS: ann:{ANN}", f"RAY_AUTH_TOKEN: {ANN}"):
-        path = change(write_config(tmp_path), "env_vars:\n", f"env_vars:\n      {secret}\n")
-        lines.append(read_refusal(path))
-    assert not any(ANN in line for line in lines)
-    hashed = f"VITRINE_API_KEYS: ann:{hash_key(ANN)}"
-    read_config(change(write_config(tmp_path), "env_vars:\n", f"env_vars:\n      {hashed}\n"))
+    assert ANN not in read_refusal(write_config(tmp_path, api_keys=f"ann:{ANN}"))
+    for name in ("VITRINE_API_KEYS", "vitrine_api_keys", "Vitrine_Api_Keys"):
+        line = read_refusal(add_variable(tmp_path, name, f"ann:{ANN}"))
+        assert f"a secret in {name}, and Serve keeps the file. Give keys as" in line
+        assert ANN not in line
+        read_config(add_variable(tmp_path, name, f"ann:{hash_key(ANN)}"))
+
+
+@pytest.mark.parametrize("name", ["RAY_AUTH_TOKEN", "HF_TOKEN", "hf_token", "A_Secret", "PASSWORD"])
+def test_a_variable_with_the_name_of_a_secret_is_refused(tmp_path: Path, name: str) -> None:
+    """The line says where secrets are set, and does not show it."""
+    line = read_refusal(add_variable(tmp_path, name, ANN))
+    assert f"a secret in {name}, " in line
+    assert "set in the environment of the nodes" in line
+    assert ANN not in line
+
+
+def test_a_variable_that_leads_to_a_secret_is_none(tmp_path: Path) -> None:
+    """Only the end of the name counts."""
+    read_config(add_variable(tmp_path, "RAY_AUTH_TOKEN_PATH", "/run/secrets/token"))
+
+
+def test_the_settings_of_who_deploys_say_nothing_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither their environment nor their `.env`."""
+    monkeypatch.setenv("VITRINE_MIN_CLASSIFIER_REPLICAS", "6")
+    (tmp_path / ".env").write_text("VITRINE_BATCH_SIZE=many\n")
+    monkeypatch.chdir(tmp_path)
+    assert make_config(tmp_path, max_classifier_replicas=4).args["max_classifier_replicas"] == 4
+
+
+def test_settings_that_belong_together_may_be_in_two_places(tmp_path: Path) -> None:
+    """The nodes know whether they agree."""
+    assert make_config(tmp_path, min_classifier_replicas=2).args["min_classifier_replicas"] == 2
 
 
 @pytest.mark.parametrize(

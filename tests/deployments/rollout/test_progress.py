@@ -1,6 +1,9 @@
 """What is made of Serve's own words about a rollout."""
 
+import pytest
+
 from app.deployments.rollout.progress import (
+    GIVEN_UP,
     Application,
     Deployment,
     Replica,
@@ -12,13 +15,17 @@ OLD, NEW = 100.0, 200.0
 
 
 def make_deployment(
-    status: str = "UPDATING", starts: tuple[float, ...] = (), message: str = ""
+    status: str = "UPDATING",
+    starts: tuple[float, ...] = (),
+    message: str = "",
+    trigger: str = "REPLICA_STARTUP_FAILED",
 ) -> Deployment:
     """Make a deployment of two replicas, of which some run since a time."""
     replicas: list[Replica] = [{"state": "RUNNING", "start_time_s": start} for start in starts]
     replicas.append({"state": "STARTING", "start_time_s": NEW})
     return {
         "status": status,
+        "status_trigger": trigger,
         "message": message,
         "target_num_replicas": 2,
         "replicas": replicas,
@@ -94,3 +101,26 @@ def test_a_failure_without_a_word_is_said() -> None:
     """Such as one before there is any deployment."""
     found = ROLLOUT.find_failure(make_details("DEPLOY_FAILED", NEW))
     assert found == "vitrine is DEPLOY_FAILED: Serve gives no reason"
+
+
+@pytest.mark.parametrize("status", ["UNHEALTHY", "DEPLOY_FAILED"])
+def test_a_replica_that_is_replaced_is_no_failure(status: str) -> None:
+    """Serve has this status until the new one runs; it is told of."""
+    message = "A replica's health check failed. This deployment will be UNHEALTHY until"
+    failed = make_deployment(status, (OLD, NEW), message, "HEALTH_CHECK_FAILED")
+    healthy = make_deployment("HEALTHY", (NEW,))
+    details = make_details(status, NEW, Classifier=failed, Ingress=healthy)
+    assert ROLLOUT.find_failure(details) is None
+    assert not ROLLOUT.is_complete(details)
+    told = "Classifier 1 of 2 (1 from before, a replica failed), Ingress 1 of 2"
+    assert ROLLOUT.describe(details) == told
+
+
+def test_serve_gives_up_when_new_replicas_fail_again_and_again() -> None:
+    """Then the reason is the error of the deployment that it gave up."""
+    passing = make_deployment("UNHEALTHY", (NEW,), "A replica's", "HEALTH_CHECK_FAILED")
+    message = f"{GIVEN_UP[0]} 3 times\nValueError: no"
+    failed = make_deployment("DEPLOY_FAILED", (OLD,), message, "HEALTH_CHECK_FAILED")
+    details = make_details("DEPLOY_FAILED", NEW, Ingress=passing, Classifier=failed)
+    found = str(ROLLOUT.find_failure(details))
+    assert found.startswith("vitrine is DEPLOY_FAILED: ValueError: no ")
