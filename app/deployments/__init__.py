@@ -1,6 +1,8 @@
 """Ray Serve, on every node: the two deployments and what adapts Serve to them.
 
-    serve run app.deployments:build model=./my-vit      (or a Serve config file, or `vitrine serve`)
+    serve run --name vitrine app.deployments:build model=./my-vit
+
+or with a Serve config file, `vitrine deploy` or `vitrine serve`.
 
 Assumed of Ray, beyond its public interface: the names in `ray_internals` and the variables in
 `serve_environment`. Importing this package does not import Ray, which reads its environment when it

@@ -21,7 +21,7 @@ from app.deployments.replica import (
     configure_replica,
     count_sharing,
 )
-from app.deployments.self_check import check_exposure
+from app.deployments.self_check import check_exposure, check_name
 from app.deployments.serve_patches import bound_receive
 from app.images.workers.pool import ProcessReader
 from app.limits import derive_limits
@@ -43,6 +43,7 @@ class Ingress(GrpcServicer, PythonApi):
     ) -> None:
         configure_replica(settings, log_pipe)
         check_exposure(settings)
+        check_name(serve.get_replica_context().app_name)
         bound_receive()
         join_writes()
         configure_malloc()

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.deployments.haproxy_config import BINARY_PATH, PROGRAM
+from app.deployments.haproxy_config import APP_NAME, BINARY_PATH, PROGRAM
 from app.deployments.serve_environment import describe_missing
 from app.errors import SettingsError, StartupError
 from app.network import is_loopback
@@ -40,6 +40,17 @@ def check_environment(
         raise StartupError(message)
     if missing := describe_missing(environment, is_alone=is_alone):
         _logger.warning("not set here: %s. `vitrine env` lists them.", "; ".join(missing))
+
+
+def check_name(name: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Log that HAProxy does not know an application by this name."""
+    if environment.get("RAY_SERVE_ENABLE_HA_PROXY") == "1" and name != APP_NAME:
+        _logger.warning(
+            "the application is named %s, but HAProxy's rules are for %s: full replicas are asked for "
+            "every image, and tell clients by a header. Deploy it by that name.",
+            name,
+            APP_NAME,
+        )
 
 
 def check_exposure(settings: Settings) -> None:

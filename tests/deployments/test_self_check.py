@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from app.deployments.self_check import check_environment
+from app.deployments.self_check import check_environment, check_name
 from app.deployments.serve_environment import list_node_variables, list_serve_variables
 from app.errors import StartupError
 
@@ -32,3 +32,14 @@ def test_what_is_missing_is_said_in_one_line(name: str, caplog: pytest.LogCaptur
     (message,) = caplog.messages
     assert f"{name} (" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "haproxy", "lines"), [("vitrine", "1", 0), ("digits", "0", 0), ("digits", "1", 1)]
+)
+def test_a_name_that_haproxy_does_not_know_is_told(
+    caplog: pytest.LogCaptureFixture, name: str, haproxy: str, lines: int
+) -> None:
+    """Its rules are for one name; Serve's proxy in Python has none."""
+    check_name(name, {"RAY_SERVE_ENABLE_HA_PROXY": haproxy})
+    assert len(caplog.messages) == lines
