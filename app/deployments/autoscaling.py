@@ -38,8 +38,7 @@ def choose_classifier_replicas(settings: Settings) -> dict[str, object]:
     if most is None:
         return {"num_replicas": settings.classifier_replicas}
     policy = AutoscalingPolicy(policy_function=ScaleByLoad)
-    bounds = (least, settings.classifier_replicas, most)
-    return _scale(bounds, settings.scale_down_s, policy=policy)
+    return _scale((least, most), settings.scale_down_s, policy=policy)
 
 
 def choose_ingress_replicas(settings: Settings) -> dict[str, object]:
@@ -47,21 +46,22 @@ def choose_ingress_replicas(settings: Settings) -> dict[str, object]:
     most, least = settings.max_ingress_replicas, settings.min_ingress_replicas
     if most is None:
         return {"num_replicas": settings.ingress_replicas}
-    bounds = (least, settings.ingress_replicas, most)
+    bounds = (least, most)
     return _scale(bounds, settings.scale_down_s, target_ongoing_requests=INGRESS_REQUESTS)
 
 
 def _scale(
-    bounds: tuple[int | None, int, int], scale_down_s: float, **more: object
+    bounds: tuple[int | None, int], scale_down_s: float, **more: object
 ) -> dict[str, object]:
-    """Scale between two bounds; the one between them is the number at first, never 0.
+    """Scale between two bounds, from the lower one, but never from 0 replicas.
 
-    So a model that does not load is found at once.
+    So a model that does not load is found at once. Else no first number is given: Serve would go
+    back to it with each new version, whatever the load is.
     """
-    least, first, most = bounds
+    least, most = bounds
     config = AutoscalingConfig(
         min_replicas=1 if least is None else least,
-        initial_replicas=min(max(first, least or 1), most),
+        initial_replicas=1 if least == 0 else None,
         max_replicas=most,
         metrics_interval_s=REPORT_S,
         look_back_period_s=LOOK_BACK_S,

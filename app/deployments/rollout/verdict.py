@@ -81,7 +81,8 @@ def _count_replicas(
     """Count the replicas of a deployment that must start, with those of the surge of an update."""
     count = config.find_override(name, "num_replicas") or options.get("num_replicas")
     if count is None:
-        count = getattr(options["autoscaling_config"], "initial_replicas", 1)
+        bounds = options["autoscaling_config"]
+        count = getattr(bounds, "initial_replicas", None) or getattr(bounds, "min_replicas", 1)
     replicas = int(str(count))
     surge = int(config.find_override(name, "max_surge_percent") or 0)
     return replicas + (surge * replicas + 99) // 100 * is_update
