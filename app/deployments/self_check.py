@@ -46,8 +46,8 @@ def check_name(name: str, environment: Mapping[str, str] = os.environ) -> None:
     """Log that HAProxy does not know an application by this name."""
     if environment.get("RAY_SERVE_ENABLE_HA_PROXY") == "1" and name != APP_NAME:
         _logger.warning(
-            "the application is named %s, but HAProxy's rules are for %s: full replicas are asked for "
-            "every image, and tell clients by a header. Deploy it by that name.",
+            "the application is named %s, but HAProxy's rules are for %s: full replicas are asked "
+            "for every image, and tell clients by a header. Deploy it by that name.",
             name,
             APP_NAME,
         )

@@ -23,6 +23,7 @@ from bench.kit.results import DOCS, Record, save, start_record
 from bench.kit.servers import ask, wait_until
 from tests.support.head_node import Head, start_head
 from tests.support.ports import find_port
+from tests.support.replicas import read_deployments
 from tests.support.simulated_app import RATE
 
 STEPS = ((12.0, 30.0), (96.0, 60.0), (12.0, 60.0))
@@ -43,6 +44,7 @@ async def play(head: Head, port: int) -> tuple[list[Answer], list[Record]]:
     pool = Pool(port, CONNECTIONS)
     answers: list[Answer] = []
     seen: list[Record] = []
+    token = head.environment["RAY_AUTH_TOKEN"]
     due, begun = list(_list_due()), time.perf_counter()
 
     async def send(at: float) -> None:
@@ -53,7 +55,7 @@ async def play(head: Head, port: int) -> tuple[list[Answer], list[Record]]:
         while True:
             with contextlib.suppress(httpx.HTTPError):
                 second = round(time.perf_counter() - begun, 1)
-                told = await asyncio.to_thread(head.read_deployments)
+                told = await asyncio.to_thread(read_deployments, head.dashboard, token)
                 running = {
                     name: sum(replica["state"] == "RUNNING" for replica in one["replicas"])
                     for name, one in told.items()

@@ -6,6 +6,7 @@
 import asyncio
 import contextlib
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,9 +18,10 @@ import yaml  # type: ignore[import-untyped]
 
 from app.api.grpc.servicer import SERVICERS
 from app.auth.keys import hash_key
+from tests.support.bridge import find_hindrance
 from tests.support.load import Load, make_request
-from tests.support.nodes import BIN, HTTP_PORT, Cluster, Node, find_hindrance, make_cluster
-from tests.support.serve_file import BOUNDS, read_serve_file, set_program
+from tests.support.nodes import HTTP_PORT, Cluster, Node, make_cluster
+from tests.support.serve_file import BOUNDS, read_serve_file
 from tests.support.service import ANN, SEVEN
 
 GRPC_PORT = 9000
@@ -28,12 +30,13 @@ LEAD_S = 3.0
 """Seconds of load before something happens."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip all of it, with the reason, where no nodes can be made."""
-    hindrance = find_hindrance()
-    for item in items:
-        if hindrance and Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.skip(reason=hindrance))
+@contextlib.contextmanager
+def open_cluster(count: int) -> Iterator[Cluster]:
+    """Make a cluster of so many nodes; skip the test, with the reason, where none can be made."""
+    if hindrance := find_hindrance():
+        pytest.skip(hindrance)
+    with make_cluster(count) as cluster:
+        yield cluster
 
 
 def write_config(folder: Path, args: Mapping[str, object], release: str = "") -> Path:
@@ -41,7 +44,6 @@ def write_config(folder: Path, args: Mapping[str, object], release: str = "") ->
     config = read_serve_file(
         **{"api_keys": f"ann:{hash_key(ANN)}"} | bound_replicas(2) | dict(args)
     )
-    set_program(config, BIN / "vitrine-haproxy")
     config["grpc_options"] = {"port": GRPC_PORT, "grpc_servicer_functions": [*SERVICERS]}
     if release:
         config["applications"][0]["runtime_env"] = {"env_vars": {"RELEASE": release}}
@@ -55,14 +57,30 @@ def bound_replicas(count: int) -> dict[str, Any]:
     return dict.fromkeys(BOUNDS, count)
 
 
-def deploy(
-    cluster: Cluster, nodes: list[Node] | None = None, *, release: str = "", **args: object
-) -> None:
+def try_to_deploy(
+    cluster: Cluster, args: Mapping[str, object], release: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run `vitrine deploy` with it on the head, which ends when it serves or is refused."""
+    config = str(write_config(cluster.folder, args, release))
+    return cluster.head.try_to_run("vitrine", "deploy", "--address", cluster.dashboard, config)
+
+
+def deploy(cluster: Cluster, *, release: str = "", **args: object) -> None:
     """Deploy it, and wait until the fronts of all nodes answer."""
-    config = write_config(cluster.folder, args, release)
-    cluster.head.run("serve", "deploy", "--address", cluster.dashboard, str(config))
-    for node in cluster.nodes if nodes is None else nodes:
+    done = try_to_deploy(cluster, args, release)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for node in cluster.nodes:
         wait_until_ready(node)
+
+
+def read_refusal(cluster: Cluster, **args: object) -> str:
+    """Read the one line with which a deployment ends; all fronts answer afterwards."""
+    done = try_to_deploy(cluster, args)
+    assert done.returncode == 2, done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    for node in cluster.nodes:
+        wait_until_ready(node)
+    return line.removeprefix("vitrine: ")
 
 
 def wait_until_ready(node: Node) -> None:
@@ -111,7 +129,7 @@ def run_load(cluster: Cluster, act: Callable[[Load], None], clients: int = 8) ->
 @pytest.fixture(scope="module")
 def two_nodes() -> Iterator[Cluster]:
     """Two nodes that serve."""
-    with make_cluster(2) as cluster:
+    with open_cluster(2) as cluster:
         deploy(cluster)
         yield cluster
 
@@ -119,6 +137,6 @@ def two_nodes() -> Iterator[Cluster]:
 @pytest.fixture
 def three_nodes() -> Iterator[Cluster]:
     """Three nodes that serve, with three ingresses and classifiers: one of each on every node."""
-    with make_cluster(3) as cluster:
+    with open_cluster(3) as cluster:
         deploy(cluster, **bound_replicas(3))
         yield cluster

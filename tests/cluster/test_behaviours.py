@@ -26,16 +26,20 @@ from app.errors import (
     UnauthorizedError,
 )
 from schemas import Health, Problem
+from schemas.health import Queue
 from schemas.rpc.classifier_pb2 import PredictRequest
 from schemas.rpc.classifier_pb2_grpc import ClassifierStub
-from tests.cluster.conftest import GRPC_PORT, KEY, deploy, run_load, wait_until
+from tests.cluster.conftest import GRPC_PORT, KEY, deploy, open_cluster, run_load, wait_until
 from tests.support.checkpoints import LABELS, save_wide_vit
 from tests.support.grpc_calls import check_calls, check_refusals
 from tests.support.load import Load
-from tests.support.nodes import HTTP_PORT, Cluster, Node, make_cluster
+from tests.support.nodes import HTTP_PORT, Cluster, Node
 from tests.support.problems import read_problem
 from tests.support.service import ANN, ORIGIN, SEVEN
 from tests.support.uploads import encode_grey, make_upload
+
+INGRESS_PORTS = range(30000, 30008)
+"""Where Serve lets ingresses listen on each node, one at a port; HAProxy sends requests there."""
 
 SLOTS = 4
 LARGE = encode_grey(128, (5000, 4000), "JPEG")
@@ -45,7 +49,7 @@ CLOSED = {"Host": "service", "Connection": "close"} | KEY
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """Two nodes whose ingresses have few slots."""
-    with make_cluster(2) as made:
+    with open_cluster(2) as made:
         deploy(made, max_queue=SLOTS, max_queue_bytes=1 << 28, cors_origins=ORIGIN)
         yield made
 
@@ -111,17 +115,33 @@ def test_at_capacity_images_are_refused(node: Node, client: httpx.Client) -> Non
     assert httpx.get(f"{node.url}/livez").status_code == 200
 
 
-def test_a_killed_ingress_costs_no_request(cluster: Cluster, node: Node) -> None:
-    """The front sends a small body to another one."""
+def test_a_killed_ingress_costs_no_request(cluster: Cluster) -> None:
+    """The front sends a small body to another one, until Serve has replaced it."""
+    before = list_ingresses(cluster)
+    after: set[str] = set()
 
     def kill(_: Load) -> None:
-        for process in node.list_processes():
-            with suppress(psutil.NoSuchProcess):
-                if "ServeReplica:vitrine:Ingress" in process.name() + " ".join(process.cmdline()):
-                    process.kill()
-        time.sleep(10)
+        processes = [one for node in reversed(cluster.nodes) for one in node.list_processes()]
+        next(filter(is_ingress, processes)).kill()
+        wait_until(lambda: len(list_ingresses(cluster) - before) == 1)
+        time.sleep(3)
+        after.update(list_ingresses(cluster))
 
-    assert run_load(cluster, kill, clients=2).list_failed() == []
+    load = run_load(cluster, kill, clients=2)
+    assert load.list_failed() == []
+    assert (len(before - after), len(after - before)) == (1, 1)
+
+
+def list_ingresses(cluster: Cluster) -> set[str]:
+    """List the ids of the ingresses that run."""
+    return {one.identity for one in cluster.list_replicas() if one.deployment == "Ingress"}
+
+
+def is_ingress(process: psutil.Process) -> bool:
+    """Tell whether a process is an ingress; one that has ended is none."""
+    with suppress(psutil.NoSuchProcess):
+        return "ServeReplica:vitrine:Ingress" in process.name() + " ".join(process.cmdline())
+    return False
 
 
 def test_a_deadline_of_the_client_is_kept(client: httpx.Client) -> None:
@@ -130,26 +150,37 @@ def test_a_deadline_of_the_client_is_kept(client: httpx.Client) -> None:
     read_problem(late, DeadlineExceededError)
 
 
-@pytest.mark.parametrize("name", ["x-request-disconnect-disabled", "serve_multiplexed_model_id"])
-def test_headers_for_serve_have_no_effect(client: httpx.Client, name: str) -> None:
-    """What Serve would do for them, clients may not ask for."""
-    assert predict(client, SEVEN.read_bytes(), **{name: "1"}).status_code == 200
-
-
 @pytest.mark.parametrize("name", ["x-other", "x-request-disconnect-disabled"])
-def test_clients_that_leave_free_their_slots(client: httpx.Client, name: str) -> None:
-    """Their images are counted as cancelled."""
+def test_clients_that_leave_free_their_slots(
+    cluster: Cluster, client: httpx.Client, name: str
+) -> None:
+    """Their images are counted as cancelled, also where a header asks Serve not to notice.
+
+    Serve obeys that header where it is `?1`, and no other value.
+    """
 
     def count_cancelled() -> int:
-        seen = {Health.model_validate(client.get("/health").json()).queue for _ in range(8)}
-        return sum({one.cancelled for one in seen})
+        return sum(one.cancelled for one in read_queues(cluster))
 
     before = count_cancelled()
     for _ in range(6):
         with suppress(httpx.TimeoutException):
-            client.post("/predict/raw", content=LARGE, headers={name: "1"}, timeout=0.15)
+            client.post("/predict/raw", content=LARGE, headers={name: "?1"}, timeout=0.15)
     wait_until(lambda: count_cancelled() > before, timeout_s=20)
+    wait_until(lambda: not any(one.images for one in read_queues(cluster)), timeout_s=20)
     assert predict(client, SEVEN.read_bytes()).status_code == 200
+
+
+def read_queues(cluster: Cluster) -> list[Queue]:
+    """Read the queue of every ingress, each from its own port, past the fronts."""
+    urls = (f"http://{one.address}:{port}" for one in cluster.nodes for port in INGRESS_PORTS)
+    queues = []
+    for url in urls:
+        with suppress(httpx.ConnectError):
+            answer = httpx.get(f"{url}/health", headers=KEY, timeout=10)
+            queues.append(Health.model_validate(answer.json()).queue)
+    assert len(queues) == len(list_ingresses(cluster))
+    return queues
 
 
 @pytest.mark.parametrize("is_announced", [True, False], ids=["length", "chunked"])

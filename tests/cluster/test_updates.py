@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 
 from app.classifier.checkpoint.files import BUNDLED
-from tests.cluster.conftest import deploy, run_load, wait_until
+from tests.cluster.conftest import deploy, read_refusal, run_load, wait_until
 from tests.support.checkpoints import copy_checkpoint, edit_json
 from tests.support.load import Load, read_answer
 from tests.support.nodes import Cluster
@@ -21,7 +21,7 @@ def test_new_weights_lose_nothing(two_nodes: Cluster, tmp_path: Path) -> None:
 
     def update(_: Load) -> None:
         deploy(two_nodes, model=str(model))
-        wait_until_updated(two_nodes)
+        wait_until_old_ones_ended(two_nodes)
 
     load = run_load(two_nodes, update)
     assert load.list_failed() == []
@@ -41,7 +41,7 @@ def test_new_code_loses_nothing(two_nodes: Cluster) -> None:
             path.write_text(path.read_text().replace('title="Vitrine"', 'title="Another"'))
         assert read_titles(two_nodes) == {"Vitrine"}
         deploy(two_nodes, release="2")
-        wait_until_updated(two_nodes)
+        wait_until_old_ones_ended(two_nodes)
 
     assert run_load(two_nodes, update).list_failed() == []
     assert read_titles(two_nodes) == {"Another"}
@@ -53,25 +53,29 @@ def read_titles(cluster: Cluster) -> set[str]:
     return {httpx.get(url).json()["info"]["title"] for url in urls for _ in range(10)}
 
 
-def read_status(cluster: Cluster) -> str:
-    """Read what Serve says of the application."""
-    return cluster.head.run("serve", "status", "--address", cluster.dashboard)
-
-
-def wait_until_updated(cluster: Cluster) -> None:
-    """Wait until Serve has replaced every replica."""
-    busy = ("UPDATING", "DEPLOYING", "STARTING", "STOPPING")
-    wait_until(lambda: not any(word in read_status(cluster) for word in busy), timeout_s=240)
+def wait_until_old_ones_ended(cluster: Cluster) -> None:
+    """Wait until the replicas that were replaced have ended, too."""
+    command = ("serve", "status", "--address", cluster.dashboard)
+    wait_until(lambda: "STOPPING" not in cluster.head.run(*command), timeout_s=240)
 
 
 def test_an_update_that_fails_leaves_what_serves(two_nodes: Cluster, tmp_path: Path) -> None:
-    """A checkpoint that does not load costs no request."""
+    """A checkpoint whose weights no node can load costs no request.
+
+    Only loading them can tell: of a pickle's content nothing is known before.
+    """
     model = copy_checkpoint(BUNDLED, tmp_path / "broken")
-    (model / "model.safetensors").write_bytes(b"no weights")
+    (model / "model.safetensors").unlink()
+    (model / "pytorch_model.bin").write_bytes(b"no weights")
+    before = set(two_nodes.list_replicas())
+    lines = []
 
     def update(_: Load) -> None:
-        deploy(two_nodes, model=str(model))
-        wait_until(lambda: "DEPLOY_FAILED" in read_status(two_nodes))
+        lines.append(read_refusal(two_nodes, model=str(model)))
         time.sleep(5)
 
     assert run_load(two_nodes, update).list_failed() == []
+    assert lines[0].startswith("vitrine is DEPLOY_FAILED: ")
+    assert lines[0].endswith("The replicas that run go on serving.")
+    running = {one for one in two_nodes.list_replicas() if one.deployment == "Classifier"}
+    assert running == {one for one in before if one.deployment == "Classifier"}

@@ -9,15 +9,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
 import yaml  # type: ignore[import-untyped]
 
 from app.deployments.haproxy_config import BINARY_PATH, list_program_variables
 from app.deployments.serve_environment import list_serve_variables
 from app.standalone.isolation import list_environment
 from tests.support.ports import find_port
+from tests.support.replicas import Replica, list_replicas
 from tests.support.service import ROOT, START_S, Service, make_environment, start_process
 
 BIN = Path(sys.executable).parent
@@ -48,35 +47,31 @@ class Head:
         subprocess.run(command, env=self.environment, cwd=ROOT, stdout=sys.stderr, check=True)
 
     def deploy_simulated(self, port: int, **args: object) -> None:
-        """Have Serve deploy `simulated_app` behind HAProxy, with these settings."""
+        """Have Serve deploy `simulated_app` behind HAProxy, with these settings.
+
+        New replicas start beside the old ones, as in deploy/serve.yaml.
+        """
         program = self.environment[BINARY_PATH]
         build = "tests.support.simulated_app:build"
         variables = list_serve_variables(20_000_000, program)
+        surge = [{"name": name, "max_surge_percent": 100} for name in ("Ingress", "Classifier")]
+        application = {"name": "vitrine", "import_path": build, "args": args, "deployments": surge}
         self.deploy(
             {
                 "http_options": {"host": "127.0.0.1", "port": port},
                 "controller_options": {"runtime_env": {"env_vars": variables}},
                 "logging_config": {"enable_access_log": False},
-                "applications": [{"name": "vitrine", "import_path": build, "args": args}],
+                "applications": [application],
             }
         )
 
+    def list_replicas(self) -> list[Replica]:
+        """List the replicas of the application that run."""
+        return list_replicas(self.dashboard, self.environment["RAY_AUTH_TOKEN"])
+
     def count_replicas(self) -> Counter[str]:
         """Count the replicas of the application that run, by deployment."""
-        return Counter(
-            name
-            for name, one in self.read_deployments().items()
-            for replica in one["replicas"]
-            if replica["state"] == "RUNNING"
-        )
-
-    def read_deployments(self) -> dict[str, Any]:
-        """Read what Serve tells of the application's deployments."""
-        headers = {"Authorization": f"Bearer {self.environment['RAY_AUTH_TOKEN']}"}
-        url = f"{self.dashboard}/api/serve/applications/"
-        told = httpx.get(url, headers=headers, timeout=30).json()
-        deployments: dict[str, Any] = told["applications"]["vitrine"]["deployments"]
-        return deployments
+        return Counter(one.deployment for one in self.list_replicas())
 
 
 @contextlib.contextmanager

@@ -40,6 +40,11 @@ class Outcome:
     result: int | str
     body: bytes
 
+    @property
+    def started(self) -> float:
+        """When it began, by the same clock."""
+        return self.ended - self.seconds
+
 
 @dataclass
 class Load:
@@ -50,6 +55,8 @@ class Load:
         request: the bytes of one.
         healthy: fronts that said that they are well.
         outcomes: of all requests so far.
+        clients: how many are busy.
+        stopped: when they were told to send no more, by the monotonic clock.
     """
 
     fronts: Sequence[tuple[str, int]]
@@ -57,6 +64,7 @@ class Load:
     healthy: list[tuple[str, int]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     clients: int = 0
+    stopped: float = float("inf")
     _turn: int = 0
 
     async def run(self, clients: int, act: Callable[[], None]) -> None:
@@ -67,7 +75,7 @@ class Load:
         try:
             await asyncio.to_thread(act)
         finally:
-            self.clients = 0
+            self.clients, self.stopped = 0, time.monotonic()
             await asyncio.gather(*sending)
             for task in watching:
                 task.cancel()

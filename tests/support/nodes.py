@@ -4,6 +4,7 @@ A bridge joins them, with this process outside: what it sends comes to a node as
 """
 
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -19,6 +20,8 @@ from pathlib import Path
 import psutil
 
 from app.deployments.serve_environment import list_node_variables, list_variables
+from tests.support.bridge import make_bridge, make_namespaces, run_ip
+from tests.support.replicas import Replica, list_replicas
 from tests.support.service import ROOT, make_environment
 
 BIN = Path(sys.executable).parent
@@ -26,22 +29,6 @@ GCS_PORT, DASHBOARD_PORT, HTTP_PORT = 6399, 8265, 8000
 START_S = 60.0
 
 _MARK = "TEST_NODE"
-
-
-def find_hindrance() -> str | None:
-    """Find why no nodes can be made here; None if they can."""
-    if os.geteuid() != 0:
-        return "network namespaces need root"
-    if shutil.which("ip") is None:
-        return "the program ip is not installed (package iproute2)"
-    name = f"vt{uuid.uuid4().hex[:6]}"
-    tried = subprocess.run(
-        ["ip", "netns", "add", name], capture_output=True, text=True, check=False
-    )
-    if tried.returncode:
-        return f"no network namespace can be made: {tried.stderr.strip()}"
-    _ip("netns", "del", name)
-    return None
 
 
 @dataclass
@@ -54,6 +41,8 @@ class Node:
         folder: of its output.
         code: its copy of our packages.
         environment: that its processes get.
+        process: the one that started Ray.
+        lost: when it was killed or cut off, by the monotonic clock.
     """
 
     name: str
@@ -62,6 +51,7 @@ class Node:
     code: Path
     environment: dict[str, str]
     process: subprocess.Popen[bytes] | None = field(default=None)
+    lost: float = math.inf
 
     @property
     def url(self) -> str:
@@ -122,6 +112,7 @@ class Node:
 
     def kill(self) -> None:
         """Kill all of its processes at once."""
+        self.lost = time.monotonic()
         for process in self.list_processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
@@ -130,11 +121,12 @@ class Node:
 
     def cut(self) -> None:
         """Take it off the network."""
-        _ip("link", "set", f"{self.name}h", "down")
+        self.lost = time.monotonic()
+        run_ip("link", "set", f"{self.name}h", "down")
 
     def join(self) -> None:
         """Put it back on the network."""
-        _ip("link", "set", f"{self.name}h", "up")
+        run_ip("link", "set", f"{self.name}h", "up")
 
 
 @dataclass
@@ -160,8 +152,12 @@ class Cluster:
 
     @property
     def dashboard(self) -> str:
-        """Where `serve deploy` sends its file."""
+        """Where `vitrine deploy` sends its file."""
         return f"http://{self.head.address}:{DASHBOARD_PORT}"
+
+    def list_replicas(self) -> list[Replica]:
+        """List the replicas of the application that run."""
+        return list_replicas(self.dashboard, self.head.environment["RAY_AUTH_TOKEN"])
 
     def start_worker(self, worker: Node) -> None:
         """Start a node, which joins the head's."""
@@ -172,18 +168,18 @@ class Cluster:
 def make_cluster(count: int, cpus: int = 4) -> Iterator[Cluster]:
     """Make a cluster of so many nodes, each of which tells Ray that it has so many CPUs."""
     key = uuid.uuid4().hex[:4]
-    subnet = f"10.77.{int(key[:2], 16)}"
     folder = Path(tempfile.mkdtemp(prefix="vt-"))  # a short name: sockets lie below it
     environment = make_environment() | list_node_variables()
     environment |= list_variables("secret", token=uuid.uuid4().hex * 2)
     environment |= {"HOME": str(folder), _MARK: key, "SPT_NOENV": "1"}
-    nodes = [
-        _make_node(f"vt{key}{number}", f"{subnet}.{10 + number}", folder, environment)
-        for number in range(count)
-    ]
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        stack.enter_context(_make_network(f"vt{key}", subnet, nodes))
+        bridge = stack.enter_context(make_bridge())
+        addresses = {
+            f"vt{key}{number}": f"{bridge.subnet}.{10 + number}" for number in range(count)
+        }
+        nodes = [_make_node(*one, folder, environment) for one in addresses.items()]
+        stack.enter_context(make_namespaces(bridge, addresses))
         stack.callback(_end, key, nodes)
         flags = ["--num-cpus", str(cpus), "--object-store-memory", str(200 << 20)]
         cluster = Cluster(nodes[0], nodes[1:], folder, flags)
@@ -201,28 +197,6 @@ def _make_node(name: str, address: str, folder: Path, environment: dict[str, str
         shutil.copytree(ROOT / package, code / package)
     path = os.pathsep.join((str(code), str(ROOT)))
     return Node(name, address, folder, code, environment | {"PYTHONPATH": path})
-
-
-@contextlib.contextmanager
-def _make_network(bridge: str, subnet: str, nodes: list[Node]) -> Iterator[None]:
-    """Make a bridge with this process on it, and a namespace for each node."""
-    with contextlib.ExitStack() as stack:
-        _ip("link", "add", bridge, "type", "bridge")
-        stack.callback(_ip, "link", "del", bridge)
-        _ip("addr", "add", f"{subnet}.1/24", "dev", bridge)
-        _ip("link", "set", bridge, "up")
-        for node in nodes:
-            _ip("netns", "add", node.name)
-            stack.callback(_ip, "netns", "del", node.name)
-            here, there = f"{node.name}h", f"{node.name}n"
-            _ip("link", "add", here, "type", "veth", "peer", "name", there)
-            _ip("link", "set", there, "netns", node.name)
-            _ip("link", "set", here, "master", bridge, "up")
-            inside = ("netns", "exec", node.name, "ip")
-            _ip(*inside, "addr", "add", f"{node.address}/24", "dev", there)
-            _ip(*inside, "link", "set", there, "up")
-            _ip(*inside, "link", "set", "lo", "up")
-        yield
 
 
 def _end(key: str, nodes: list[Node]) -> None:
@@ -247,8 +221,3 @@ def _is_of(process: psutil.Process, key: str) -> bool:
         return process.environ().get(_MARK) == key and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, ProcessLookupError):
         return False
-
-
-def _ip(*arguments: str) -> None:
-    """Run `ip`."""
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)

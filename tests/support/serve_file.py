@@ -25,6 +25,12 @@ def read_serve_file(**args: object) -> dict[str, Any]:
     return config
 
 
+def read_bounds() -> dict[str, Any]:
+    """Read the bounds that are in the file, as arguments of `read_serve_file`."""
+    (application,) = yaml.safe_load(SERVE_FILE.read_text())["applications"]
+    return {name: application["args"][name] for name in BOUNDS}
+
+
 def set_program(config: dict[str, Any], program: Path) -> None:
     """Set where the program is that Serve starts as HAProxy; `vitrine deploy` would find it."""
     variables = config["controller_options"]["runtime_env"]["env_vars"]
