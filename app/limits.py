@@ -66,14 +66,17 @@ class Limits:
         """Maximum number of images of one `score` call, which takes all slots at once."""
         return int(min(self.max_bulk, self.bound_images(1).most))
 
-    def bound_images(self, classifiers: int, ingresses: int = 1) -> ImageBounds:
+    def bound_images(
+        self, classifiers: int, ingresses: int = 1, *, has_grown: bool = False
+    ) -> ImageBounds:
         """Bound the images in flight while so many classifiers are shared by so many ingresses.
 
-        While more classifiers are to come, what those will answer may wait for them.
+        While more classifiers are to come, or have come of late (`has_grown`), what those will
+        answer may wait for them.
         """
         share = self.queue_share / ingresses
         most, wait_s = QUEUED_BATCHES * share * max(1, classifiers), MAX_WAIT_S
-        if classifiers < self.max_classifiers:
+        if classifiers < self.max_classifiers or has_grown:
             most = GROWING_BATCHES * share * self.max_classifiers
             wait_s = GROWING_WAIT * self.timeout_s
         most = min(most, self.max_queue)

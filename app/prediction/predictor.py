@@ -5,6 +5,7 @@ that scored it (`app.prediction.current_model`).
 """
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -49,6 +50,7 @@ class Predictor:
         self._current_model = CurrentModel(backend, self._reader, limits)
         self.admission = Admission(self._bound_images, limits.max_queue_bytes)
         self.last_success: float | None = None
+        self._grows_until = -math.inf
 
     async def classify(
         self, data: bytes, options: PredictOptions, deadline: float | None = None
@@ -114,9 +116,16 @@ class Predictor:
         return self._current_model.known
 
     def _bound_images(self) -> ImageBounds:
-        """Bound the images in flight, by the replicas that run now."""
-        backend = self._backend
-        return self.limits.bound_images(backend.count_classifiers(), backend.count_ingresses())
+        """Bound the images in flight, by the replicas that run now.
+
+        What waited for the last classifier to come is not refused when it has come.
+        """
+        classifiers, now = self._backend.count_classifiers(), time.monotonic()
+        if classifiers < self.limits.max_classifiers:
+            self._grows_until = now + self.limits.timeout_s
+        ingresses = self._backend.count_ingresses()
+        has_grown = now < self._grows_until
+        return self.limits.bound_images(classifiers, ingresses, has_grown=has_grown)
 
     @asynccontextmanager
     async def _admit(self, images: int, deadline: float | None) -> AsyncIterator[float]:

@@ -208,3 +208,21 @@ async def test_the_time_of_an_answer_is_accounted_for() -> None:
     assert timing.inference_ms == 1.0
     assert timing.queue_ms >= _SOON_S * 1000 - 10
     assert timing.decode_ms > 0
+
+
+async def test_images_that_wait_for_the_last_classifier_are_not_refused_when_it_has_come() -> None:
+    """They are more than may wait for classifiers of which no more are to come."""
+    backend = FakeBackend()
+    backend.hang()
+    limits = replace(LIMITS, max_queue=1000, queue_share=1, batch_size=1, max_classifiers=1)
+    predictor = Predictor(backend, replace(limits, max_bulk=1))
+    backend.classifiers = 0
+    waiting = [start(predictor) for _ in range(20)]
+    await asyncio.sleep(_SOON_S)
+    backend.classifiers = 1
+    waiting.append(start(predictor))
+    await asyncio.sleep(_SOON_S)
+    backend.resume()
+    assert {best_label(await one) for one in waiting} == {"black"}
+    fixed = Predictor(FakeBackend(), replace(limits, max_classifiers=0))
+    assert fixed.limits.bound_images(1).most < len(waiting)
