@@ -93,8 +93,6 @@ VARIABLES = tuple(Variable(*row) for row in (
      "Ray reports to its makers"),
     ("machine", "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S", "0.5", _REPLICA,
      "a stop takes 30 s, for load balancers that are not there"),
-    ("machine", "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S", "20", _HAPROXY,
-     "an HAProxy that was replaced stays for two minutes"),
     # Replicas share ports (SO_REUSEPORT): two services on one port get each other's requests.
     ("machine", "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "{ports[0]}", _PORTS,
      "replicas of every service take 30000 and up"),

