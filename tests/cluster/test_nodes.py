@@ -18,13 +18,13 @@ SERVED_AGAIN_S = 15.0
 """Seconds for which another front may have no good answer: twice the 6 s after which what waits
 for a replica that is gone is sent again (at an ingress, then at a classifier), and a little."""
 
-ANSWERED_S = 15.0
-"""Seconds that a good answer of another front may take, for the same reason, unless the node
-comes back."""
+ANSWERED_S = 25.0
+"""Seconds that a good answer of another front may take, unless the node comes back: what is sent
+again may come to others that are gone, 2 s each, three times before HAProxy takes one for down."""
 
-TOLD_S = 42.0
-"""Seconds that an error of another front may take: what is sent again after 6 s has its whole
-deadline of 30 s once more, and the front a moment to tell."""
+TOLD_S = 55.0
+"""Seconds that an error of another front may take: what is sent again has its whole deadline of
+30 s once more."""
 
 
 def check_only_in_flight_is_lost(load: Load, gone: Node) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 HEALTH_S = 0.5
 """Seconds between two looks at a front, and those that it has to answer."""
 
-PATIENCE_S = 60.0
+PATIENCE_S = 75.0
 KEPT = 50
 """Requests over one connection; the load balancer gives the next to the next front."""
 
