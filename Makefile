@@ -34,7 +34,7 @@ test: .venv/dev .venv/triton ## Install once and run all tests in two processes
 	$(BIN)/python -m pytest -n 2 --ignore tests/cluster --ignore tests/gpu
 
 cluster-test: .venv/dev ## Drain, kill, cut off and update real nodes, in network namespaces (root)
-	$(BIN)/python -m pytest tests/cluster
+	$(BIN)/python -m pytest -v --durations=10 tests/cluster
 
 gpu-test: .venv/dev ## Test the engine of the GPU, on a machine that has one
 	$(BIN)/python -m pytest tests/gpu
