@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml  # type: ignore[import-untyped]
 
 from app.deployments.haproxy_config import BINARY_PATH, list_program_variables
-from app.deployments.serve_environment import list_serve_variables
+from app.deployments.serve_environment import list_serve_variables, list_variables
 from app.standalone.isolation import list_environment
 from tests.support.ports import find_port
 from tests.support.replicas import Replica, list_replicas
@@ -85,7 +85,7 @@ def start_head(cpus: int = 8, without: tuple[str, ...] = ()) -> Iterator[Head]:
     with tempfile.TemporaryDirectory(prefix="vt-") as parent:  # short: sockets lie in it
         folder, dashboard = Path(parent), find_port()
         environment = make_environment() | {"PYTHONPATH": str(ROOT)}
-        environment |= list_environment("haproxy", folder)
+        environment |= list_environment("haproxy", folder) | list_variables("cluster")
         environment |= list_program_variables("127.0.0.1")
         environment = {name: environment[name] for name in environment if name not in without}
         flags = (
