@@ -134,9 +134,11 @@ def _fill(template: Sequence[str], serve: Sequence[str], values: dict[str, str])
     own = [_substitute(line, values) for line in template]
     for line in own:
         if line.startswith("@serve"):
-            start = line.split()[1:]
-            taken = (other for other in serve if other.split()[: len(start)] == start)
-            yield from (other for other in taken if other not in own)  # rendered twice, it is there
+            words, _, more = line.partition(" |")
+            start = words.split()[1:]
+            for other in serve:
+                if other.split()[: len(start)] == start and other not in own:  # rendered twice
+                    yield other.removesuffix(more) + more
         else:
             yield line
 
@@ -151,7 +153,7 @@ def _substitute(line: str, values: dict[str, str]) -> str:
 
 def _read_values(serve: Sequence[str]) -> dict[str, str]:
     """Read the values for one section of the template."""
-    replicas = sum(line.startswith("server ") and not line.endswith(" backup") for line in serve)
+    replicas = sum(line.startswith("server ") and " backup" not in line for line in serve)
     values = {
         "replicas": str(max(1, replicas)),
         "max_calls": str(MAX_CALLS * max(1, replicas)),

@@ -28,6 +28,9 @@ from tests.support.serve_haproxy import write_serve_file
 
 PORTS = (8000, 9000, 9101, 8404)
 REPLACED = ("bind ", "errorfile ", "stats socket ")
+VANISHED = " tcp-ut 6s"
+"""What a server of this application has beside what Serve says: when it is given up."""
+
 INHERITED = ("mode http", "log global")
 """Lines that Serve repeats in sections, and the template has once, in `defaults`."""
 
@@ -45,11 +48,22 @@ def test_every_line_of_serves_file_is_taken_or_replaced(tmp_path: Path, replicas
     serve, rendered = parse_sections(text), parse_sections(render(text, tmp_path))
     assert rendered.keys() == serve.keys()
     for name, lines in serve.items():
+        added = VANISHED if "vitrine" in name else ""
+        rendered[name] = [line.removesuffix(added) for line in rendered[name]]
         kept = [line for line in lines if not line.startswith(REPLACED) and line not in INHERITED]
         assert set(kept) <= set(rendered[name]), name
         for directive in ("http-request", "use_backend", "server"):
             rules = [line for line in kept if line.startswith(f"{directive} ")]
             assert [line for line in rendered[name] if line in rules] == rules
+
+
+def test_a_machine_that_has_vanished_is_given_up(serve_file: Path) -> None:
+    """On each server's own line: in `default-server` HAProxy 2.8 takes no notice of it."""
+    sections = parse_sections(render(serve_file.read_text(), serve_file.parent))
+    lines = [line for name in sections if "vitrine" in name for line in sections[name]]
+    servers = [line for line in lines if line.startswith("server ")]
+    assert len(servers) == 6
+    assert all(line.endswith(VANISHED) for line in servers)
 
 
 def test_a_file_that_is_rendered_twice_is_the_same(serve_file: Path) -> None:
