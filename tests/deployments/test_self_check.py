@@ -41,5 +41,6 @@ def test_a_name_that_haproxy_does_not_know_is_told(
     caplog: pytest.LogCaptureFixture, name: str, haproxy: str, lines: int
 ) -> None:
     """Its rules are for one name; Serve's proxy in Python has none."""
+    caplog.set_level(logging.WARNING)
     check_name(name, {"RAY_SERVE_ENABLE_HA_PROXY": haproxy})
     assert len(caplog.messages) == lines
