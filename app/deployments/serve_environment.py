@@ -68,7 +68,7 @@ VARIABLES = tuple(Variable(*row) for row in (
     ("serve", "RAY_SERVE_HAPROXY_RETRIES", "8", _HAPROXY,
      "each idle connection to a dead replica costs one of three tries"),
     ("serve", "RAY_SERVE_HAPROXY_TIMEOUT_CONNECT_S", "2", _HAPROXY,
-     "each replica of a machine that has vanished holds up a request for 5 s, again and again"),
+     "a try to reach a replica of a machine that has vanished takes 5 s, of eight tries"),
     ("serve", "RAY_SERVE_HAPROXY_METRICS_ENABLED", "0", _HAPROXY,
      "HAProxy sends a line to a Python process for each request"),
     ("serve", "RAY_SERVE_HAPROXY_BINARY_PATH", "{program}", _HAPROXY,
