@@ -67,7 +67,7 @@ class Service:
         """Read what it has written to standard error up to now."""
         return self.log.read_text()
 
-    def wait_for_log(self, text: str, timeout_s: float = 5) -> str:
+    def wait_for_log(self, text: str, timeout_s: float = 20) -> str:
         """Wait until `text` is in the log, and read all of it."""
         deadline = time.monotonic() + timeout_s
         while text not in self.read_log():
