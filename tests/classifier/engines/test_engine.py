@@ -1,6 +1,7 @@
 """The contract that every engine keeps, and which one is taken."""
 
 import logging
+import shutil
 from pathlib import Path
 from typing import Literal, cast
 
@@ -10,7 +11,7 @@ import torch
 from transformers import AutoModelForImageClassification
 
 from app.backend import Logits, Pixels
-from app.classifier.checkpoint.files import BUNDLED, open_checkpoint
+from app.classifier.checkpoint.files import BUNDLED, PROCESSOR_CONFIG, open_checkpoint
 from app.classifier.checkpoint.processor import load_processor
 from app.classifier.engines import selection
 from app.classifier.engines.engine import Engine, EngineInput, EngineName, Precision
@@ -42,11 +43,31 @@ def source() -> EngineInput:
 
 
 @pytest.fixture(scope="module", params=ENGINES, ids="-".join)
-def engine(source: EngineInput, request: pytest.FixtureRequest) -> Engine:
+def kind(request: pytest.FixtureRequest) -> tuple[EngineName, Precision]:
+    """Each engine in each precision."""
+    return cast("tuple[EngineName, Precision]", request.param)
+
+
+@pytest.fixture(scope="module")
+def folder(kind: tuple[EngineName, Precision], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled checkpoint, or one layer of it where each takes half a minute to compile."""
+    if kind[0] != "compile":
+        return BUNDLED
+    folder = tmp_path_factory.mktemp("one-layer")
+    AutoModelForImageClassification.from_pretrained(BUNDLED, num_hidden_layers=1).save_pretrained(
+        folder
+    )
+    shutil.copy(BUNDLED / PROCESSOR_CONFIG, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine(kind: tuple[EngineName, Precision], folder: Path) -> Engine:
     """Each engine in each precision that this machine has."""
-    name, precision = request.param
+    name, precision = kind
     try:
-        return build_engine(source.checkpoint, EngineOptions("cpu", name, precision))[0]
+        checkpoint = open_checkpoint(str(folder))
+        return build_engine(checkpoint, EngineOptions("cpu", name, precision))[0]
     except SettingsError as exc:
         if precision == "bf16" and "this CPU lacks it" in str(exc):
             pytest.skip(str(exc))
@@ -63,9 +84,9 @@ def pixels(source: EngineInput) -> Pixels:
 
 
 @pytest.fixture(scope="module")
-def expected(source: EngineInput, pixels: Pixels) -> torch.Tensor:
+def expected(source: EngineInput, folder: Path, pixels: Pixels) -> torch.Tensor:
     """What fp32 eager gives for the samples, by transformers alone."""
-    module = AutoModelForImageClassification.from_pretrained(BUNDLED).eval()
+    module = AutoModelForImageClassification.from_pretrained(folder).eval()
     scaling = source.scaling
     mean, std = (torch.tensor(part)[:, None, None] for part in (scaling.mean, scaling.std))
     values = torch.from_numpy(pixels).permute(0, 3, 1, 2) * (scaling.factor or 1)
