@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
@@ -20,7 +19,7 @@ from app.errors import ProblemError, UndecodableImageError
 from app.images.reader import Reading
 from app.images.workers import process, read_queue
 from app.images.workers.messages import Outcome
-from app.images.workers.pool import GROUP_TIMEOUT_S, ProcessReader
+from app.images.workers.pool import ProcessReader
 from app.images.workers.process import WorkerProcess
 from app.images.workers.read_queue import MAX_GROUP
 from app.limits import Limits
@@ -148,18 +147,17 @@ async def test_images_for_two_geometries_are_in_no_message_together(messages: Me
 async def test_of_sixteen_images_the_guilty_alone_are_refused(messages: Messages) -> None:
     """A bomb, one that hangs, one that ends the process, one whose client left: twelve are read.
 
-    None of the twelve waits longer than for the one that hangs.
+    None of the others waits until the one that hangs is refused.
     """
     images = [draw(number) for number in range(16)]
     images[2], images[5], images[9] = BOMB, HANG, END
     async with open_reader() as reader:
-        begun = time.monotonic()
         (first,) = start(reader, [draw(99)])
         tasks = start(reader, images)
         await asyncio.sleep(0)
         tasks[12].cancel()
         outcomes = await asyncio.gather(*tasks[:5], *tasks[6:], return_exceptions=True)
-        took_s = time.monotonic() - begun
+        assert not tasks[5].done()
         (hung,) = await asyncio.gather(tasks[5], return_exceptions=True)
         assert (await first).size == (299, 150)
         assert len((await reader.read(draw(3), GEOMETRY)).pixels) == 24
@@ -174,7 +172,6 @@ async def test_of_sixteen_images_the_guilty_alone_are_refused(messages: Messages
     for number in (5, 9):
         with pytest.raises(UndecodableImageError, match=guilty[number]):
             raise outcomes[number]  # type: ignore[misc] # that it is one is what is checked
-    assert GROUP_TIMEOUT_S < took_s < GROUP_TIMEOUT_S + TIMEOUT_S + 2
     assert images[12] not in [image for group in messages.given for image in group]
 
 
