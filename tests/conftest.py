@@ -10,8 +10,8 @@ from app.auth.keys import hash_key
 from tests.support.ports import find_port
 from tests.support.service import ANN, BOB, EVERYWHERE, ORIGIN, Service, start_service
 
-ALONE = ("test_calls.py", "test_redeploy.py")
-"""Files of tests/serve that share no service: each starts a Ray of its own."""
+ALONE = "test_calls.py"
+"""The file of tests/serve that shares no service: it starts a Ray of its own."""
 
 
 class FileScheduling(LoadFileScheduling):  # type: ignore[misc] # pytest-xdist has no types
