@@ -74,18 +74,28 @@ def deploy(cluster: Cluster, *, release: str = "", **args: object) -> None:
 
 
 def read_refusal(cluster: Cluster, **args: object) -> str:
-    """Read the one line with which a deployment ends; all fronts answer afterwards."""
+    """Read the one line with which a deployment ends; what served before serves afterwards."""
     done = try_to_deploy(cluster, args)
     assert done.returncode == 2, done.stdout + done.stderr
     (line,) = done.stderr.splitlines()
-    for node in cluster.nodes:
-        wait_until_ready(node)
+    wait_until(lambda: is_served(cluster))
     return line.removeprefix("vitrine: ")
+
+
+def is_served(cluster: Cluster) -> bool:
+    """Tell whether the fronts of all nodes that have a replica answer: Serve ends the others."""
+    addresses = {replica.address for replica in cluster.list_replicas()}
+    return bool(addresses) and all(is_ready(f"http://{one}:{HTTP_PORT}") for one in addresses)
 
 
 def wait_until_ready(node: Node) -> None:
     """Wait until the front of a node answers."""
-    wait_until(lambda: httpx.get(f"{node.url}/readyz", timeout=5).status_code == 200)
+    wait_until(lambda: is_ready(node.url))
+
+
+def is_ready(url: str) -> bool:
+    """Tell whether a front answers that it is ready; raises httpx.HTTPError."""
+    return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
 
 
 def wait_until(is_so: Callable[[], bool], timeout_s: float = 120.0) -> None:
