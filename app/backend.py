@@ -59,6 +59,8 @@ class Description:
         geometry: how images become pixels.
         device: such as `cpu` or `cuda:0`.
         engine: its name and precision, such as `torch fp32`.
+        methods: methods of explanation that fit the model, the default first; maybe none.
+        unexplained: why none of them is the default; empty where one is.
     """
 
     model_id: str
@@ -68,6 +70,8 @@ class Description:
     geometry: Geometry
     device: str
     engine: str
+    methods: tuple[str, ...] = ()
+    unexplained: str = "The classifier has an older version of Vitrine."
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,11 @@ from app.backend import Description, Group, Logits, Pixels, Scored
 from app.classifier.bisection import bisect
 from app.classifier.checkpoint.files import Checkpoint
 from app.classifier.checkpoint.loader_errors import translate_loader_errors
-from app.classifier.engines.engine import Engine
+from app.classifier.engines.engine import HALF_PRECISIONS, Engine, list_sizes
 from app.classifier.engines.selection import EngineOptions, build_eager_engine, build_engine
+from app.classifier.explanation.support import find_support
 from app.classifier.hang_detector import HangDetector
 from app.errors import ModelUnavailableError
-
-HALF_PRECISIONS = ("bf16", "fp16")
 
 MAX_WARM_UP_S = 0.25
 """After a batch that took longer, no larger one is warmed up."""
@@ -48,6 +47,7 @@ class Model:
         self.max_batch = sys.maxsize
         self._exact: Engine | None = None
         self._lock = threading.Lock()
+        support = find_support(checkpoint)
         self.description = Description(
             model_id=checkpoint.id,
             revision=checkpoint.revision,
@@ -56,6 +56,8 @@ class Model:
             geometry=self._engine_input.geometry,
             device=self.engine.device,
             engine=f"{self.engine.name} {self.engine.precision}",
+            methods=support.methods,
+            unexplained=support.reason,
         )
         self._hang_detector = HangDetector()
         self._is_lost = False
@@ -193,8 +195,3 @@ class Model:
         """Describe this model if the group was read for another revision or geometry."""
         known = (self.description.revision, self.description.geometry)
         return None if (group.revision, group.geometry) == known else self.description
-
-
-def list_sizes(batch_size: int) -> tuple[int, ...]:
-    """List the powers of two below `batch_size`, then `batch_size`."""
-    return (*(1 << power for power in range((batch_size - 1).bit_length())), batch_size)

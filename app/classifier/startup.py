@@ -13,9 +13,10 @@ from app.classifier.cache.cache_entry import CacheEntry
 from app.classifier.cache.model_cache import find_cache, open_entry
 from app.classifier.checkpoint.files import Checkpoint, open_checkpoint
 from app.classifier.engines.conversion_process import run_conversion
+from app.classifier.engines.engine import list_sizes
 from app.classifier.engines.gpu import may_have_gpu
 from app.classifier.engines.selection import EngineOptions, choose_openvino
-from app.classifier.model import Model, list_sizes
+from app.classifier.model import Model
 from app.errors import StartupError
 from app.machine import count_cores
 from app.settings import Settings

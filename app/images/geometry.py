@@ -16,6 +16,9 @@ from app.errors import ImageTooLargeError
 from app.images.decoder import DecodedImage
 from app.images.scaled_decoding import Size
 
+Box = tuple[float, float, float, float]
+"""Left, top, width and height, in pixels of the upright image."""
+
 
 class Processor(Protocol):
     """Turns a decoded image into pixels `[height, width, 3]`."""
@@ -65,19 +68,14 @@ class GeometryProcessor:
 
     def _find_size(self, size: Size) -> Size:
         """Find the width and height to resize to."""
-        resize = self._geometry.resize
-        if isinstance(resize, tuple):
-            return resize[1], resize[0]
-        edge, (width, height) = resize or 0, size
-        short, long = sorted(size)
-        long_edge = int(edge * long / short)  # truncated, as transformers does
-        if edge * long_edge > self._max_pixels:
+        width, height = resized = find_resized(self._geometry, size)
+        if isinstance(self._geometry.resize, int) and width * height > self._max_pixels:
             message = (
-                f"The image is {width} x {height}: with its short edge at {edge} pixels it would "
-                f"have more than {self._max_pixels}. Send a less elongated image."
+                f"The image is {size[0]} x {size[1]}: with its short edge at {min(resized)} pixels "
+                f"it would have more than {self._max_pixels}. Send a less elongated image."
             )
             raise ImageTooLargeError(message)
-        return (edge, long_edge) if width <= height else (long_edge, edge)
+        return resized
 
 
 class FallbackProcessor:
@@ -99,8 +97,45 @@ class FallbackProcessor:
         """Require an exact image: the processor's size is not known."""
 
 
+def find_resized(geometry: Geometry, size: Size) -> Size:
+    """Find the width and height that an image is resized to; its own if it is not."""
+    if geometry.resize is None:
+        return size
+    if isinstance(geometry.resize, tuple):
+        return geometry.resize[1], geometry.resize[0]
+    edge, (short, long) = geometry.resize, sorted(size)
+    long_edge = int(edge * long / short)  # truncated, as transformers does
+    return (edge, long_edge) if size[0] <= size[1] else (long_edge, edge)
+
+
+def find_crop(geometry: Geometry, size: Size) -> Box | None:
+    """Find which part of an upright image the model sees.
+
+    Args:
+        geometry: of the model's pixels.
+        size: width and height of the image.
+
+    Returns:
+        The part, which reaches beyond the image where the crop pads; None for a fallback, whose
+        steps are not known.
+    """
+    if geometry.fallback is not None:
+        return None
+    if not geometry.crop:
+        return 0.0, 0.0, float(size[0]), float(size[1])
+    resized = find_resized(geometry, size)
+    height, width = geometry.size
+    across, down = size[0] / resized[0], size[1] / resized[1]
+    left, top = _find_corner(resized, height, width)
+    return left * across, top * down, width * across, height * down
+
+
+def _find_corner(size: Size, height: int, width: int) -> tuple[int, int]:
+    """Find the left and top of a centre crop, as transformers rounds them."""
+    return (size[0] - width) // 2, (size[1] - height) // 2
+
+
 def _crop_center(image: Image.Image, height: int, width: int) -> Image.Image:
     """Crop the centre; a smaller image is padded with black."""
-    left = (image.width - width) // 2
-    top = (image.height - height) // 2
+    left, top = _find_corner(image.size, height, width)
     return image.crop((left, top, left + width, top + height))

@@ -23,6 +23,9 @@ from app.images.memory_limit import BoundMemory, leave_unbounded
 from app.images.scaled_decoding import Size
 from app.limits import Limits
 
+MAX_PROCESSORS = 8
+"""Processors that are kept: of two revisions, and of pictures of some sizes to draw over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -60,7 +63,7 @@ class ImageReader:
         self._decoder = ImageDecoder(limits.max_bytes, limits.max_pixels, limits.gap, bound_memory)
         self._max_pixels = limits.max_pixels
         self._building = Lock()  # transformers cannot be imported by two threads at once
-        self._find_processor = lru_cache(maxsize=2)(self._build_processor)
+        self._find_processor = lru_cache(maxsize=MAX_PROCESSORS)(self._build_processor)
 
     def warm_up(self, geometry: Geometry) -> None:
         """Build the processor; takes seconds if that imports transformers."""

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = """
 schemas
 app.errors app.backend app.machine app.network
+app.explainer_backend
 app.auth app.fetching app.observability app.classifier.checkpoint
 app.classifier.cache
 app.settings app.classifier.engines

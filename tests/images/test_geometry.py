@@ -21,6 +21,7 @@ from app.images.geometry import (
     GeometryProcessor,
     Processor,
     build_processor,
+    find_crop,
 )
 
 _MAX_PIXELS = 2_000_000
@@ -218,3 +219,26 @@ def test_the_limit_of_an_enlarged_image_is_exact() -> None:
     assert processor(wrap(Image.new("RGB", (50, 10)))).shape == (4, 4, 3)
     with pytest.raises(ImageTooLargeError):
         processor(wrap(Image.new("RGB", (51, 10))))
+
+
+@pytest.mark.parametrize("size", [(64, 64), (97, 41), (30, 120), (20, 20)])
+@pytest.mark.parametrize("resize", [None, 40, (36, 50)])
+def test_a_crop_is_found_where_the_processor_takes_it(
+    size: tuple[int, int], resize: int | tuple[int, int] | None
+) -> None:
+    """The pixels show the part that was found, but for rounding; the edges may be padded."""
+    geometry = Geometry((32, 32), resize, Image.Resampling.BILINEAR, crop=True)
+    left, top, width, height = find_crop(geometry, size) or (0, 0, 0, 0)
+    ramp = np.add.outer(np.arange(size[1]) * 2, np.arange(size[0])) * 255 / (3 * max(size))
+    image = Image.fromarray(ramp.astype(np.uint8)).convert("RGB")
+    pixels = build_processor(geometry, 10**6)(DecodedImage(image, "PNG", size))
+    box = (left, top, left + width, top + height)
+    expected = image.transform((32, 32), Image.Transform.EXTENT, box, Image.Resampling.BILINEAR)
+    inner = np.abs(pixels.astype(int) - np.asarray(expected).astype(int))[8:-8, 8:-8]
+    assert inner.max() <= 12
+
+
+def test_without_a_crop_the_whole_image_is_seen() -> None:
+    """Squeezed into a square or not; of a fallback it is not known."""
+    assert find_crop(Geometry((8, 8), (8, 8), 2, crop=False), (30, 20)) == (0, 0, 30, 20)
+    assert find_crop(Geometry((8, 8), None, 0, crop=False, fallback="{}"), (30, 20)) is None

@@ -35,6 +35,7 @@ class Checkpoint:
         labels: names, by label id.
         activation: what turns logits into scores.
         quantized: OpenVINO's file if `vitrine quantize` wrote the folder, else None.
+        model_type: transformers' name of the architecture; empty where config.json has none.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Checkpoint:
     labels: tuple[str, ...]
     activation: Activation
     quantized: Path | None = None
+    model_type: str = ""
 
 
 def open_checkpoint(
@@ -89,7 +91,13 @@ def _open(model: str, revision: str | None, processor: str | None) -> Checkpoint
         labels=labels,
         activation=find_activation(config, labels),
         quantized=weights[0] if weights[0].name == QUANTIZED else None,
+        model_type=str(config.get("model_type") or ""),
     )
+
+
+def is_local(model: str) -> bool:
+    """Tell whether a model is bundled or in a folder, and not of the Hub."""
+    return model == "bundled" or Path(model).expanduser().is_dir()
 
 
 def is_unchanged(checkpoint: Checkpoint) -> bool:

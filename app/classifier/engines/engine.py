@@ -10,6 +10,8 @@ from app.classifier.checkpoint.scaling import Scaling
 EngineName = Literal["torch", "compile", "openvino"]
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 
+HALF_PRECISIONS = ("bf16", "fp16")
+
 
 class Engine(Protocol):
     """Runs a model on one device.
@@ -42,3 +44,8 @@ class EngineInput:
     checkpoint: Checkpoint
     geometry: Geometry
     scaling: Scaling
+
+
+def list_sizes(batch_size: int) -> tuple[int, ...]:
+    """List the powers of two below `batch_size`, then `batch_size`."""
+    return (*(1 << power for power in range((batch_size - 1).bit_length())), batch_size)

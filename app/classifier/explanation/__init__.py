@@ -1,0 +1,1 @@
+"""Explanations: where a checkpoint looked. Only `support` is free of torch and transformers."""
