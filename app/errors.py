@@ -15,6 +15,7 @@ VitrineError
     ├── UndecodableImageError     422 INVALID_ARGUMENT
     ├── ImageTooLargeError        413 INVALID_ARGUMENT
     ├── PayloadTooLargeError      413 RESOURCE_EXHAUSTED
+    ├── ExplanationUnavailableError 501 UNIMPLEMENTED
     ├── OverloadedError           503 UNAVAILABLE, Retry-After
     ├── DeadlineExceededError     504 DEADLINE_EXCEEDED
     ├── ModelUnavailableError     503 UNAVAILABLE, Retry-After
@@ -139,6 +140,13 @@ class PayloadTooLargeError(ProblemError):
 
     status, type, title = 413, "payload-too-large", "Payload too large"
     grpc_code = "RESOURCE_EXHAUSTED"
+
+
+class ExplanationUnavailableError(ProblemError):
+    """The model has no map of where it looked, or the service has no explainer."""
+
+    status, type, title = 501, "explanation-unavailable", "Explanation unavailable"
+    grpc_code = "UNIMPLEMENTED"
 
 
 class OverloadedError(ProblemError):

@@ -1,6 +1,16 @@
 """The wire types: what the service takes and answers, frozen, with an example each."""
 
 from schemas.bulk import BulkItem, BulkResponse
+from schemas.explanation import (
+    MAX_LABELS,
+    Crop,
+    ExplainMethod,
+    ExplainOptions,
+    ExplainResponse,
+    Explanation,
+    ExplanationInfo,
+    Layers,
+)
 from schemas.health import Health, Liveness, Queue
 from schemas.huggingface import ScoredLabel, TaskParameters, TaskRequest
 from schemas.image_source import ImageSource, ImageSources
@@ -42,11 +52,18 @@ from schemas.problem import Problem
 __all__ = [
     "DEFAULT_TOP_K",
     "MAX_DIMENSIONS",
+    "MAX_LABELS",
     "MAX_OUTPUTS",
     "BinaryParameters",
     "BulkItem",
     "BulkResponse",
+    "Crop",
     "Datatype",
+    "ExplainMethod",
+    "ExplainOptions",
+    "ExplainResponse",
+    "Explanation",
+    "ExplanationInfo",
     "Health",
     "ImageInfo",
     "ImageSource",
@@ -57,6 +74,7 @@ __all__ = [
     "InputTensor",
     "Label",
     "Labels",
+    "Layers",
     "Liveness",
     "ModelInfo",
     "ModelMetadata",

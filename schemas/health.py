@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.explanation import ExplanationInfo
 from schemas.model import ModelInfo
 
 
@@ -34,6 +35,7 @@ class Health(BaseModel):
                 "uptime_s": 81.5,
                 "last_inference_s": 0.4,
                 "queue": {"images": 3, "bytes": 18412, "refused": 0, "cancelled": 1},
+                "explanation": {"methods": ["gradient_attention"], "reason": None},
             }
         },
     )
@@ -46,6 +48,7 @@ class Health(BaseModel):
         description="Seconds since the last inference that succeeded; null before the first."
     )
     queue: Queue
+    explanation: ExplanationInfo
 
 
 class Liveness(BaseModel):

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.explanation import ExplanationInfo
 from schemas.model import ModelInfo
 
 
@@ -23,9 +24,11 @@ class Labels(BaseModel):
             "example": {
                 "model": {"id": "vitrine-digits", "revision": "3f9a1c0b7d21"},
                 "labels": [{"id": 0, "label": "0"}, {"id": 1, "label": "1"}],
+                "explanation": {"methods": ["gradient_attention"], "reason": None},
             }
         },
     )
 
     model: ModelInfo
     labels: list[Label]
+    explanation: ExplanationInfo

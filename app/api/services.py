@@ -7,6 +7,7 @@ from app.auth.authenticator import Authenticator
 from app.auth.keys import Key
 from app.fetching.fetcher import Fetcher
 from app.fetching.host_rules import HostRules
+from app.prediction.explanations import Explanations
 from app.prediction.predictor import Predictor
 from app.prediction.probe import Probe
 
@@ -17,6 +18,7 @@ class Services:
 
     Attributes:
         predictor: classifies images; its limits are the requests' too.
+        explanations: explains images.
         probe: tells whether the predictor works.
         inference: the predictor as the Open Inference Protocol sees it.
         authenticator: checks keys.
@@ -24,6 +26,7 @@ class Services:
     """
 
     predictor: Predictor
+    explanations: Explanations
     probe: Probe
     inference: InferenceService
     authenticator: Authenticator
@@ -31,7 +34,10 @@ class Services:
 
 
 def build_services(
-    predictor: Predictor, keys: tuple[Key, ...] = (), host_rules: HostRules | None = None
+    predictor: Predictor,
+    keys: tuple[Key, ...] = (),
+    host_rules: HostRules | None = None,
+    explanations: Explanations | None = None,
 ) -> Services:
     """Build the services over a predictor.
 
@@ -39,10 +45,12 @@ def build_services(
         predictor: the core.
         keys: keys that are accepted; without any, no key is asked for.
         host_rules: hosts whose images are fetched by URL; None where nothing is fetched.
+        explanations: the core of explanations; None where there are none.
     """
     probe = Probe(predictor)
     return Services(
         predictor=predictor,
+        explanations=explanations or Explanations(predictor),
         probe=probe,
         inference=InferenceService(predictor, probe),
         authenticator=Authenticator(keys),

@@ -1,4 +1,4 @@
-"""The application: `build` makes it from settings and binds the two deployments.
+"""The application: `build` makes it from settings and binds the deployments.
 
 Settings come in as one value and leave as plain ones.
 """
@@ -10,8 +10,13 @@ from ray import serve
 from ray.serve.config import RequestRouterConfig
 
 from app.auth.keys import is_hashed
-from app.deployments.autoscaling import choose_classifier_replicas, choose_ingress_replicas
+from app.deployments.autoscaling import (
+    choose_classifier_replicas,
+    choose_explainer_replicas,
+    choose_ingress_replicas,
+)
 from app.deployments.classifier import Classifier
+from app.deployments.explainer import Explainer
 from app.deployments.gpus import count_gpus
 from app.deployments.group_router import GroupRouter
 from app.deployments.ingress import Ingress
@@ -23,6 +28,8 @@ INGRESS_ONGOING = 100_000
 """Requests that Serve lets into an ingress replica: more than HAProxy lets through, so that none
 waits unseen and all that is refused is refused by us, typed."""
 
+EXPLAINER_ONGOING = 64
+"""Explanations that Serve lets into an explainer replica: those that eight ingresses admit."""
 
 STANDALONE_SETTINGS = {
     "host": "http_options.host in the Serve config file",
@@ -80,7 +87,7 @@ def bind_application(
     may_grow: bool = False,
     classifier: serve.Deployment = Classifier,
 ) -> serve.Application:
-    """Bind both deployments.
+    """Bind the deployments.
 
     Args:
         settings: all of them.
@@ -101,4 +108,18 @@ def bind_application(
         **choose_ingress_replicas(settings),
         max_ongoing_requests=INGRESS_ONGOING,
         ray_actor_options={"num_cpus": 1},
-    ).bind(settings, scoring, log_pipe)
+    ).bind(settings, scoring, _bind_explainer(settings, log_pipe), log_pipe)
+
+
+def _bind_explainer(settings: Settings, log_pipe: Path | None) -> serve.Application | None:
+    """Bind the explainer; None where there is to be none.
+
+    It reserves no CPU: what it uses, nothing else needs.
+    """
+    if not settings.explainer_replicas:
+        return None
+    return Explainer.options(  # type: ignore[attr-defined] # the same
+        **choose_explainer_replicas(settings),
+        max_ongoing_requests=EXPLAINER_ONGOING,
+        ray_actor_options={"num_cpus": 0, "num_gpus": settings.explainer_gpus},
+    ).bind(settings, log_pipe)

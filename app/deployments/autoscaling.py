@@ -1,6 +1,7 @@
 """How many replicas there are: a fixed number, or one that follows the load between two bounds.
 
-The ingress follows its requests in flight, the classifier its load (`load_meter`).
+The ingress and the explainer follow their requests in flight, the classifier its load
+(`load_meter`).
 """
 
 from typing import Any
@@ -11,6 +12,9 @@ from app.settings import Settings
 
 INGRESS_REQUESTS = 32
 """Requests in flight at which an ingress replica has enough to do."""
+
+EXPLANATIONS = 8
+"""Explanations in flight at which an explainer replica has enough to do: two batches."""
 
 REPORT_S, LOOK_BACK_S = 1.0, 3.0
 """Seconds between two reports of a replica, and those over which the controller averages."""
@@ -47,6 +51,20 @@ def choose_ingress_replicas(settings: Settings) -> dict[str, object]:
     if most is None:
         return {"num_replicas": settings.ingress_replicas}
     return _scale(least or 1, most, settings.scale_down_s, target_ongoing_requests=INGRESS_REQUESTS)
+
+
+def choose_explainer_replicas(settings: Settings) -> dict[str, object]:
+    """Choose the same for the explainer's: none before one is asked for, nor long after."""
+    config = AutoscalingConfig(
+        min_replicas=0,
+        max_replicas=settings.explainer_replicas,
+        metrics_interval_s=REPORT_S,
+        look_back_period_s=LOOK_BACK_S,
+        upscale_delay_s=UP_S,
+        downscale_delay_s=settings.scale_down_s,
+        target_ongoing_requests=EXPLANATIONS,
+    )
+    return {"autoscaling_config": config}
 
 
 def _scale(least: int, most: int, scale_down_s: float, **more: object) -> dict[str, object]:

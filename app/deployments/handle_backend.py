@@ -4,28 +4,16 @@ Errors of the call, whatever carries it, are raised as errors of `app.errors`.
 """
 
 import asyncio
-import logging
 import uuid
 from dataclasses import replace
 
-import grpc
-from ray.exceptions import RayActorError, RayError, RayTaskError
-from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from app.backend import Description, Group, Scored
+from app.deployments.call_errors import CALL_ERRORS, translate_error
 from app.deployments.group_router import GroupRouter
 from app.deployments.reload import ReloadOutcome
-from app.errors import (
-    DeadlineExceededError,
-    InternalError,
-    ModelUnavailableError,
-    OverloadedError,
-    VitrineError,
-)
-
-CALL_ERRORS = (RayError, RayServeException, grpc.RpcError)
-"""What a call over a handle raises, whatever carries it."""
+from app.errors import DeadlineExceededError, ModelUnavailableError
 
 PAUSES_S = (0.1, 0.5)
 """Seconds before a group whose replica is gone is tried again: Serve takes a moment to notice. No
@@ -33,8 +21,6 @@ more tries than these: it may be the group that ends replicas."""
 
 RELOAD_S = 300.0
 """Seconds that all replicas get to load the checkpoint anew."""
-
-_logger = logging.getLogger("vitrine.handle")
 
 
 class HandleBackend:
@@ -53,7 +39,7 @@ class HandleBackend:
         try:
             description: Description = await self._describe.remote()
         except CALL_ERRORS as exc:
-            raise _translate(exc) from exc
+            raise translate_error(exc) from exc
         return description
 
     async def predict(self, group: Group) -> Scored:
@@ -71,7 +57,7 @@ class HandleBackend:
                 response.cancel()  # a group that has not begun need not be scored
                 raise
             except CALL_ERRORS as exc:
-                error, pause_s = _translate(exc), next(pauses, None)
+                error, pause_s = translate_error(exc), next(pauses, None)
                 if pause_s is None or not isinstance(error, ModelUnavailableError):
                     raise error from exc
                 await asyncio.sleep(pause_s)
@@ -84,7 +70,7 @@ class HandleBackend:
         try:
             await self._check.remote()
         except CALL_ERRORS as exc:
-            raise _translate(exc) from exc
+            raise translate_error(exc) from exc
 
     def count_classifiers(self) -> int:
         """Count the replicas that run, as Serve last told this process."""
@@ -113,35 +99,11 @@ class HandleBackend:
             )
             raise DeadlineExceededError(message) from exc
         except CALL_ERRORS as exc:
-            raise _translate(exc) from exc
+            raise translate_error(exc) from exc
         failed = "The load failed unexpectedly; the log has the traceback."
         return [
             one
             if isinstance(one, ReloadOutcome)
-            else ReloadOutcome(None, None, str(_translate(one, failed)))
+            else ReloadOutcome(None, None, str(translate_error(one, failed)))
             for one in found
         ]
-
-
-def _translate(
-    exc: RayError | RayServeException | grpc.RpcError,
-    failed: str = "The model failed on this image.",
-) -> VitrineError:
-    """Find our error for one of Ray's, whose text holds a remote traceback and is never shown.
-
-    Args:
-        exc: what the call raised.
-        failed: text for an error of the classifier that is none of ours.
-    """
-    if isinstance(exc, RayTaskError):
-        if isinstance(exc.cause, VitrineError):
-            return exc.cause
-        _logger.error("the classifier failed", exc_info=exc)
-        return InternalError(failed)
-    if isinstance(exc, BackPressureError):
-        return OverloadedError("The classifier's queue is full; try again in a moment.")
-    if isinstance(exc, grpc.RpcError):
-        _logger.error("the call to the classifier failed", exc_info=exc)
-    if isinstance(exc, RayActorError):
-        return ModelUnavailableError("The classifier replica is gone; a new one is starting.")
-    return ModelUnavailableError("The classifier does not answer; try again in a moment.")

@@ -13,6 +13,7 @@ from app.api.http.factory import create_app
 from app.api.python import PythonApi
 from app.api.services import build_services
 from app.deployments.handle_backend import HandleBackend
+from app.deployments.handle_explainer import HandleExplainer
 from app.deployments.joined_writes import join_writes
 from app.deployments.reload import ReloadOutcome
 from app.deployments.replica import (
@@ -25,6 +26,7 @@ from app.deployments.self_check import check_exposure, check_name
 from app.deployments.serve_patches import bound_receive
 from app.images.workers.pool import ProcessReader
 from app.limits import derive_limits
+from app.prediction.explanations import Explanations
 from app.prediction.predictor import Predictor
 from app.settings import Settings
 
@@ -39,7 +41,11 @@ class Ingress(GrpcServicer, PythonApi):
     """The APIs over the core: HTTP's is an app, those of gRPC and Python are inherited methods."""
 
     def __init__(
-        self, settings: Settings, classifier: DeploymentHandle, log_pipe: Path | None
+        self,
+        settings: Settings,
+        classifier: DeploymentHandle,
+        explainer: DeploymentHandle | None,
+        log_pipe: Path | None,
     ) -> None:
         configure_replica(settings, log_pipe)
         check_exposure(settings)
@@ -51,7 +57,13 @@ class Ingress(GrpcServicer, PythonApi):
         # Over gRPC, whatever was set in the process where the app was built.
         self._backend = HandleBackend(classifier.options(_by_reference=False))
         predictor = Predictor(self._backend, limits, ProcessReader(limits))
-        services = build_services(predictor, settings.list_keys(), settings.make_host_rules())
+        explaining = explainer and HandleExplainer(explainer.options(_by_reference=False))
+        services = build_services(
+            predictor,
+            settings.list_keys(),
+            settings.make_host_rules(),
+            Explanations(predictor, explaining),
+        )
         GrpcServicer.__init__(self, services)
         PythonApi.__init__(self, predictor, _find_request_id)
         self._create_app = partial(

@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 
-from app.backend import Backend, Description, Logits, Pixels
+from app.backend import Backend, Description, Geometry, Logits, Pixels
 from app.errors import DeadlineExceededError, ModelUnavailableError
 from app.images.arrays import check_pixels
-from app.images.reader import Reader, ThreadReader
+from app.images.reader import Reader, Reading, ThreadReader
 from app.limits import ImageBounds, Limits
 from app.prediction.admission import Admission
 from app.prediction.current_model import CurrentModel, ServedModel
@@ -102,6 +102,10 @@ class Predictor:
                 return await self._current_model.confirm()
         except TimeoutError as exc:
             raise ModelUnavailableError("The model is still loading; try again soon.") from exc
+
+    async def read(self, data: bytes, geometry: Geometry) -> Reading:
+        """Read one encoded image, which is not scored; raises ProblemError."""
+        return await self._reader.read(data, geometry)
 
     async def check(self) -> None:
         """Check the model, past the queue; raises ModelUnavailableError."""

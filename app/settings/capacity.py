@@ -36,6 +36,14 @@ class CapacitySettings(AccessSettings):
         validate_default=True,
         description="Most classifier replicas; their number follows the load; default: fixed.",
     )
+    explainer_replicas: int = Field(
+        default=1,
+        ge=0,
+        description="Most replicas that explain; one starts when asked; 0: no explanations.",
+    )
+    explainer_gpus: float = Field(
+        default=0.0, ge=0, description="GPU share of an explainer replica; 0: it uses the CPU."
+    )
     scale_down_s: float = Field(
         default=300.0, gt=0, description="Seconds of less load until there are fewer replicas."
     )

@@ -87,7 +87,7 @@ def start_serve(settings: Settings, proxy: Proxy) -> None:
 
 def _settle(starting: Future[None], act: Callable[[], None]) -> None:
     """Act; log why it fails, because `start_serve` may have returned by then."""
-    from app.deployments.handle_backend import CALL_ERRORS  # noqa: PLC0415
+    from app.deployments.call_errors import CALL_ERRORS  # noqa: PLC0415
 
     failure = StartupError("Serve did not start; the lines above say why.")
     try:
@@ -142,7 +142,7 @@ def reload_checkpoint(replicas: int | None) -> None:
     Args:
         replicas: how many there must be; None where their number follows the load.
     """
-    from app.deployments.handle_backend import CALL_ERRORS  # noqa: PLC0415
+    from app.deployments.call_errors import CALL_ERRORS  # noqa: PLC0415
 
     try:
         outcomes = asyncio.run_coroutine_threadsafe(_ask_ingress(), _start_loop()).result()

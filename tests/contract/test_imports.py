@@ -34,7 +34,7 @@ ONLY_IN = {
     "ray": {"app/deployments", "app/standalone"},
     "fastapi": {"app/api/http", "app/deployments"},
     "starlette": {"app/api/http", "app/deployments/server_hook.py"},
-    "grpc": {"app/api/grpc", "app/deployments/handle_backend.py", "schemas/rpc"},
+    "grpc": {"app/api/grpc", "app/deployments/call_errors.py", "schemas/rpc"},
     "google": {"app/api/grpc", "schemas/rpc"},
     "torch": {"app/classifier"},
     "transformers": {"app/classifier", "app/images/geometry.py"},

@@ -1,14 +1,12 @@
 """What a call over a Serve handle may raise, which of it is tried again, and what is cancelled."""
 
 import asyncio
-from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
-from ray.exceptions import ActorDiedError, RayTaskError
 from ray.serve._private.common import DeploymentID
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
@@ -25,58 +23,10 @@ from app.errors import (
     OverloadedError,
     VitrineError,
 )
+from tests.support.handles import DEFECT, DEVICE, GONE, LATE, SLOW, Handle, wrap
 
 GROUP = Group(np.zeros((1, 1, 1, 3), np.uint8), "r", Geometry((1, 1), None, 2, crop=False))
-
-
-def wrap(cause: Exception) -> Exception:
-    """Wrap an error of a replica as Ray does."""
-    error: Exception = RayTaskError("predict", "SECRET traceback", cause)
-    return error
-
-
-GONE = ActorDiedError()
-DEVICE = wrap(ModelUnavailableError("the device"))
-LATE = wrap(DeadlineExceededError("too late"))
-DEFECT = wrap(ZeroDivisionError("SECRET"))
 SCORED = Scored("r", np.zeros((1, 2), np.float32), None, 1.0)
-SLOW = object()
-
-
-class Response:
-    """Serve's response to a call."""
-
-    def __init__(self, outcome: object) -> None:
-        self._outcome = outcome
-        self.is_cancelled = False
-
-    def __await__(self) -> Generator[Any, None, object]:
-        """Wait for the outcome."""
-        return self._answer().__await__()
-
-    async def _answer(self) -> object:
-        if isinstance(self._outcome, Exception):
-            raise self._outcome
-        await asyncio.sleep(60 if self._outcome is SLOW else 0)
-        return self._outcome
-
-    def cancel(self) -> None:
-        """Cancel the call."""
-        self.is_cancelled = True
-
-
-class Handle:
-    """A Serve handle each of whose calls has the next outcome."""
-
-    def __init__(self, *outcomes: object) -> None:
-        self._outcomes = list(outcomes)
-        self.responses: list[Response] = []
-        self.predict = self.describe = self.check = self
-
-    def remote(self, *_: object) -> Response:
-        """Call."""
-        self.responses.append(Response(self._outcomes.pop(0)))
-        return self.responses[-1]
 
 
 @pytest.fixture(autouse=True)

@@ -118,20 +118,23 @@ def test_the_configuration_is_that_of_a_cluster() -> None:
     assert {name: own_args[name] for name in args} == args
     assert own_args.keys() - args.keys() == {"device"}
     assert not own_args.keys() & STANDALONE_SETTINGS.keys()
-    assert [one["name"] for one in deployments] == ["Classifier"]
+    assert [one["name"] for one in deployments] == ["Classifier", "Explainer"]
 
 
 def test_a_pod_is_there_for_each_replica() -> None:
-    """Ingresses fit only pods with a CPU, classifiers only pods with a GPU; one a pod."""
-    (classifier,) = APPLICATION["deployments"]
+    """Ingresses and explainers fit only pods with a CPU, classifiers with a GPU; one a pod."""
+    classifier, explainer = APPLICATION["deployments"]
     assert classifier["ray_actor_options"] == {"num_cpus": 0, "num_gpus": 1}
+    assert explainer["ray_actor_options"] == {"num_cpus": 1}
     assert GROUPS["classifier"]["rayStartParams"]["num-cpus"] == "0"
     assert find_container(GROUPS["classifier"])["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert GROUPS["ingress"]["rayStartParams"]["num-cpus"] == "1"
     assert CLUSTER["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+    args = APPLICATION["args"]
+    explaining = {"ingress": args["explainer_replicas"], "classifier": 0}
     for name, group in GROUPS.items():
-        for end in ("min", "max"):
-            assert group[f"{end}Replicas"] == APPLICATION["args"][f"{end}_{name}_replicas"]
+        assert group["minReplicas"] == args[f"min_{name}_replicas"]
+        assert group["maxReplicas"] == args[f"max_{name}_replicas"] + explaining[name]
 
 
 @each_pod

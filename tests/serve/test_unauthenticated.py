@@ -47,7 +47,7 @@ RAYS_METHODS = [
     ("replica Classifier", "/ray.serve.ASGIService/HandleRequest"),
     ("replica Ingress", "/ray.serve.ASGIService/HandleRequest"),
 ]
-NOT_ALWAYS = {"ray::IDLE", "dashboard.py", "monitor.py"}
+NOT_ALWAYS = {"ray::IDLE", "dashboard.py", "monitor.py", "replica Explainer"}
 """What listens now and then, or on a port that another Ray on the machine may have."""
 
 _ROW = re.compile(r"^\| `([^`]+)` \| [^|]+ \| [^|]+ \|$", re.MULTILINE)

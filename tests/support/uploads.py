@@ -79,12 +79,17 @@ BAD_OPTIONS: Final = {
 
 
 def make_upload(
-    data: bytes, query: str = "", headers: dict[str, str] | None = None, *, url: str
+    data: bytes,
+    query: str = "",
+    headers: dict[str, str] | None = None,
+    *,
+    url: str,
+    path: str = "/predict",
 ) -> httpx.Request:
     """Make the request that uploads one image."""
     return httpx.Request(
         "POST",
-        f"{url}/predict{'?' * bool(query)}{query}",
+        f"{url}{path}{'?' * bool(query)}{query}",
         files={"file": ("image.jpg", data, "image/jpeg")},
         headers=headers,
     )

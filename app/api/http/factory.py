@@ -16,6 +16,7 @@ from app.api.http.problems import add_handlers
 from app.api.http.request_context import REQUEST_ID
 from app.api.http.routes import (
     docs,
+    explain,
     health,
     huggingface,
     labels,
@@ -38,6 +39,9 @@ _ROUTERS = (
     predict_json.router,
     predict_batch.form_router,
     predict_batch.json_router,
+    explain.form_router,
+    explain.raw_router,
+    explain.json_router,
     huggingface.router,
     open_inference.infer_router,
     open_inference.router,
@@ -45,6 +49,14 @@ _ROUTERS = (
     health.router,
     docs.router,
 )
+
+_JSON_PATHS = {
+    predict_json.PATH,
+    predict_batch.JSON_PATH,
+    explain.JSON_PATH,
+    huggingface.PATH,
+}
+"""Paths whose bodies have images as base64."""
 
 _EXPOSED = (REQUEST_ID, "Server-Timing", "ETag", "Retry-After", "WWW-Authenticate", LENGTH)
 """Headers of an answer that a page of another origin may read."""
@@ -56,7 +68,10 @@ _DESCRIPTION = (
 
 
 def create_app(
-    services: Services, *, cors_origins: tuple[str, ...] = (), answers_request_id: bool = True
+    services: Services,
+    *,
+    cors_origins: tuple[str, ...] = (),
+    answers_request_id: bool = True,
 ) -> FastAPI:
     """Create the app.
 
@@ -90,7 +105,7 @@ def create_app(
 def _find_max_body(limits: Limits, path: str) -> int:
     """Find the largest body of a path, in bytes: one image in a form, or many."""
     largest = limits.max_bytes
-    if path in {predict_json.PATH, predict_batch.JSON_PATH, huggingface.PATH}:
+    if path in _JSON_PATHS:
         largest = ceil(BASE64_OVERHEAD * limits.max_bytes)
     elif path == predict_batch.PATH or open_inference.is_infer(path):
         many = max(limits.max_bytes, limits.max_bulk * IMAGE_BYTES)

@@ -16,6 +16,9 @@ from app.errors import OverloadedError, PayloadTooLargeError, ProblemError
 from app.observability.access_log import build_internal_error
 from app.observability.logs import request_id
 
+EXPLAIN = "/explain"
+"""Paths of explanations begin so."""
+
 _logger = logging.getLogger("vitrine.access")
 
 
@@ -60,8 +63,9 @@ class RequestMiddleware:
 
     async def _answer(self, scope: Scope, context: RequestContext) -> None:
         """Pass the request on, unless its headers already tell that it cannot be answered."""
+        path = find_path(scope)
         try:
-            self._check(find_path(scope), context)
+            self._check(path, context)
         except ProblemError as problem:
             stays_open = isinstance(problem, OverloadedError) and await context.drain()
             await context.refuse(problem, {} if stays_open else {"Connection": "close"})
@@ -83,3 +87,5 @@ class RequestMiddleware:
             raise PayloadTooLargeError(message)
         if context.has_body:
             predictor.admission.check(context.length)
+            if path.startswith(EXPLAIN):
+                self._services.explanations.check_room()

@@ -8,6 +8,7 @@ from app.api.http.problems import describe_errors
 from app.api.http.request_context import get_context
 from app.errors import (
     DeadlineExceededError,
+    ExplanationUnavailableError,
     ImageTooLargeError,
     InvalidRequestError,
     ModelUnavailableError,
@@ -38,6 +39,9 @@ _OF_ONE_IMAGE = {UndecodableImageError, ImageTooLargeError}
 
 ERRORS = describe_errors(*_ERRORS)
 """Errors that the request of one image can get, as OpenAPI's responses."""
+
+EXPLAIN_ERRORS = describe_errors(*_ERRORS, ExplanationUnavailableError)
+"""Errors that an explanation can get."""
 
 BULK_ERRORS = describe_errors(*(error for error in _ERRORS if error not in _OF_ONE_IMAGE))
 """Errors that a whole bulk request can get; its items have those of an image."""

@@ -123,8 +123,15 @@ def _describe_application(application: Application) -> str:
         return "building the application"
     since = application["last_deployed_time_s"]
     return ", ".join(
-        f"{name} {_count_replicas(one, since)}" for name, one in application["deployments"].items()
+        f"{name} {_count_replicas(one, since)}"
+        for name, one in application["deployments"].items()
+        if not _may_be_none(one)
     )
+
+
+def _may_be_none(deployment: Deployment) -> bool:
+    """Tell whether a deployment has no replica on purpose, as an explainer that nobody asks."""
+    return not deployment["target_num_replicas"] and not deployment["replicas"]
 
 
 def _count_replicas(deployment: Deployment, since: float) -> str:
@@ -149,7 +156,7 @@ def _find_reason(application: Application) -> str:
     left = [
         name
         for name, one in deployments.items()
-        if any(replica["state"] == "RUNNING" for replica in one["replicas"])
+        if _may_be_none(one) or any(replica["state"] == "RUNNING" for replica in one["replicas"])
     ]
     if deployments and len(left) == len(deployments):
         return f"{reason} The replicas that run go on serving."

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 import schemas
 from app.errors import (
+    ExplanationUnavailableError,
     ImageTooLargeError,
     InternalError,
     MethodNotAllowedError,
@@ -20,7 +21,7 @@ from app.errors import (
     UnauthorizedError,
     UndecodableImageError,
 )
-from schemas import PredictOptions, Scores
+from schemas import ExplainMethod, PredictOptions, Scores
 from tests.support.http_app import answer, get
 
 _ROOT = Path(__file__).parents[3]
@@ -30,6 +31,9 @@ _ROUTES = {
     ("post", "/predict/json"): "predict_json",
     ("post", "/predict/batch"): "predict_batch",
     ("post", "/predict/batch/json"): "predict_batch_json",
+    ("post", "/explain"): "explain",
+    ("post", "/explain/raw"): "explain_raw",
+    ("post", "/explain/json"): "explain_json",
     ("post", "/hf"): "classify_task",
     ("get", "/v2"): "server_metadata",
     ("get", "/v2/health/live"): "server_live",
@@ -136,6 +140,8 @@ def test_an_error_is_documented_where_it_is_given(error: type[ProblemError]) -> 
         routes = [route for route, name in _ROUTES.items() if name not in _SILENT]
     elif error is NotFoundError:
         routes = [route for route in _ROUTES if "{name}" in route[1]]
+    elif error is ExplanationUnavailableError:
+        routes = [route for route in routes if "explain" in route[1]]
     elif error is MethodNotAllowedError:
         routes = []
     for route in routes:
@@ -188,8 +194,8 @@ def test_a_schema_has_an_example_of_itself(name: str) -> None:
 def test_every_component_is_one_of_ours() -> None:
     """It has our schemas and the upload, none of FastAPI's own error shapes."""
     components = read_openapi()["components"]["schemas"]
-    forms = set(components) - set(_SCHEMAS) - {Scores.__name__}
-    assert forms == {"Body_predict", "Body_predict_batch"}
+    forms = set(components) - set(_SCHEMAS) - {Scores.__name__, ExplainMethod.__name__}
+    assert forms == {"Body_predict", "Body_predict_batch", "Body_explain"}
     assert all("example" in components[name] for name in set(components) & set(_SCHEMAS))
 
 

@@ -73,7 +73,8 @@ def test_nodes_are_asked_for_addresses_unless_serve_has_them(tmp_path: Path) -> 
     """And never for keys."""
     config = make_config(tmp_path, api_keys=f"ann:{hash_key(ANN)}", batch_size=8)
     question = make_question(config, NOTHING)
-    assert question.args == {"batch_size": 8, "allow_unauthenticated": True, "model": "bundled"}
+    args = {"batch_size": 8, "explainer_replicas": 1, "model": "bundled"}
+    assert question.args == args | {"allow_unauthenticated": True}
     assert (question.host, question.replica_host) == (EVERYWHERE, EVERYWHERE)
     assert question.proxies == "EveryNode"
     assert question.ports["http_options.port"] == (EVERYWHERE, 8000)

@@ -16,7 +16,8 @@ _CLOSED_ERRORS = describe_errors(UnauthorizedError, ModelUnavailableError)
 @router.get("/health", operation_id="health", responses=_CLOSED_ERRORS)
 async def health(request: Request) -> Health:
     """Tell whether an inference through the real path succeeded in the last few seconds."""
-    probe = get_context(request).services.probe
+    services = get_context(request).services
+    probe = services.probe
     description, age_s = await probe.check()
     if description is None:
         raise ModelUnavailableError(
@@ -28,6 +29,7 @@ async def health(request: Request) -> Health:
         uptime_s=round(probe.uptime_s, 1),
         last_inference_s=None if age_s is None else round(age_s, 1),
         queue=probe.queue,
+        explanation=services.explanations.describe(description),
     )
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
+from app.api.http.entity_tags import is_known
 from app.api.http.problems import describe_errors
 from app.api.http.request_context import get_context
 from app.errors import ModelUnavailableError, UnauthorizedError
@@ -23,18 +24,16 @@ async def list_labels(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Labels | Response:
     """List all labels by id. Send the ETag back as `If-None-Match` to be told of changes only."""
-    description = await get_context(request).services.predictor.describe()
-    etag = f'"{description.revision}"'
-    if if_none_match is not None and _matches(if_none_match, etag):
+    services = get_context(request).services
+    description = await services.predictor.describe()
+    explanation = services.explanations.describe(description)
+    told = [description.revision, *explanation.methods]
+    etag = f'"{"+".join(told if explanation.reason is None else told[:1])}"'
+    if if_none_match is not None and is_known(if_none_match, etag):
         return Response(status_code=304, headers={"ETag": etag})
     response.headers["ETag"] = etag
     return Labels(
         model=ModelInfo(id=description.model_id, revision=description.revision),
         labels=[Label(id=index, label=name) for index, name in enumerate(description.labels)],
+        explanation=explanation,
     )
-
-
-def _matches(if_none_match: str, etag: str) -> bool:
-    """Compare entity tags weakly (RFC 9110, 13.1.2)."""
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return "*" in tags or etag in tags

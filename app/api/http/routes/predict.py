@@ -26,10 +26,10 @@ Upload = Annotated[
 )
 async def predict(request: Request, file: Upload, options: Options) -> Response:
     """Classify one image. `Server-Timing` tells milliseconds of decode, queue and inference."""
-    return await classify_image(request, await _read_upload(request, file), options)
+    return await classify_image(request, await read_upload(request, file), options)
 
 
-async def _read_upload(request: Request, file: UploadFile) -> bytes:
+async def read_upload(request: Request, file: UploadFile) -> bytes:
     """Read the part `file`; two of them are refused, where the form would keep the last."""
     form = await request.form()  # FastAPI has read it already
     if len(form.getlist("file")) > 1:

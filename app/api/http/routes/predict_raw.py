@@ -10,7 +10,7 @@ from schemas import PredictResponse
 
 router = APIRouter(tags=["prediction"], route_class=RawRoute)
 
-_BODY = describe_body(
+RAW_BODY = describe_body(
     "The bytes of the image; `image/*` does as well as a Content-Type.",
     BINARY,
     {"type": "string", "format": "binary"},
@@ -22,7 +22,7 @@ _BODY = describe_body(
     operation_id="predict_raw",
     response_model=PredictResponse,
     responses=ERRORS,
-    openapi_extra=_BODY,
+    openapi_extra=RAW_BODY,
 )
 async def predict_raw(request: Request, options: Options) -> Response:
     """Classify an image that is sent as the body itself, as `curl --data-binary @x.jpg` does."""
