@@ -1,22 +1,19 @@
-"""The command line: `vitrine serve | deploy | predict | check | env | openapi | quantize | key`."""
+"""The command line: `vitrine COMMAND`; its options, and its exit code.
+
+The commands are serve, deploy, predict, explain, check, env, openapi, quantize and key.
+"""
 
 import argparse
-import asyncio
-import json
 import os
 import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-from app.auth.keys import hash_key, make_key
+from app.cli.commands import COMMANDS
 from app.cli.options import add_settings, read_settings
-from app.errors import ProblemError, VitrineError
-from app.network import format_address
-from app.observability.logs import choose_format, configure_logging
+from app.errors import VitrineError
 from app.settings import Settings
+from schemas import ExplainMethod
 
-EXIT_FAILED = 1
 EXIT_NOT_STARTED = 2
 EXIT_INTERRUPTED = 130
 
@@ -25,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 when it worked, 1 when an image could not be classified, 2 when it cannot start.
+        0 when it worked, 1 when it failed for an image, 2 when it cannot start.
     """
     argv = sys.argv[1:] if argv is None else argv
     arguments = vars(build_parser(argv[:1]).parse_args(argv))
@@ -57,6 +54,7 @@ def build_parser(chosen: list[str]) -> argparse.ArgumentParser:
     add("files", nargs="+", type=Path, metavar="FILE", help="images to classify")
     add("--json", action="store_true", help="print one JSON object a file")
     add("--top-k", metavar="N", type=_read_count, default=3, help="predictions a file (default: 3)")
+    _add_explain(commands["explain"])
     add = commands["quantize"].add_argument
     add("--images", type=Path, metavar="FOLDER", required=True, help="folder of typical images")
     add("--out", type=Path, metavar="FOLDER", required=True, help="folder to write, a new one")
@@ -74,111 +72,21 @@ def build_parser(chosen: list[str]) -> argparse.ArgumentParser:
     add("--timeout", metavar="SECONDS", type=_read_count, default=600, help=help_)
     help_ = "deploy replicas that do not fit yet, because an autoscaler adds nodes"
     add("--allow-pending", action="store_true", help=help_)
-    for name in {"serve", "predict", "check", "quantize"}.intersection(chosen):
+    for name in {"serve", "predict", "explain", "check", "quantize"}.intersection(chosen):
         add_settings(commands[name])
     return parser
 
 
-def serve_model(settings: Settings) -> int:
-    """Serve over HTTP until Ctrl-C or SIGTERM."""
-    from app.classifier.checkpoint.files import open_checkpoint  # noqa: PLC0415
-    from app.standalone.launch import run_service  # noqa: PLC0415
-
-    style = choose_format(settings.log_format, is_terminal=sys.stderr.isatty())
-    configure_logging(style, settings.log_level)
-    settings = settings.model_copy(update={"log_format": style})
-    checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
-    run_service(settings, checkpoint)
-    return 0
-
-
-def deploy_file(
-    _settings: Settings, config: Path, address: str, timeout: int, *, allow_pending: bool
-) -> int:
-    """Check a Serve config file, deploy it to a cluster, and wait until it serves."""
-    from app.deployments.rollout.rollout import RolloutOptions, deploy_config  # noqa: PLC0415
-
-    options = RolloutOptions(address, timeout, may_wait=allow_pending)
-    deploy_config(config, options, partial(print, flush=True))
-    return 0
-
-
-def predict_files(settings: Settings, files: list[Path], *, json: bool, top_k: int) -> int:
-    """Classify files without a server, into a table or JSON."""
-    from app.offline.predict import classify_files, print_json, print_table  # noqa: PLC0415
-
-    outcomes = asyncio.run(classify_files(settings, files, top_k))
-    (print_json if json else print_table)(outcomes)
-    failed = any(isinstance(outcome, ProblemError) for _, outcome in outcomes)
-    return EXIT_FAILED if failed else 0
-
-
-def check_model(settings: Settings) -> int:
-    """Load the model and say what would be served."""
-    from app.offline.predict import describe_model  # noqa: PLC0415
-
-    description = asyncio.run(describe_model(settings))
-    names = ", ".join(description.labels[:5])
-    more = ", …" if len(description.labels) > 5 else ""  # noqa: PLR2004 - enough to recognise it
-    print(f"model      {description.model_id} at {description.revision}")
-    print(f"labels     {len(description.labels)} ({names}{more})")
-    print(f"image      {description.geometry.size[1]} x {description.geometry.size[0]} pixels")
-    print(f"engine     {description.engine} on {description.device}")
-    print(f"address    http://{format_address(settings.host, settings.port)}")
-    return 0
-
-
-def quantize_model(settings: Settings, images: Path, out: Path, min_agreement: float) -> int:
-    """Make an int8 checkpoint, and compare it with fp32."""
-    from app.offline.quantization import quantize_checkpoint  # noqa: PLC0415
-
-    configure_logging(choose_format(settings.log_format, is_terminal=True), settings.log_level)
-    found = quantize_checkpoint(settings, images, out, min_agreement)
-    print(f"calibrated on  {found.calibrated} images")
-    print(f"compared on    {found.compared} others")
-    print(f"same label     {found.agreement:.2%}")
-    print(f"probabilities  differ by at most {found.max_difference:.4f}")
-    print(f"serve it with  VITRINE_MODEL={out}")
-    return 0
-
-
-def print_environment(settings: Settings, format: str) -> int:  # noqa: A002 - the option's name
-    """Print the environment variables that every node of a cluster needs."""
-    from app.cli.environment import list_environment  # noqa: PLC0415
-
-    print("\n".join(list_environment(settings.max_bytes, format)))
-    return 0
-
-
-def print_openapi(settings: Settings) -> int:
-    """Print the OpenAPI description, without loading a model."""
-    from app.api.http.factory import create_app  # noqa: PLC0415
-    from app.api.services import build_services  # noqa: PLC0415
-    from app.offline.predict import build_predictor  # noqa: PLC0415
-
-    app = create_app(build_services(build_predictor(settings)))
-    print(json.dumps(app.openapi(), indent=2, ensure_ascii=False))
-    return 0
-
-
-def print_key(_settings: Settings) -> int:
-    """Make a key for a client, and print it with its hash; neither is kept."""
-    key = make_key()
-    print(f"key   {key}")
-    print(f"hash  {hash_key(key)}")
-    return 0
-
-
-COMMANDS: dict[str, Callable[..., int]] = {
-    "serve": serve_model,
-    "deploy": deploy_file,
-    "predict": predict_files,
-    "check": check_model,
-    "env": print_environment,
-    "openapi": print_openapi,
-    "quantize": quantize_model,
-    "key": print_key,
-}
+def _add_explain(command: argparse.ArgumentParser) -> None:
+    """Add the options of `vitrine explain`."""
+    add = command.add_argument
+    add("files", nargs="+", type=Path, metavar="FILE", help="images to explain")
+    add("--out", type=Path, metavar="FOLDER", required=True, help="folder to write to")
+    help_ = "label to explain, by name or id; may be repeated (default: the best one)"
+    add("--label", action="append", default=[], help=help_)
+    help_ = "how to find relevance (default: auto)"
+    names = [method.value for method in ExplainMethod]
+    add("--method", metavar="METHOD", type=ExplainMethod, choices=names, default="auto", help=help_)
 
 
 def _read_count(text: str) -> int:

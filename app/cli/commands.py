@@ -1,0 +1,133 @@
+"""What each command does. Each imports what it needs when it runs: help is there at once."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from app.auth.keys import hash_key, make_key
+from app.errors import ProblemError
+from app.network import format_address
+from app.observability.logs import choose_format, configure_logging
+from app.settings import Settings
+from schemas import ExplainMethod
+
+EXIT_FAILED = 1
+
+
+def serve_model(settings: Settings) -> int:
+    """Serve over HTTP until Ctrl-C or SIGTERM."""
+    from app.classifier.checkpoint.files import open_checkpoint  # noqa: PLC0415
+    from app.standalone.launch import run_service  # noqa: PLC0415
+
+    style = choose_format(settings.log_format, is_terminal=sys.stderr.isatty())
+    configure_logging(style, settings.log_level)
+    settings = settings.model_copy(update={"log_format": style})
+    checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
+    run_service(settings, checkpoint)
+    return 0
+
+
+def deploy_file(
+    _settings: Settings, config: Path, address: str, timeout: int, *, allow_pending: bool
+) -> int:
+    """Check a Serve config file, deploy it to a cluster, and wait until it serves."""
+    from app.deployments.rollout.rollout import RolloutOptions, deploy_config  # noqa: PLC0415
+
+    options = RolloutOptions(address, timeout, may_wait=allow_pending)
+    deploy_config(config, options, partial(print, flush=True))
+    return 0
+
+
+def predict_files(settings: Settings, files: list[Path], *, json: bool, top_k: int) -> int:
+    """Classify files without a server, into a table or JSON."""
+    from app.offline.predict import classify_files, print_json, print_table  # noqa: PLC0415
+
+    outcomes = asyncio.run(classify_files(settings, files, top_k))
+    (print_json if json else print_table)(outcomes)
+    failed = any(isinstance(outcome, ProblemError) for _, outcome in outcomes)
+    return EXIT_FAILED if failed else 0
+
+
+def explain_files(
+    settings: Settings, files: list[Path], out: Path, label: list[str], method: ExplainMethod
+) -> int:
+    """Show where the model looked in files: a PNG with a map, and its numbers as JSON."""
+    from app.offline.explain import explain_files as explain  # noqa: PLC0415
+    from app.offline.explain import print_table  # noqa: PLC0415
+
+    outcomes = asyncio.run(explain(settings, files, out, label, method))
+    print_table(outcomes)
+    failed = any(isinstance(outcome, ProblemError) for _, outcome in outcomes)
+    return EXIT_FAILED if failed else 0
+
+
+def check_model(settings: Settings) -> int:
+    """Load the model and say what would be served."""
+    from app.offline.predict import describe_model  # noqa: PLC0415
+
+    description = asyncio.run(describe_model(settings))
+    names = ", ".join(description.labels[:5])
+    more = ", …" if len(description.labels) > 5 else ""  # noqa: PLR2004 - enough to recognise it
+    print(f"model      {description.model_id} at {description.revision}")
+    print(f"labels     {len(description.labels)} ({names}{more})")
+    print(f"image      {description.geometry.size[1]} x {description.geometry.size[0]} pixels")
+    print(f"engine     {description.engine} on {description.device}")
+    print(f"address    http://{format_address(settings.host, settings.port)}")
+    return 0
+
+
+def quantize_model(settings: Settings, images: Path, out: Path, min_agreement: float) -> int:
+    """Make an int8 checkpoint, and compare it with fp32."""
+    from app.offline.quantization import quantize_checkpoint  # noqa: PLC0415
+
+    configure_logging(choose_format(settings.log_format, is_terminal=True), settings.log_level)
+    found = quantize_checkpoint(settings, images, out, min_agreement)
+    print(f"calibrated on  {found.calibrated} images")
+    print(f"compared on    {found.compared} others")
+    print(f"same label     {found.agreement:.2%}")
+    print(f"probabilities  differ by at most {found.max_difference:.4f}")
+    print(f"serve it with  VITRINE_MODEL={out}")
+    return 0
+
+
+def print_environment(settings: Settings, format: str) -> int:  # noqa: A002 - the option's name
+    """Print the environment variables that every node of a cluster needs."""
+    from app.cli.environment import list_environment  # noqa: PLC0415
+
+    print("\n".join(list_environment(settings.max_bytes, format)))
+    return 0
+
+
+def print_openapi(settings: Settings) -> int:
+    """Print the OpenAPI description, without loading a model."""
+    from app.api.http.factory import create_app  # noqa: PLC0415
+    from app.api.services import build_services  # noqa: PLC0415
+    from app.offline.predict import build_predictor  # noqa: PLC0415
+
+    app = create_app(build_services(build_predictor(settings)))
+    print(json.dumps(app.openapi(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def print_key(_settings: Settings) -> int:
+    """Make a key for a client, and print it with its hash; neither is kept."""
+    key = make_key()
+    print(f"key   {key}")
+    print(f"hash  {hash_key(key)}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "serve": serve_model,
+    "deploy": deploy_file,
+    "predict": predict_files,
+    "explain": explain_files,
+    "check": check_model,
+    "env": print_environment,
+    "openapi": print_openapi,
+    "quantize": quantize_model,
+    "key": print_key,
+}
