@@ -14,6 +14,11 @@ class Authenticator:
     def __init__(self, keys: tuple[Key, ...]) -> None:
         self._keys = keys
 
+    @property
+    def needs_key(self) -> bool:
+        """Whether a call needs a key."""
+        return bool(self._keys)
+
     def authenticate(self, headers: Mapping[str, str]) -> str | None:
         """Return the name of a call's key; None if none is required.
 

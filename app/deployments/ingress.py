@@ -71,6 +71,7 @@ class Ingress(GrpcServicer, PythonApi):
             services,
             cors_origins=settings.list_cors_origins(),
             answers_request_id=False,
+            has_samples=settings.model == "bundled",
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:

@@ -164,7 +164,7 @@ KINDS = (
     *(get_page(path, 200) for path in ("/labels", "/health", "/readyz", "/livez", "/docs")),
     get_page("/openapi.json", 200),
     get_page("/labels", 304, "If-None-Match: *"),
-    get_page("/", 307),
+    get_page("/", 200),
     get_page("/nothing-here", 404),
     get_page("/predict", 405),
 )

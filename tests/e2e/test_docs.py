@@ -1,27 +1,17 @@
 """/docs in a real browser that can reach nothing but the service."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.support.browser import open_docs
+from tests.support.browser import launch_chromium, open_docs
 from tests.support.service import ANN, Service
 
-_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--host-resolver-rules=MAP vitrine.test 127.0.0.1",
-)
-_UPLOADS = ("predict", "predict_raw", "predict_batch")
-_JSON = ("predict_json", "predict_batch_json", "classify_task", "model_infer")
+_UPLOADS = ("predict", "predict_raw", "predict_batch", "explain", "explain_raw")
+_JSON = ("predict_json", "predict_batch_json", "explain_json", "classify_task", "model_infer")
 _PAGES = ("labels", "health", "livez", "readyz")
 _PROTOCOL = ("server_metadata", "server_live", "server_ready", "model_metadata", "model_ready")
 
@@ -29,13 +19,8 @@ _PROTOCOL = ("server_metadata", "server_live", "server_ready", "model_metadata",
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, without a window."""
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.fail("Chromium is missing: apt-get update && apt-get install -y chromium")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+    with launch_chromium() as running:
         yield running
-        running.close()
 
 
 def test_the_docs_work_offline_by_any_name(browser: Browser, service: Service) -> None:

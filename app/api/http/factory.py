@@ -21,6 +21,7 @@ from app.api.http.routes import (
     huggingface,
     labels,
     open_inference,
+    page,
     predict,
     predict_batch,
     predict_json,
@@ -48,6 +49,7 @@ _ROUTERS = (
     labels.router,
     health.router,
     docs.router,
+    page.router,
 )
 
 _JSON_PATHS = {
@@ -72,6 +74,7 @@ def create_app(
     *,
     cors_origins: tuple[str, ...] = (),
     answers_request_id: bool = True,
+    has_samples: bool = False,
 ) -> FastAPI:
     """Create the app.
 
@@ -79,6 +82,7 @@ def create_app(
         services: what answers requests.
         cors_origins: origins whose pages may call from a browser; `*` for all.
         answers_request_id: put X-Request-ID on answers; False where the server does it already.
+        has_samples: show the samples of the bundled model on the page; True where it is served.
     """
     app = FastAPI(
         title="Vitrine",
@@ -88,6 +92,7 @@ def create_app(
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
+    app.state.has_samples = has_samples
     for router in _ROUTERS:
         app.include_router(router)
     add_handlers(app)

@@ -5,10 +5,10 @@ from starlette.types import Scope
 OPEN = frozenset(
     {"/", "/docs", "/openapi.json", "/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
 )
-"""Health checks of orchestrators, and the documentation."""
+"""Health checks of orchestrators, the page and the documentation."""
 
-OPEN_FOLDER = "/swagger/"
-"""What /docs loads."""
+OPEN_FOLDERS = ("/page/", "/swagger/")
+"""What the page and /docs load."""
 
 
 def find_path(scope: Scope) -> str:
@@ -19,4 +19,4 @@ def find_path(scope: Scope) -> str:
 
 def is_open(path: str) -> bool:
     """Tell whether a path needs no key."""
-    return path in OPEN or path.startswith(OPEN_FOLDER)
+    return path in OPEN or path.startswith(OPEN_FOLDERS)

@@ -12,6 +12,7 @@ import pytest
 
 from app.auth.keys import hash_key, parse_keys
 from app.errors import PayloadTooLargeError, UnauthorizedError
+from tests.api.http.test_page import LOADED
 from tests.support.fake_backend import FakeBackend
 from tests.support.http_app import LIMITS, MAX_BYTES, URL, get, open_client
 from tests.support.log_lines import collect_lines
@@ -22,7 +23,7 @@ ANN = "ann-knows-this-key"
 BOB = "bob-knows-another-one"
 KEYS = parse_keys(f"ann:{ANN},bob:{hash_key(BOB)}")
 
-OPEN = ("/livez", "/readyz", "/docs", "/openapi.json", "/v2/health/live", "/v2/health/ready")
+OPEN = ("/", "/livez", "/readyz", "/docs", "/openapi.json", "/v2/health/live", "/v2/health/ready")
 CLOSED = (
     ("GET", "/labels"),
     ("GET", "/health"),
@@ -88,7 +89,12 @@ def test_the_docs_load_without_a_key() -> None:
     references = re.findall(r"""(?:src|href|url)(?:=|: )["']([^"']+)""", ask(get("/docs")).text)
     assert len(references) == 4
     assert {ask(get(reference)).status_code for reference in references} == {200}
-    assert ask(get("/")).headers["location"] == "/docs"
+
+
+@pytest.mark.parametrize("name", [*LOADED, "samples"])
+def test_the_page_loads_without_a_key(name: str) -> None:
+    """All that the page at / loads is open, so that a person can type a key there."""
+    assert ask(get(f"/page/{name}")).status_code == 200
 
 
 @pytest.mark.parametrize(("method", "path"), CLOSED)
@@ -136,7 +142,7 @@ def test_the_key_is_asked_for_before_the_body_is_read() -> None:
     assert (sent, backend.groups) == (0, [])
 
 
-@pytest.mark.parametrize("path", [*OPEN, "/swagger/x", "/"])
+@pytest.mark.parametrize("path", [*OPEN, "/swagger/x", "/page/x"])
 def test_an_open_path_reads_no_body(path: str) -> None:
     """What needs no key takes no bytes either, so unauthenticated clients fill nothing there."""
     sent = 0

@@ -1,4 +1,4 @@
-"""GET / and /docs: Swagger UI from this service alone."""
+"""GET /docs: Swagger UI from this service alone."""
 
 import base64
 import hashlib
@@ -16,13 +16,6 @@ def list_references(html: str) -> list[str]:
     """List what a page loads, as written."""
     attributes = re.findall(r"""(?:src|href)=["']([^"']+)""", html)
     return [*attributes, *re.findall(r"""url: ["']([^"']+)""", html)]
-
-
-def test_the_root_leads_to_the_docs() -> None:
-    """A browser that opens the service ends at its docs."""
-    response = answer(get("/"))
-    assert response.is_redirect
-    assert urlsplit(response.headers["location"]).path == "/docs"
 
 
 def test_the_docs_load_from_the_service_alone() -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
 from app.errors import NotFoundError
 
@@ -32,12 +32,6 @@ _POLICY: Final = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
-
-
-@router.get("/")
-async def redirect_to_docs(request: Request) -> RedirectResponse:
-    """Lead a browser to the docs."""
-    return RedirectResponse(f"{_get_root(request)}/docs")
 
 
 @router.get("/docs")
