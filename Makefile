@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis bench-scaling bench-nodes bench-step fuzz chaos soak cluster-test gpu-test image-check
+.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis bench-scaling bench-nodes bench-step bench-explain fuzz chaos soak cluster-test gpu-test image-check
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -96,6 +96,9 @@ bench-nodes: .venv/bench ## Compare serve deploy with vitrine serve, and two nod
 
 bench-step: .venv/bench ## Send eight times the load to simulated GPUs that scale
 	$(BIN)/python -m bench.studies.load_step
+
+bench-explain: .venv/bench ## Judge where maps say that a model looked, and what they cost
+	$(BIN)/python -m bench.studies.explain
 
 chaos: .venv/bench ## Overload, kill, disconnect from and stop real services; see docs/reliability.md
 	$(BIN)/python -m bench.chaos
