@@ -86,7 +86,7 @@ class Explainer:
     async def _explain_batch(self, batch: list[QueuedTask]) -> list[Outcome]:
         """Explain one batch in the thread, once the module that it needs is loaded.
 
-        The load has the usual priority: at the lowest, beside busy predictions, it takes minutes.
+        The load has the usual priority: at the lowest it would wait while predictions are busy.
         An engine is loaded in the thread, because its threads keep the priority of their maker.
         """
         tasks = [queued.task for queued in batch if queued.task.method != OCCLUSION]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from ray.serve.handle import DeploymentHandle
 
 from app.backend import Description, Group, Scored
-from app.deployments.call_errors import CALL_ERRORS, translate_error
+from app.deployments.call_errors import CALL_ERRORS, call, translate_error
 from app.deployments.group_router import GroupRouter
 from app.deployments.reload import ReloadOutcome
 from app.errors import DeadlineExceededError, ModelUnavailableError
@@ -36,10 +36,7 @@ class HandleBackend:
 
     async def describe(self) -> Description:
         """Say what is served."""
-        try:
-            description: Description = await self._describe.remote()
-        except CALL_ERRORS as exc:
-            raise translate_error(exc) from exc
+        description: Description = await call(self._describe)
         return description
 
     async def predict(self, group: Group) -> Scored:
@@ -50,16 +47,12 @@ class HandleBackend:
         group = replace(group, sender=self._id)
         pauses = iter(PAUSES_S)
         while True:
-            response = self._predict.remote(group)
             try:
-                scored: Scored = await response
-            except asyncio.CancelledError:
-                response.cancel()  # a group that has not begun need not be scored
-                raise
-            except CALL_ERRORS as exc:
-                error, pause_s = translate_error(exc), next(pauses, None)
-                if pause_s is None or not isinstance(error, ModelUnavailableError):
-                    raise error from exc
+                scored: Scored = await call(self._predict, group)
+            except ModelUnavailableError:
+                pause_s = next(pauses, None)
+                if pause_s is None:
+                    raise
                 await asyncio.sleep(pause_s)
             else:
                 self._senders = scored.senders
@@ -67,10 +60,7 @@ class HandleBackend:
 
     async def check(self) -> None:
         """Ask one of the classifier's replicas whether it works."""
-        try:
-            await self._check.remote()
-        except CALL_ERRORS as exc:
-            raise translate_error(exc) from exc
+        await call(self._check)
 
     def count_classifiers(self) -> int:
         """Count the replicas that run, as Serve last told this process."""

@@ -5,7 +5,7 @@ import asyncio
 from ray.exceptions import RayTaskError
 from ray.serve.handle import DeploymentHandle
 
-from app.deployments.call_errors import CALL_ERRORS, translate_error
+from app.deployments.call_errors import call
 from app.errors import ModelUnavailableError
 from app.explainer_backend import Explained, ExplainTask
 
@@ -36,12 +36,5 @@ class HandleExplainer:
 
     async def _ask(self, task: ExplainTask) -> Explained:
         """Explain an image; raises ProblemError."""
-        response = self._explain.remote(task)
-        try:
-            explained: Explained = await response
-        except asyncio.CancelledError:
-            response.cancel()  # an image that has not begun need not be explained
-            raise
-        except CALL_ERRORS as exc:
-            raise translate_error(exc, FAILED, "explainer") from exc
+        explained: Explained = await call(self._explain, task, failed=FAILED, replica="explainer")
         return explained

@@ -183,7 +183,7 @@ def test_nothing_moves_for_who_wants_less_of_it(browser: Browser, server: PageSe
 
 
 def test_the_first_bars_follow_the_answer(page: Page) -> None:
-    """Within two seconds on any machine; docs/page.md says what it takes on a free one."""
+    """Within two seconds on any machine; docs/page.md says what was measured."""
     delays = measure_delays(page, PATHS[:2])
     assert len(delays) == 2
     assert all(0 <= delay < MAX_DELAY_MS for delay in delays)

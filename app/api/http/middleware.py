@@ -63,9 +63,8 @@ class RequestMiddleware:
 
     async def _answer(self, scope: Scope, context: RequestContext) -> None:
         """Pass the request on, unless its headers already tell that it cannot be answered."""
-        path = find_path(scope)
         try:
-            self._check(path, context)
+            self._check(find_path(scope), context)
         except ProblemError as problem:
             stays_open = isinstance(problem, OverloadedError) and await context.drain()
             await context.refuse(problem, {} if stays_open else {"Connection": "close"})
