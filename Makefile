@@ -17,11 +17,6 @@ help: ## List the targets
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .[quantize,heif] --group dev
 	@touch $@
 
-.venv/bench: .venv/bin/vitrine
-	$(BIN)/pip install --quiet --constraint constraints.txt pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --group bench
-	@touch $@
-
 .venv/triton: .venv/dev tests/support/requirements-triton.txt
 	$(PYTHON) -m venv .venv-triton
 	.venv-triton/bin/pip install --quiet --requirement tests/support/requirements-triton.txt
@@ -42,7 +37,7 @@ gpu-test: .venv/dev ## Test the engine of the GPU, on a machine that has one
 fuzz: .venv/dev ## Send 10,000 damaged images, bombs and slow uploads to a service of its own
 	$(BIN)/python -m tests.fuzz
 
-soak: .venv/bench ## Send 100,000 mixed requests to a service of its own and watch its processes
+soak: .venv/dev ## Send 100,000 mixed requests to a service of its own and watch its processes
 	$(BIN)/python -m bench.soak
 
 lint: .venv/dev ## Lint, check the format and the types
@@ -70,35 +65,35 @@ clients: .venv/dev ## Generate the Python and TypeScript clients into openapi/cl
 demo: .venv/dev ## Train the bundled checkpoint anew
 	$(BIN)/python -m tools.train_digits
 
-bench: .venv/dev .venv/bench ## Compare with LitServe and plain FastAPI in one run of an hour (needs wrk)
+bench: .venv/dev ## Compare with LitServe and plain FastAPI in one run of an hour (needs wrk)
 	$(BIN)/python -m bench
 
-bench-quick: .venv/bench ## Its smallest cell
+bench-quick: .venv/dev ## Its smallest cell
 	$(BIN)/python -m bench --quick
 
-bench-decode: .venv/bench ## Compare scaled and exact decoding of large JPEGs
+bench-decode: .venv/dev ## Compare scaled and exact decoding of large JPEGs
 	$(BIN)/python -m bench.studies.decode
 
-bench-policy: .venv/bench ## Compare batch policies on a simulated GPU, and scale it
+bench-policy: .venv/dev ## Compare batch policies on a simulated GPU, and scale it
 	$(BIN)/python -m bench.studies.policy
 
-bench-apis: .venv/bench ## Compare the ways to send an image (needs h2load)
+bench-apis: .venv/dev ## Compare the ways to send an image (needs h2load)
 	$(BIN)/python -m bench.studies.apis
 
-bench-scaling: .venv/bench ## Plan a cluster, simulate it, and measure what its fronts pay
+bench-scaling: .venv/dev ## Plan a cluster, simulate it, and measure what its fronts pay
 	$(BIN)/python -m bench.studies.scaling
 
 image-check: .venv/dev ## Run the steps of deploy/Dockerfile in a clean folder and ask what they build (IMAGE_ARGS)
 	$(BIN)/python -m tools.check_image $(IMAGE_ARGS)
 
-bench-nodes: .venv/bench ## Compare serve deploy with vitrine serve, and two nodes with one (root, wrk)
+bench-nodes: .venv/dev ## Compare serve deploy with vitrine serve, and two nodes with one (root, wrk)
 	$(BIN)/python -m bench.studies.nodes
 
-bench-step: .venv/bench ## Send eight times the load to simulated GPUs that scale
+bench-step: .venv/dev ## Send eight times the load to simulated GPUs that scale
 	$(BIN)/python -m bench.studies.load_step
 
-bench-explain: .venv/bench ## Judge where maps say that a model looked, and what they cost
+bench-explain: .venv/dev ## Judge where maps say that a model looked, and what they cost
 	$(BIN)/python -m bench.studies.explain
 
-chaos: .venv/bench ## Overload, kill, disconnect from and stop real services; see docs/reliability.md
+chaos: .venv/dev ## Overload, kill, disconnect from and stop real services; see docs/reliability.md
 	$(BIN)/python -m bench.chaos
