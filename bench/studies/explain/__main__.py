@@ -55,7 +55,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as spare:
             record |= run_study(given.pictures, given.model or Path(spare))
     if given.only != "maps":
-        record["cost"] = start_record(RUN) | measure_cost()
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:  # whose memory is its own
+            record["cost"] = start_record(RUN) | pool.submit(measure_cost).result()
     print_tables(record)
     is_whole = given.pictures >= PICTURES
     if is_whole:
