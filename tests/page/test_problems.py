@@ -55,10 +55,10 @@ def test_a_huge_picture_is_refused_and_never_decoded(page: Page) -> None:
 
 
 def test_a_file_that_is_too_large_is_refused(browser: Browser) -> None:
-    """The connection may be closed before the answer is read, which is said too."""
+    """It is said so, by the service itself."""
     with serve_page(make_predictor()) as server, open_page(browser, server.url) as visit:
         choose(visit.page, make_payload("large.png", SEVEN.read_bytes() + bytes(1_500_000)))
-        expect_problem(visit.page, "too large")
+        expect_problem(visit.page, "Payload too large")
 
 
 def test_what_is_dropped_may_be_no_file(page: Page) -> None:

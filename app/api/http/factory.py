@@ -7,13 +7,12 @@ from math import ceil
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from app.api.http.deadline import TIMEOUT
 from app.api.http.image_sources import BASE64_OVERHEAD
 from app.api.http.middleware import RequestMiddleware
 from app.api.http.open_inference_codec import LENGTH
 from app.api.http.openapi import build_openapi
 from app.api.http.problems import add_handlers
-from app.api.http.request_context import REQUEST_ID
+from app.api.http.request_headers import REQUEST_ID, TIMEOUT
 from app.api.http.routes import (
     docs,
     explain,

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.http.deadline import choose_deadline
 from app.api.http.open_paths import find_path, is_open
 from app.api.http.request_context import RequestContext
+from app.api.http.request_headers import choose_deadline
 from app.api.services import Services
 from app.errors import OverloadedError, PayloadTooLargeError, ProblemError
 from app.observability.access_log import build_internal_error
@@ -60,14 +60,16 @@ class RequestMiddleware:
         finally:
             context.close()
             request_id.reset(token)
+        await context.linger()
 
     async def _answer(self, scope: Scope, context: RequestContext) -> None:
         """Pass the request on, unless its headers already tell that it cannot be answered."""
         try:
             self._check(find_path(scope), context)
         except ProblemError as problem:
-            stays_open = isinstance(problem, OverloadedError) and await context.drain()
-            await context.refuse(problem, {} if stays_open else {"Connection": "close"})
+            if isinstance(problem, OverloadedError):
+                await context.drain()
+            await context.refuse(problem)
             return
         if context.has_body:
             await self._services.predictor.admission.yield_to_disconnects()

@@ -7,9 +7,9 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from app.api.http.deadline import TIMEOUT
 from app.api.http.open_paths import is_open
 from app.api.http.problems import MEDIA_TYPE
+from app.api.http.request_headers import TIMEOUT
 from app.auth.authenticator import API_KEY
 from schemas import InferRequest, TaskRequest
 

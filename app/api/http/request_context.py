@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-import uuid
 from urllib.parse import quote
 
 from fastapi import Request
@@ -12,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.http.problems import build_response
+from app.api.http.request_headers import REQUEST_ID, choose_id, read_length
 from app.api.services import Services
 from app.errors import (
     DeadlineExceededError,
@@ -19,21 +19,22 @@ from app.errors import (
     PayloadTooLargeError,
     ProblemError,
 )
-from app.observability.access_log import CLIENT_DISCONNECTED, is_safe_id, log_access
-
-REQUEST_ID = "X-Request-ID"
+from app.observability.access_log import CLIENT_DISCONNECTED, log_access
 
 MAX_LOGGED_PATH = 1000
 """Characters of a path that are logged."""
-
-MAX_LENGTH_DIGITS = 20
-"""Digits of a Content-Length that are read, more than any limit has; `int` refuses 5000."""
 
 MAX_DRAINED_BYTES = 1 << 20
 """Bytes of a refused body that are read and dropped, so that its connection stays open."""
 
 DRAIN_TIMEOUT_S = 1.0
 """Seconds that they may take; HAProxy has mostly read a small body already."""
+
+MAX_LINGER_BYTES = 64 << 20
+"""Bytes of an answered request's body that are read and dropped before its connection is closed."""
+
+LINGER_S = 5.0
+"""Seconds that they may take."""
 
 
 class RequestContext:
@@ -55,8 +56,8 @@ class RequestContext:
     ) -> None:
         self.services = services
         self.headers = Headers(scope=scope)
-        self.id = _choose_id(self.headers, is_echoed=not answers_id)
-        self.length = _read_length(self.headers)
+        self.id = choose_id(self.headers, is_echoed=not answers_id)
+        self.length = read_length(self.headers)
         self.has_body = self.length > 0 or "transfer-encoding" in self.headers
         self.key_name: str | None = None
         self.deadline = 0.0
@@ -69,6 +70,7 @@ class RequestContext:
         self._held = 0
         self._is_whole = False
         self._is_disconnected = False
+        self._lingers = False
         self._status: int | None = None
 
     async def receive(self) -> Message:
@@ -104,30 +106,44 @@ class RequestContext:
             self.services.predictor.admission.add_bytes(count)
             self._held += count
 
-    async def drain(self) -> bool:
-        """Read a short body and drop it; False where its connection has to be closed instead."""
+    async def drain(self) -> None:
+        """Read a short body before it is refused, so that its connection stays open."""
         if self.length > MAX_DRAINED_BYTES or {"transfer-encoding", "expect"} & set(self.headers):
-            return False
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_TIMEOUT_S):
-                while (await self._receive_any()).get("more_body"):
-                    pass
-                return True
-        return False
+            return
+        self._is_whole = await self._skip(MAX_DRAINED_BYTES, DRAIN_TIMEOUT_S)
 
     async def send(self, message: Message) -> None:
-        """Send a message of the answer, with the request's id in its headers."""
+        """Send a message of the answer, with the request's id in its headers.
+
+        An answer that comes before the whole body closes its connection; `linger` ends it.
+        """
+        is_early = self.has_body and not self._is_whole
         if message["type"] == "http.response.start":
             self._status = message["status"]
+            headers = MutableHeaders(scope=message)
             if self._answers_id:
-                MutableHeaders(scope=message)[REQUEST_ID] = self.id
+                headers[REQUEST_ID] = self.id
+            if is_early:
+                headers["Connection"] = "close"
+        elif is_early and not message.get("more_body"):
+            message = {**message, "more_body": True}
+            self._lingers = True
         await self._send(message)
 
-    async def refuse(self, error: ProblemError, headers: dict[str, str] | None = None) -> None:
+    async def refuse(self, error: ProblemError) -> None:
         """Answer an error, unless an answer has begun."""
         if self._status is None:
-            response = build_response(error, self._scope, headers)
+            response = build_response(error, self._scope)
             await response(self._scope, self._receive, self.send)
+
+    async def linger(self) -> None:
+        """End an early answer when its client has stopped sending, or has sent too much.
+
+        Closed at once, its connection may be reset before the client has read the answer.
+        """
+        if self._lingers:
+            await self._skip(MAX_LINGER_BYTES, LINGER_S)
+            await self._send({"type": "http.response.body", "body": b""})
 
     def close(self) -> None:
         """Give back what the request held, and write its line in the log."""
@@ -137,6 +153,17 @@ class RequestContext:
             CLIENT_DISCONNECTED if self._is_disconnected or self._status is None else self._status
         )
         log_access(method, path, status, self._started, self.key_name)
+
+    async def _skip(self, max_bytes: int, timeout_s: float) -> bool:
+        """Read the rest of the body and drop it; tells whether it has ended within both limits."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while max_bytes > 0:
+                    message = await self._receive_any()
+                    max_bytes -= len(message.get("body", b""))
+                    if not message.get("more_body"):
+                        return True
+        return False
 
     async def _receive_any(self) -> Message:
         """Receive any message, and notice when the client disconnects."""
@@ -157,17 +184,3 @@ async def read_body(request: Request) -> bytes:
         return await request.body()
     except ClientDisconnect as exc:
         raise InvalidRequestError("The body has ended early.") from exc
-
-
-def _choose_id(headers: Headers, *, is_echoed: bool) -> str:
-    """Keep the client's id where it is short and plain, or where the server echoes it anyway."""
-    wanted = headers.get(REQUEST_ID, "")
-    return wanted if is_echoed or is_safe_id(wanted) else uuid.uuid4().hex
-
-
-def _read_length(headers: Headers) -> int:
-    """Read how many bytes of a body are announced; 0 when none are."""
-    announced = headers.get("content-length", "")
-    if not announced.isdecimal():
-        return 0
-    return int(announced.lstrip("0")[:MAX_LENGTH_DIGITS] or "0")

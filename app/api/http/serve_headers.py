@@ -6,7 +6,7 @@
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.http.deadline import MOVED_TIMEOUT, TIMEOUT
+from app.api.http.request_headers import MOVED_TIMEOUT, TIMEOUT
 
 _RENAMED_HEADERS = {TIMEOUT.lower().encode(): MOVED_TIMEOUT.lower().encode()}
 _REMOVED_HEADERS = {

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.api.http import request_context
-from app.api.http.deadline import MOVED_TIMEOUT, TIMEOUT
+from app.api.http.request_headers import MOVED_TIMEOUT, TIMEOUT
 from app.api.http.serve_headers import list_middlewares
 from app.errors import DeadlineExceededError, InvalidRequestError, OverloadedError
 from app.prediction.predictor import Predictor
