@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from typing import ClassVar
 from urllib.parse import quote
 
 from fastapi import Request
@@ -36,6 +37,9 @@ MAX_LINGER_BYTES = 64 << 20
 LINGER_S = 5.0
 """Seconds that they may take."""
 
+MAX_LINGERING = 32
+"""Requests of this process whose bodies are dropped so at once; others are closed at once."""
+
 
 class RequestContext:
     """Receives a request's body within its limits, and records what is sent to it.
@@ -49,7 +53,10 @@ class RequestContext:
         key_name: name of the key that it brought; None where none is needed.
         deadline: time of the event loop by which it is answered.
         max_body: maximum number of bytes of its body, and of what is fetched for it.
+        lingering: requests of this process whose bodies are being dropped.
     """
+
+    lingering: ClassVar[int] = 0
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, services: Services, *, answers_id: bool
@@ -141,9 +148,15 @@ class RequestContext:
 
         Closed at once, its connection may be reset before the client has read the answer.
         """
-        if self._lingers:
-            await self._skip(MAX_LINGER_BYTES, LINGER_S)
-            await self._send({"type": "http.response.body", "body": b""})
+        if not self._lingers:
+            return
+        if RequestContext.lingering < MAX_LINGERING:
+            RequestContext.lingering += 1
+            try:
+                await self._skip(MAX_LINGER_BYTES, LINGER_S)
+            finally:
+                RequestContext.lingering -= 1
+        await self._send({"type": "http.response.body", "body": b""})
 
     def close(self) -> None:
         """Give back what the request held, and write its line in the log."""

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from app.api.http import request_context
+from app.api.http.request_context import RequestContext
 from app.errors import NotFoundError, PayloadTooLargeError
 from app.prediction.predictor import Predictor
 from tests.support.fake_backend import FakeBackend
@@ -53,9 +54,9 @@ class Body:
 
 @pytest.fixture(autouse=True)
 def _lingers(monkeypatch: pytest.MonkeyPatch, _closes_at_once: None) -> None:
-    """Read up to half a megabyte after an early answer, for at most a second."""
+    """Read up to half a megabyte after an early answer, however long it takes."""
     monkeypatch.setattr(request_context, "MAX_LINGER_BYTES", _BOUND)
-    monkeypatch.setattr(request_context, "LINGER_S", 1.0)
+    monkeypatch.setattr(request_context, "LINGER_S", 60.0)
 
 
 @pytest.mark.parametrize("announced", [True, False])
@@ -100,7 +101,20 @@ async def test_no_longer_is_read_than_a_bound(monkeypatch: pytest.MonkeyPatch) -
     async with open_predictor(predictor) as client:
         response = await client.send(body.make("/predict", announced=True))
     read_problem(response, PayloadTooLargeError)
-    assert body.sent <= 5 * _PIECE
+    assert 0 < body.sent <= 5 * _PIECE
+
+
+async def test_so_many_bodies_are_dropped_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a number of requests, none is read further: its connection is closed at once."""
+    monkeypatch.setattr(request_context, "MAX_LINGERING", 2)
+    predictor = Predictor(FakeBackend(), LIMITS)
+    bodies = [Body(4 * MAX_BYTES, predictor) for _ in range(5)]
+    async with open_predictor(predictor) as client:
+        sent = (client.send(body.make("/predict", announced=True)) for body in bodies)
+        for response in await asyncio.gather(*sent):
+            read_problem(response, PayloadTooLargeError)
+    assert sorted(body.sent for body in bodies) == [0, 0, 0, 4 * MAX_BYTES, 4 * MAX_BYTES]
+    assert RequestContext.lingering == 0
 
 
 async def test_a_body_that_was_read_keeps_its_connection() -> None:
