@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from typing import ClassVar
 from urllib.parse import quote
 
 from fastapi import Request
@@ -37,8 +36,8 @@ MAX_LINGER_BYTES = 64 << 20
 LINGER_S = 5.0
 """Seconds that they may take."""
 
-MAX_LINGERING = 32
-"""Requests of this process whose bodies are dropped so at once; others are closed at once."""
+LINGERING = asyncio.Semaphore(32)
+"""Requests of this process whose bodies are dropped so; where it is locked, others are closed."""
 
 
 class RequestContext:
@@ -53,10 +52,7 @@ class RequestContext:
         key_name: name of the key that it brought; None where none is needed.
         deadline: time of the event loop by which it is answered.
         max_body: maximum number of bytes of its body, and of what is fetched for it.
-        lingering: requests of this process whose bodies are being dropped.
     """
-
-    lingering: ClassVar[int] = 0
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, services: Services, *, answers_id: bool
@@ -150,12 +146,9 @@ class RequestContext:
         """
         if not self._lingers:
             return
-        if RequestContext.lingering < MAX_LINGERING:
-            RequestContext.lingering += 1
-            try:
+        if not LINGERING.locked():
+            async with LINGERING:
                 await self._skip(MAX_LINGER_BYTES, LINGER_S)
-            finally:
-                RequestContext.lingering -= 1
         await self._send({"type": "http.response.body", "body": b""})
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ import httpx
 import pytest
 
 from app.api.http import request_context
-from app.api.http.request_context import RequestContext
 from app.errors import NotFoundError, PayloadTooLargeError
 from app.prediction.predictor import Predictor
 from tests.support.fake_backend import FakeBackend
@@ -95,18 +94,18 @@ async def test_no_more_is_read_than_a_bound(*, announced: bool) -> None:
 
 async def test_no_longer_is_read_than_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does one that sends slowly keep its connection."""
-    monkeypatch.setattr(request_context, "LINGER_S", 0.2)
+    monkeypatch.setattr(request_context, "LINGER_S", 0.5)
     predictor = Predictor(FakeBackend(), LIMITS)
     body = Body(4 * MAX_BYTES, predictor, pause_s=0.05)
     async with open_predictor(predictor) as client:
         response = await client.send(body.make("/predict", announced=True))
     read_problem(response, PayloadTooLargeError)
-    assert 0 < body.sent <= 5 * _PIECE
+    assert 0 < body.sent <= 11 * _PIECE
 
 
 async def test_so_many_bodies_are_dropped_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond a number of requests, none is read further: its connection is closed at once."""
-    monkeypatch.setattr(request_context, "MAX_LINGERING", 2)
+    monkeypatch.setattr(request_context, "LINGERING", asyncio.Semaphore(2))
     predictor = Predictor(FakeBackend(), LIMITS)
     bodies = [Body(4 * MAX_BYTES, predictor) for _ in range(5)]
     async with open_predictor(predictor) as client:
@@ -114,7 +113,7 @@ async def test_so_many_bodies_are_dropped_at_once(monkeypatch: pytest.MonkeyPatc
         for response in await asyncio.gather(*sent):
             read_problem(response, PayloadTooLargeError)
     assert sorted(body.sent for body in bodies) == [0, 0, 0, 4 * MAX_BYTES, 4 * MAX_BYTES]
-    assert RequestContext.lingering == 0
+    assert not request_context.LINGERING.locked()
 
 
 async def test_a_body_that_was_read_keeps_its_connection() -> None:
