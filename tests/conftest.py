@@ -68,6 +68,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         cors_origins=ORIGIN,
         max_queue="2",
         grpc_port=str(find_port()),
+        metrics_port=str(find_port()),
     ) as running:
         running.wait_until_ready()
         yield running

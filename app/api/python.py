@@ -22,10 +22,11 @@ from PIL.Image import Image
 
 from app.api.validation import read_options
 from app.backend import Logits, Pixels
-from app.errors import InvalidRequestError, PayloadTooLargeError, ProblemError
+from app.errors import InternalError, InvalidRequestError, PayloadTooLargeError, ProblemError
 from app.images.arrays import encode_array, encode_image
 from app.observability.access_log import CLIENT_DISCONNECTED, log_access
 from app.observability.logs import request_id
+from app.observability.request_metrics import count_request
 from app.prediction.predictor import Predictor
 from schemas import PredictResponse
 
@@ -122,16 +123,17 @@ def _encode(image: AnyImage) -> bytes:
 def _log_call(name: str, identifier: str) -> Iterator[None]:
     """Write the line of a call when it has ended, whatever it raises."""
     token, started = request_id.set(identifier), time.perf_counter()
-    status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+    status, problem_type = int(HTTPStatus.INTERNAL_SERVER_ERROR), InternalError.type
     try:
         yield
-        status = int(HTTPStatus.OK)
+        status, problem_type = int(HTTPStatus.OK), ""
     except ProblemError as problem:
-        status = problem.status
+        status, problem_type = problem.status, problem.type
         raise
     except asyncio.CancelledError:
-        status = CLIENT_DISCONNECTED
+        status, problem_type = CLIENT_DISCONNECTED, ""
         raise
     finally:
+        count_request(name, status, problem_type, time.perf_counter() - started)
         log_access("CALL", name, status, started, None)
         request_id.reset(token)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from app.backend import Logits, Pixels
+from app.classifier.metrics import bisections, failed_images
 from app.errors import ModelUnavailableError
 
 FAILURES = (RuntimeError, MemoryError)
@@ -32,8 +33,10 @@ def bisect(forward: Forward, pixels: Pixels) -> Logits:
         blank = _run_blank(forward, pixels)
         if len(pixels) == 1:
             _logger.error("the model fails on one image, which is refused", exc_info=exc)  # noqa: TRY400 - with our own words
+            failed_images.inc()
             return np.full_like(blank, np.nan)
         _logger.warning("a batch of %d fails and is run in halves: %r", len(pixels), exc)
+    bisections.inc()
     half = (len(pixels) + 1) // 2
     return np.concatenate([bisect(forward, part) for part in (pixels[:half], pixels[half:])])
 

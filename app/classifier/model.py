@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 
 from app.backend import Description, Group, Logits, Pixels, Scored
+from app.classifier import metrics
 from app.classifier.bisection import bisect
 from app.classifier.checkpoint.files import Checkpoint
 from app.classifier.checkpoint.loader_errors import translate_loader_errors
@@ -77,7 +78,9 @@ class Model:
         if fitting:
             pixels = cast("Pixels", np.concatenate([group.pixels for group in fitting]))
             ends = np.cumsum([len(group.pixels) for group in fitting])[:-1]
-            logits = iter(np.split(self._run(pixels), ends))
+            metrics.batch_images.observe(len(pixels))
+            with metrics.batch_seconds.time():
+                logits = iter(np.split(self._run(pixels), ends))
         inference_ms = (time.perf_counter() - started) * 1000
         return [
             Scored(
@@ -118,6 +121,7 @@ class Model:
         logits = self.engine.run(pixels)
         if self.engine.precision in HALF_PRECISIONS and not np.isfinite(logits).all():
             self.overflows += 1
+            metrics.overflows.inc()
             _logger.warning(
                 "%s gave logits that are not finite; this batch (number %d) runs again in fp32",
                 self.engine.precision,
@@ -136,8 +140,7 @@ class Model:
     def warm_up(self, batch_size: int) -> None:
         """Run a blank batch of each size of `list_sizes`, up to the first slow one.
 
-        A slow batch makes the extra cost of the first one of its size negligible, and larger ones
-        would only delay the start.
+        After a slow batch the extra cost of the first one of its size is negligible.
         """
         for size in list_sizes(batch_size):
             started = time.perf_counter()

@@ -16,6 +16,7 @@ from app.classifier.engines.conversion_process import run_conversion
 from app.classifier.engines.engine import list_sizes
 from app.classifier.engines.gpu import may_have_gpu
 from app.classifier.engines.selection import EngineOptions, choose_openvino
+from app.classifier.metrics import show_model
 from app.classifier.model import Model
 from app.errors import StartupError
 from app.machine import count_cores
@@ -57,7 +58,8 @@ def load_model(settings: Settings, sharing: int = 1) -> Model:
         )
         _logger.error(message)  # noqa: TRY400 - the same
         raise StartupError(message) from exc
-    description = model.description
+    description, seconds = model.description, time.perf_counter() - started
+    show_model(description, seconds, settings.batch_size)
     _logger.info(
         "model %s at %s, %d labels, %s on %s with %d CPU threads, ready in %.1f s",
         description.model_id,
@@ -66,7 +68,7 @@ def load_model(settings: Settings, sharing: int = 1) -> Model:
         description.engine,
         description.device,
         threads,
-        time.perf_counter() - started,
+        seconds,
     )
     return model
 

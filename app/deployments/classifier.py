@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from ray import serve
 
 from app.backend import Description, Group, Scored
+from app.classifier import metrics
+from app.classifier.gpu_metrics import read_gpu
 from app.deployments.batch_gate import BatchGate
+from app.deployments.collect_metrics import take_replica_snapshot
 from app.deployments.load_meter import LOAD, LoadMeter, SenderCount
 from app.deployments.reload import ReloadOutcome
 from app.deployments.replica import STOP_S, configure_replica, count_sharing
 from app.errors import DeadlineExceededError, StartupError
+from app.observability.metrics import Snapshot
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,6 +56,7 @@ class Classifier:
         configure_replica(settings, log_pipe)
         self._load = self.choose_loader(settings)
         self._model = self._load()
+        metrics.show_health(self._check_model)
         self._reloading = asyncio.Lock()
         self._next_reload: asyncio.Task[ReloadOutcome] | None = None
         self._load_meter = LoadMeter(settings.batch_size)
@@ -91,13 +96,20 @@ class Classifier:
             try:
                 self._model = await asyncio.to_thread(self._load)
             except (StartupError, RuntimeError, MemoryError) as exc:
+                metrics.reloads.labels("failed").inc()
                 _logger.warning("the reload failed, so the previous model stays: %s", exc)
                 error = str(exc)
+            else:
+                metrics.reloads.labels("loaded").inc()
             return ReloadOutcome(replica, self._model.description.revision, error)
 
     async def describe(self) -> Description:
         """Describe the model."""
         return self._model.description
+
+    def _check_model(self) -> None:
+        """Check the model that serves now; raises ModelUnavailableError."""
+        self._model.check()
 
     async def check(self) -> None:
         """Check the model, past the queue; raises ModelUnavailableError."""
@@ -108,6 +120,10 @@ class Classifier:
     async def check_health(self) -> None:
         """Check the model for Serve, which replaces a replica that raises."""
         self._model.check()
+
+    async def take_metrics(self) -> Snapshot:
+        """Take the snapshot of this replica's metrics."""
+        return await take_replica_snapshot(read_gpu(self._model.description.device))
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """Record this replica's load for `ScaleByLoad`; probes are no part of it."""

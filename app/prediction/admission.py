@@ -36,6 +36,7 @@ class Admission:
         max_bytes: maximum number of buffered bytes.
 
     Attributes:
+        max_bytes: as given.
         images: in flight now.
         bytes: buffered now.
         refused: number of refusals.
@@ -44,7 +45,7 @@ class Admission:
 
     def __init__(self, bound_images: Callable[[], ImageBounds], max_bytes: int) -> None:
         self._bound_images = bound_images
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._rate = AnswerRate()
         self.images = 0
         self.bytes = 0
@@ -54,7 +55,7 @@ class Admission:
 
     def check(self, length: int = 0, images: int = 1) -> None:
         """Raise OverloadedError if so many images and bytes would not fit now; reserves nothing."""
-        limit = self._find_limit()
+        limit = self.find_limit()
         if self.images + images > limit:
             message = f"{self.images} images are waiting already; try again in a moment."
             self._refuse(message, self._find_gap() if self.images + 1 > limit else None)
@@ -113,7 +114,7 @@ class Admission:
         """Release bytes."""
         self.bytes -= count
 
-    def _find_limit(self) -> float:
+    def find_limit(self) -> float:
         """Find how many images may be in flight; the maximum before any was answered."""
         bounds = self._bound_images()
         return min(max(bounds.wait_s * self._rate.read(), bounds.least), bounds.most)
@@ -130,7 +131,7 @@ class Admission:
 
     def _check_bytes(self, count: int) -> None:
         """Raise OverloadedError if more bytes would not fit now."""
-        if self.bytes + count > self._max_bytes:
+        if self.bytes + count > self.max_bytes:
             self._refuse(f"{self.bytes} bytes are waiting already; try again in a moment.")
 
     def _refuse(self, message: str, seconds_per_image: float | None = None) -> None:

@@ -8,15 +8,18 @@ into small batches. Full groups are never held back: overload stays visible to S
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
+from prometheus_client import Histogram
 
 from app.backend import Logits, Pixels, Scored
 from app.errors import ModelUnavailableError
 from app.observability.logs import make_context
+from app.observability.metrics import IMAGES, REGISTRY
 
 Sender = Callable[[Pixels, float], Awaitable[Scored]]
 """Scores pixels `[n, height, width, 3]` within a timeout in seconds; what it raises fails the group
@@ -30,16 +33,25 @@ class ScoredImage:
     Attributes:
         logits: `[labels]` float32, or None if the group was refused for its geometry.
         group: the result of the whole group.
+        sent: time at which that was sent, by `perf_counter`.
     """
 
     logits: Logits | None
     group: Scored
+    sent: float
 
 
 MAX_PARTIAL_GROUPS = 2
 """Groups in flight per classifier before partial ones wait: one runs while one travels."""
 
 Waiter = asyncio.Future[ScoredImage]
+
+_group_images = Histogram(
+    "vitrine_group_images",
+    "Images of each group that was sent to a classifier; probes are among them.",
+    buckets=IMAGES,
+    registry=REGISTRY,
+)
 
 
 class Coalescer:
@@ -141,6 +153,7 @@ class Coalescer:
         """Take the oldest images and send them as one group."""
         futures = list(self._waiting)[: self._group_size]
         images = [self._waiting.pop(future) for future in futures]
+        _group_images.observe(len(images))
         self._in_flight.append(len(futures))
         # Outside any request's context: Serve cancels the calls of a request that is cancelled.
         task = asyncio.create_task(self._score_group(images), context=make_context())
@@ -153,10 +166,11 @@ class Coalescer:
         """Score one group; returns one result per image, in order."""
         pixels = cast("Pixels", np.stack([image for image, _ in images]))  # all of one dtype
         timeout_s = max(deadline for _, deadline in images) - asyncio.get_running_loop().time()
+        sent = time.perf_counter()
         scored = await self._send(pixels, timeout_s)
         if scored.logits is None:
-            return [ScoredImage(None, scored)] * len(images)
-        return [ScoredImage(scored.logits[index], scored) for index in range(len(images))]
+            return [ScoredImage(None, scored, sent)] * len(images)
+        return [ScoredImage(scored.logits[index], scored, sent) for index in range(len(images))]
 
     def _finish_group(self, futures: list[Waiter], task: asyncio.Task[list[ScoredImage]]) -> None:
         """Set the result of each image that still waits, then send what the rule permits."""

@@ -19,6 +19,7 @@ from app.images.reader import Reader, Reading, ThreadReader
 from app.limits import ImageBounds, Limits
 from app.prediction.admission import Admission
 from app.prediction.current_model import CurrentModel, ServedModel
+from app.prediction.metrics import count_answer, count_images
 from app.prediction.result import Classified, TimedReading, build_answer
 from app.prediction.scores import check_logits
 from schemas import PredictOptions
@@ -53,7 +54,12 @@ class Predictor:
         self._grows_until = -math.inf
 
     async def classify(
-        self, data: bytes, options: PredictOptions, deadline: float | None = None
+        self,
+        data: bytes,
+        options: PredictOptions,
+        deadline: float | None = None,
+        *,
+        is_probe: bool = False,
     ) -> Classified:
         """Classify one encoded image.
 
@@ -61,12 +67,16 @@ class Predictor:
             data: the image.
             options: which predictions to return.
             deadline: by the event loop's clock; None for `limits.timeout_s` from now.
+            is_probe: nobody asked for it, so it counts in no metric.
 
         Raises:
             ProblemError: of any kind.
         """
-        async with self._admit(1, deadline) as until:
-            return await self._classify(data, options, until)
+        async with self._admit(1, deadline, counted=0 if is_probe else 1) as until:
+            classified = await self._classify(data, options, until)
+        if not is_probe:
+            count_answer(classified)
+        return classified
 
     async def score(self, pixels: Pixels, deadline: float | None = None) -> Logits:
         """Score pixels `[n, height, width, 3]` of the model's size, all by the same revision.
@@ -84,14 +94,14 @@ class Predictor:
         """
         max_images = self.limits.max_stack
         check_pixels(pixels, (await self.describe()).geometry, max_images)
-        async with self._admit(len(pixels), deadline) as until:
+        async with self._admit(len(pixels), deadline, counted=len(pixels)) as until:
             for _ in range(MAX_TRIES):
                 served = await self._current_model.get()
                 check_pixels(pixels, served.description.geometry, max_images)
                 logits = await self._score(pixels, served, until)
                 if logits is not None:
                     return logits
-        raise ModelUnavailableError(MODEL_CHANGING)
+            raise ModelUnavailableError(MODEL_CHANGING)
 
     async def describe(self) -> Description:
         """Describe the current model; raises ModelUnavailableError."""
@@ -132,11 +142,13 @@ class Predictor:
         return self.limits.bound_images(classifiers, ingresses, has_grown=has_grown)
 
     @asynccontextmanager
-    async def _admit(self, images: int, deadline: float | None) -> AsyncIterator[float]:
-        """Hold slots for images until a deadline, which it yields."""
+    async def _admit(
+        self, images: int, deadline: float | None, *, counted: int
+    ) -> AsyncIterator[float]:
+        """Hold slots for images until a deadline, which it yields; count so many by outcome."""
         if deadline is None:
             deadline = asyncio.get_running_loop().time() + self.limits.timeout_s
-        with self.admission.hold_images(images):
+        with count_images(counted), self.admission.hold_images(images):
             try:
                 async with asyncio.timeout_at(deadline):
                     yield deadline

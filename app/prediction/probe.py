@@ -81,7 +81,9 @@ class Probe:
             if not self._predictor.admission.images:
                 with contextlib.suppress(DeadlineExceededError):
                     deadline = asyncio.get_running_loop().time() + PROBE_TIMEOUT_S
-                    await self._predictor.classify(self._image, PredictOptions(), deadline)
+                    await self._predictor.classify(
+                        self._image, PredictOptions(), deadline, is_probe=True
+                    )
                     return
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 await self._predictor.check()

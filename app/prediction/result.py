@@ -3,6 +3,9 @@
 import time
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.backend import Description, Logits
 from app.images.reader import Reading
 from app.prediction.coalescer import ScoredImage
@@ -12,11 +15,19 @@ from schemas import ImageInfo, ModelInfo, PredictOptions, PredictResponse, Score
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Milliseconds that a request spent in each stage."""
+    """Milliseconds that a request spent in each stage.
+
+    Attributes:
+        decode_ms: until it was decoded and resized.
+        queue_ms: between that and the model.
+        inference_ms: of its batch.
+        group_ms: the part of `queue_ms` before its group was sent.
+    """
 
     decode_ms: float
     queue_ms: float
     inference_ms: float
+    group_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +38,14 @@ class Classified:
         response: the predictions.
         timing: of its stages.
         logits: `[labels]` float32, finite.
+        scores: the same.
         description: of the revision that scored it.
     """
 
     response: PredictResponse
     timing: Timing
     logits: Logits
+    scores: NDArray[np.float32]
     description: Description
 
 
@@ -67,5 +80,7 @@ def build_answer(
         logits=scored.logits.tolist() if options.logits else None,
     )
     decode_ms = (timed.decoded - timed.started) * 1000
-    timing = Timing(decode_ms, max(0.0, waited_ms - inference_ms), inference_ms)
-    return Classified(response, timing, scored.logits, description)
+    queue_ms = max(0.0, waited_ms - inference_ms)
+    group_ms = min(queue_ms, (scored.sent - timed.decoded) * 1000)
+    timing = Timing(decode_ms, queue_ms, inference_ms, group_ms)
+    return Classified(response, timing, scored.logits, scores, description)

@@ -1,5 +1,7 @@
 """Settings of access: where the service listens, who may call it, and what it may fetch."""
 
+from typing import Literal
+
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from app.auth.keys import Key, format_keys, parse_keys
@@ -29,6 +31,19 @@ class AccessSettings(ModelSettings):
         default=False,
         description="Serve without keys on an address that others reach; else that is refused.",
     )
+    metrics: Literal["keyed", "open", "off"] = Field(
+        default="keyed",
+        description=(
+            "Who may read /metrics: keyed, as /predict; open, everybody; off, nobody. They tell "
+            "how much is asked for, and which labels are answered."
+        ),
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Port that answers /metrics alone, without a key (HAProxy); default: none.",
+    )
     cors_origins: str | None = Field(
         default=None,
         pattern=r"^(\*|https?://[^\s,/]+(,https?://[^\s,/]+)*)$",
@@ -53,13 +68,15 @@ class AccessSettings(ModelSettings):
         ),
     )
 
-    @field_validator("grpc_port")
+    @field_validator("grpc_port", "metrics_port")
     @classmethod
-    def _check_grpc_port(cls, grpc_port: int | None, info: ValidationInfo) -> int | None:
-        """Refuse HTTP's own port."""
-        if grpc_port is not None and grpc_port == info.data.get("port"):
-            raise ValueError("is VITRINE_PORT, which HTTP has; choose another")
-        return grpc_port
+    def _check_port(cls, port: int | None, info: ValidationInfo) -> int | None:
+        """Refuse the port of another API."""
+        others = {"port": "VITRINE_PORT, which HTTP has", "grpc_port": "VITRINE_GRPC_PORT"}
+        for name, words in others.items():
+            if port is not None and port == info.data.get(name):
+                raise ValueError(f"is {words}; choose another")
+        return port
 
     @field_validator("deny_urls")
     @classmethod

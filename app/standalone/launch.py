@@ -24,6 +24,7 @@ from app.standalone.preflight import (
     Proxy,
     check_address,
     check_folder,
+    check_proxy,
     choose_proxy,
     wait_until_ready,
 )
@@ -44,6 +45,7 @@ def run_service(settings: Settings, checkpoint: Checkpoint) -> None:
         StartupError: a setting or the checkpoint is wrong, or the service does not come up.
     """
     proxy = choose_proxy(settings.proxy)
+    check_proxy(settings, proxy)
     check_address(settings)
     scales = settings.max_classifier_replicas is not None
     with make_run_folder() as folder, forward_lines(folder / "log") as pipe:
@@ -97,7 +99,9 @@ def _list_environment(settings: Settings, proxy: Proxy, folder: Path) -> dict[st
     """List the variables that Ray, Serve and HAProxy are started with."""
     check_folder(folder, proxy)
     variables = list_environment(proxy, folder, settings.max_bytes)
-    return variables | (list_program_variables(settings.host) if proxy == "haproxy" else {})
+    if proxy == "haproxy":
+        variables |= list_program_variables(settings.host, settings.metrics_port)
+    return variables
 
 
 def _describe_addresses(settings: Settings) -> str:

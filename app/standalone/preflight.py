@@ -26,8 +26,6 @@ READY_S = 60.0
 MAX_FOLDER_BYTES: dict[Proxy, int] = {"haproxy": 29, "python": 39}
 """The path of a socket may have 97 bytes for HAProxy and 107 for Ray; each adds up to 68."""
 
-_NAMES = ("VITRINE_PORT", "VITRINE_GRPC_PORT")
-
 _HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 """Where this machine reaches what listens everywhere."""
 
@@ -45,9 +43,24 @@ def choose_proxy(wanted: Literal["auto", "haproxy", "python"]) -> Proxy:
     return "haproxy" if has_haproxy and wanted != "python" else "python"
 
 
-def list_ports(settings: Settings) -> list[int]:
-    """List the public ports: HTTP's, and gRPC's where it is served."""
-    return [settings.port] + ([settings.grpc_port] if settings.grpc_port else [])
+def check_proxy(settings: Settings, proxy: Proxy) -> None:
+    """Refuse what only HAProxy can do, where it is not the proxy; raises SettingsError."""
+    if settings.metrics_port and proxy != "haproxy":
+        message = (
+            "VITRINE_METRICS_PORT needs HAProxy (Linux, VITRINE_PROXY=auto). Unset it; "
+            "VITRINE_METRICS says who may read /metrics on VITRINE_PORT."
+        )
+        raise SettingsError(message)
+
+
+def list_ports(settings: Settings) -> dict[str, int]:
+    """List the public ports by setting: HTTP's, and those of gRPC and metrics where there are."""
+    ports = {
+        "VITRINE_PORT": settings.port,
+        "VITRINE_GRPC_PORT": settings.grpc_port,
+        "VITRINE_METRICS_PORT": settings.metrics_port,
+    }
+    return {name: port for name, port in ports.items() if port}
 
 
 def check_address(settings: Settings) -> None:
@@ -57,7 +70,7 @@ def check_address(settings: Settings) -> None:
         SettingsError: a port is taken, the host is not this machine's, or the service is open.
     """
     refuse_open_address(settings, settings.host)
-    for port, name in zip(list_ports(settings), _NAMES, strict=False):
+    for name, port in list_ports(settings).items():
         _check_port(settings.host, port, name)
 
 

@@ -35,6 +35,7 @@ from tests.support.grpc_calls import check_calls, check_refusals
 from tests.support.load import Load
 from tests.support.nodes import HTTP_PORT, Cluster, Node
 from tests.support.problems import read_problem
+from tests.support.scrapes import add_up, scrape
 from tests.support.service import ANN, ORIGIN, SEVEN
 from tests.support.uploads import encode_grey, make_upload
 
@@ -135,6 +136,19 @@ def test_a_killed_ingress_costs_no_request(cluster: Cluster) -> None:
     load = run_load(cluster, kill, clients=2)
     assert load.list_failed() == []
     assert (len(before - after), len(after - before)) == (1, 1)
+
+
+def test_every_front_tells_the_metrics_of_all_nodes(cluster: Cluster, client: httpx.Client) -> None:
+    """Of each replica, with the same sums."""
+    assert predict(client, SEVEN.read_bytes()).status_code == 200
+    pages = [scrape(one.url, KEY) for one in cluster.nodes]
+    for page in pages:
+        assert len(page["vitrine_images_in_flight"]) == len(list_ingresses(cluster)) > 1
+        assert len(page["vitrine_model_info"]) > 1
+        assert add_up(page, "vitrine_silent_replicas") == 0
+    classified = {add_up(page, "vitrine_images_total", outcome="classified") for page in pages}
+    assert len(classified) == 1
+    assert classified.pop() >= 1
 
 
 def list_ingresses(cluster: Cluster) -> set[str]:

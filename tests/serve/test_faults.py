@@ -18,9 +18,11 @@ import psutil
 import pytest
 
 from app.classifier.checkpoint.files import BUNDLED
+from app.deployments.collect_metrics import TIMEOUT_S
 from app.standalone.haproxy_drain import DRAIN_S
 from schemas import Problem
 from tests.support.checkpoints import copy_checkpoint, edit_json
+from tests.support.scrapes import Page, add_up, scrape
 from tests.support.service import ANN, SEVEN, Service, start_service
 from tests.support.uploads import encode_grey, make_upload
 
@@ -148,6 +150,36 @@ def test_replicas_that_are_killed_cost_no_request(twins: Service) -> None:
         time.sleep(AFTER_S)
     assert outcome.bad == []
     assert {label for _, label in outcome.answers} == {"7"}
+
+
+def test_a_replica_that_hangs_is_missing_from_the_metrics(twins: Service) -> None:
+    """That is told in a bounded time, and the others are shown; then it is there again."""
+    send_all = [make_upload(SEVEN.read_bytes(), url=twins.url) for _ in range(20)]
+    with httpx.Client(timeout=60) as client:
+        assert {client.send(request).status_code for request in send_all} == {200}
+    wait_for(twins, lambda: count_replicas(scrape(twins.url)) == {"Classifier": 2, "Ingress": 2})
+    victim = find_replicas(twins, "Classifier")[0]
+    victim.suspend()
+    try:
+        started = time.monotonic()
+        pages = [scrape(twins.url) for _ in range(2)]
+        assert time.monotonic() - started < 2 * (TIMEOUT_S + 3)
+    finally:
+        victim.resume()
+    for page in pages:
+        assert add_up(page, "vitrine_silent_replicas", deployment="Classifier") == 1
+        assert count_replicas(page) == {"Classifier": 1, "Ingress": 2}
+    wait_for(twins, lambda: add_up(scrape(twins.url), "vitrine_silent_replicas") == 0)
+
+
+def count_replicas(page: Page) -> Counter[str]:
+    """Count the replicas that a page of metrics has series of, by deployment."""
+    origins = {
+        (dict(labels)["deployment"], dict(labels)["replica"])
+        for name in ("vitrine_images_in_flight", "vitrine_batch_images_count")
+        for labels in page[name]
+    }
+    return Counter(deployment for deployment, _ in origins)
 
 
 def test_a_service_that_cannot_be_reached_says_so(twins: Service) -> None:

@@ -7,12 +7,19 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 
 from app.auth.keys import hash_key
 from app.errors import SettingsError, StartupError
 from app.network import format_address
 from app.settings import Settings
-from app.standalone.preflight import Proxy, check_address, check_folder, choose_proxy
+from app.standalone.preflight import (
+    Proxy,
+    check_address,
+    check_folder,
+    check_proxy,
+    choose_proxy,
+)
 
 
 def take_port(host: str) -> socket.socket:
@@ -69,6 +76,17 @@ def test_auto_takes_haproxy_on_linux() -> None:
     """Where the platform has HAProxy, it is taken unless Python's proxy is asked for."""
     assert choose_proxy("auto") == "haproxy"
     assert choose_proxy("python") == "python"
+
+
+def test_a_port_of_the_metrics_needs_haproxy() -> None:
+    """The error says so; without such a port any proxy will do."""
+    check_proxy(Settings(metrics_port=9102), "haproxy")
+    check_proxy(Settings(), "python")
+    with pytest.raises(SettingsError, match="VITRINE_METRICS_PORT needs HAProxy"):
+        check_proxy(Settings(metrics_port=9102), "python")
+    for port in ("port", "grpc_port"):
+        with pytest.raises(ValidationError, match=f"VITRINE_{port.upper()}"):
+            Settings(metrics_port=9102, **{port: 9102})  # type: ignore[arg-type]
 
 
 def test_elsewhere_auto_takes_the_python_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

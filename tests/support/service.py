@@ -49,6 +49,7 @@ class Service:
         output: what it wrote to standard output.
         mark: value of an environment variable that all its descendants inherit.
         grpc_port: where it listens for gRPC; 0 where it does not.
+        metrics_port: where it answers metrics alone; 0 where it does not.
     """
 
     process: subprocess.Popen[bytes]
@@ -57,6 +58,7 @@ class Service:
     output: Path
     mark: str
     grpc_port: int = 0
+    metrics_port: int = 0
 
     @property
     def url(self) -> str:
@@ -162,7 +164,10 @@ def start_service(folder: Path, **settings: str) -> Iterator[Service]:
     port = settings.setdefault("port", str(find_port()))
     command = [sys.executable, "-m", "app.cli.main", "serve"]
     with start_process(folder, command, int(port), make_environment(**settings)) as service:
-        yield replace(service, grpc_port=int(settings.get("grpc_port", 0)))
+        grpc_port, metrics_port = (
+            int(settings.get(name, 0)) for name in ("grpc_port", "metrics_port")
+        )
+        yield replace(service, grpc_port=grpc_port, metrics_port=metrics_port)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import grpc
 from app.api.grpc.status import build_status, find_code
 from app.errors import ProblemError
 from app.observability.access_log import is_safe_id, log_access
+from app.observability.request_metrics import count_request
 
 REQUEST_ID = "request_id"
 """Metadata by which a client names its call. Serve knows it, and answers it or an id of its own."""
@@ -63,6 +64,7 @@ class Call:
         self.id = _choose_id(self.headers | _read_text(context.trailing_metadata()))
         self.status = "OK"
         self.key_name: str | None = None
+        self._problem = ""
         self._path = path
         self._context = context
         self._started = time.perf_counter()
@@ -71,12 +73,15 @@ class Call:
         """Give the call its status."""
         code = find_code(error)
         self.status = code.name
+        self._problem = error.type
         self._context.set_code(code)
         self._context.set_details(str(error))
         self._context.set_trailing_metadata([(DETAILS, build_status(error).SerializeToString())])
 
-    def log(self) -> None:
-        """Write the call's line."""
+    def close(self) -> None:
+        """Count the call, and write its line in the log."""
+        seconds = time.perf_counter() - self._started
+        count_request(self._path, self.status, self._problem, seconds)
         log_access(METHOD, self._path, self.status, self._started, self.key_name)
 
 

@@ -51,7 +51,7 @@ class Methods:
             _logger.exception("unforeseen error")
             call.refuse(build_internal_error())
         finally:
-            call.log()
+            call.close()
 
 
 M = TypeVar("M", bound=Methods)

@@ -13,12 +13,14 @@ from app.api.http.open_inference_codec import LENGTH
 from app.api.http.openapi import build_openapi
 from app.api.http.problems import add_handlers
 from app.api.http.request_headers import REQUEST_ID, TIMEOUT
+from app.api.http.route_names import RouteNames
 from app.api.http.routes import (
     docs,
     explain,
     health,
     huggingface,
     labels,
+    metrics,
     open_inference,
     page,
     predict,
@@ -33,7 +35,7 @@ from app.limits import IMAGE_BYTES, Limits
 FORM_OVERHEAD = 64 * 1024
 """Bytes that a multipart form may add to the image: boundaries, part headers, other fields."""
 
-_ROUTERS = (
+ROUTERS = (
     predict.router,
     predict_raw.router,
     predict_json.router,
@@ -47,6 +49,7 @@ _ROUTERS = (
     open_inference.router,
     labels.router,
     health.router,
+    metrics.router,
     docs.router,
     page.router,
 )
@@ -92,13 +95,14 @@ def create_app(
         swagger_ui_oauth2_redirect_url=None,
     )
     app.state.has_samples = has_samples
-    for router in _ROUTERS:
+    for router in ROUTERS:
         app.include_router(router)
     add_handlers(app)
     app.add_middleware(
         RequestMiddleware,
         services=services,
         find_max_body=partial(_find_max_body, services.predictor.limits),
+        find_route=RouteNames(ROUTERS).find,
         answers_request_id=answers_request_id,
     )
     _allow_origins(app, cors_origins)

@@ -19,6 +19,9 @@ from app.observability.logs import request_id
 EXPLAIN = "/explain"
 """Paths of explanations begin so."""
 
+METRICS = "/metrics"
+"""The path that needs no key where the metrics are open, or on a port of their own."""
+
 _logger = logging.getLogger("vitrine.access")
 
 
@@ -29,6 +32,7 @@ class RequestMiddleware:
         app: what answers.
         services: its authenticator is asked first; its predictor's limits are the requests' too.
         find_max_body: finds the largest body of a path, in bytes.
+        find_route: finds the name of a path's route.
         answers_request_id: put the id on answers; False where the server does it already.
     """
 
@@ -37,12 +41,14 @@ class RequestMiddleware:
         app: ASGIApp,
         services: Services,
         find_max_body: Callable[[str], int],
+        find_route: Callable[[str], str],
         *,
         answers_request_id: bool,
     ) -> None:
         self._app = app
         self._services = services
         self._find_max_body = find_max_body
+        self._find_route = find_route
         self._answers_id = answers_request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,7 +64,7 @@ class RequestMiddleware:
             _logger.exception("unforeseen error")
             await context.refuse(build_internal_error())
         finally:
-            context.close()
+            context.close(self._find_route(find_path(scope)))
             request_id.reset(token)
         await context.linger()
 
@@ -79,7 +85,8 @@ class RequestMiddleware:
     def _check(self, path: str, context: RequestContext) -> None:
         """Check a request's key and headers; raises ProblemError."""
         predictor = self._services.predictor
-        if not is_open(path):
+        metrics = self._services.metrics if path == METRICS else None
+        if not (is_open(path) or (metrics and metrics.is_open(context.headers))):
             context.key_name = self._services.authenticator.authenticate(context.headers)
         context.deadline = choose_deadline(context.headers, predictor.limits.timeout_s)
         context.max_body = self._find_max_body(path)

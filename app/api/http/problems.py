@@ -30,6 +30,9 @@ MEDIA_TYPE = "application/problem+json"
 _OPEN_INFERENCE = "/v2"
 """Where paths of the Open Inference Protocol begin; its clients read the member `error` alone."""
 
+_PROBLEM = "problem"
+"""Where the state of a request keeps the type of its problem."""
+
 
 def describe_problem(error: ProblemError) -> Problem:
     """Describe an error of the request that is being answered."""
@@ -43,6 +46,7 @@ def build_response(
 
     X-Vitrine-Full, microseconds an image, is for HAProxy, which takes it off.
     """
+    scope.setdefault("state", {})[_PROBLEM] = error.type
     headers = dict(headers or {})
     if isinstance(error, OverloadedError) and error.seconds_per_image is not None:
         headers["X-Vitrine-Full"] = str(round(1e6 * error.seconds_per_image))
@@ -54,6 +58,12 @@ def build_response(
     if find_path(scope).startswith(_OPEN_INFERENCE):
         problem = problem.model_copy(update={"error": problem.detail})
     return JSONResponse(problem.model_dump(), error.status, headers, media_type=MEDIA_TYPE)
+
+
+def find_problem(scope: Scope) -> str:
+    """Find the type of the problem that a request was answered with; empty for none."""
+    problem: str = scope.get("state", {}).get(_PROBLEM, "")
+    return problem
 
 
 def add_handlers(app: FastAPI) -> None:

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
-from app.api.http.problems import build_response
+from app.api.http.problems import build_response, find_problem
 from app.api.http.request_headers import REQUEST_ID, choose_id, read_length
 from app.api.services import Services
 from app.errors import (
@@ -20,6 +20,7 @@ from app.errors import (
     ProblemError,
 )
 from app.observability.access_log import CLIENT_DISCONNECTED, log_access
+from app.observability.request_metrics import count_request
 
 MAX_LOGGED_PATH = 1000
 """Characters of a path that are logged."""
@@ -151,13 +152,15 @@ class RequestContext:
                 await self._skip(MAX_LINGER_BYTES, LINGER_S)
         await self._send({"type": "http.response.body", "body": b""})
 
-    def close(self) -> None:
-        """Give back what the request held, and write its line in the log."""
+    def close(self, route: str) -> None:
+        """Give back what the request held, count it, and write its line in the log."""
         self.services.predictor.admission.free_bytes(self._held)
         method, path = self._scope["method"], quote(self._scope["path"])[:MAX_LOGGED_PATH]
         status = (
             CLIENT_DISCONNECTED if self._is_disconnected or self._status is None else self._status
         )
+        seconds = time.perf_counter() - self._started
+        count_request(route, status, find_problem(self._scope), seconds)
         log_access(method, path, status, self._started, self.key_name)
 
     async def _skip(self, max_bytes: int, timeout_s: float) -> bool:

@@ -12,6 +12,8 @@ import logging
 from contextvars import Context
 from functools import partial
 
+from prometheus_client import Counter, Gauge
+
 from app.backend import Geometry
 from app.errors import ProblemError, UndecodableImageError
 from app.images.reader import ImageReader, Reading
@@ -19,12 +21,25 @@ from app.images.workers.messages import Outcome
 from app.images.workers.process import WorkerProcess
 from app.images.workers.read_queue import Group, QueuedImage, ReadQueue, Waiter
 from app.limits import Limits
+from app.observability.metrics import REGISTRY
 
 GROUP_TIMEOUT_S = 1.0
 """Seconds after which a group of more than one image is given up, and read one by one."""
 
 MAX_FAILURES = 2
 """Workers that an image ends, alone, until it is refused: the first may have had another cause."""
+
+_processes = Gauge("vitrine_reading_processes", "Processes that read images.", registry=REGISTRY)
+_busy = Gauge(
+    "vitrine_reading_processes_busy", "Processes that read images now.", registry=REGISTRY
+)
+_ends = Counter(
+    "vitrine_reading_process_ends",
+    "Processes that ended while they read, by reason: timeout or crash. Another takes over.",
+    ["reason"],
+    registry=REGISTRY,
+)
+_timeouts, _crashes = _ends.labels("timeout"), _ends.labels("crash")
 
 _logger = logging.getLogger("vitrine.prediction")
 
@@ -62,6 +77,7 @@ class ProcessReader:
             if failure is not None:
                 raise failure
         self._is_warm = True
+        _processes.set(len(self._workers))
         self._idle = list(self._workers)
         self._start_groups()
 
@@ -98,6 +114,7 @@ class ProcessReader:
 
     async def _read_group(self, worker: WorkerProcess, group: Group) -> None:
         """Read a group, set what became of its images, and put back those that were not read."""
+        _busy.inc()
         try:
             outcomes = await self._ask(worker, group)
             for waiter, outcome in zip(list(group), outcomes, strict=False):
@@ -106,6 +123,7 @@ class ProcessReader:
             self._queue.put_back(group)
             group.clear()
         finally:
+            _busy.dec()
             if worker not in self._resting:
                 self._idle = [*self._resting, *self._idle, worker]  # the last one is used first
                 self._resting.clear()
@@ -133,6 +151,7 @@ class ProcessReader:
                 return []
             return [type(problem)(str(problem)) for _ in images]
         except (OSError, EOFError) as failure:
+            (_timeouts if isinstance(failure, TimeoutError) else _crashes).inc()
             refusal = self._find_blame(images[0], failure) if is_alone else None
             if refusal is not None:
                 return [refusal]
