@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis bench-scaling bench-nodes bench-step bench-explain fuzz chaos soak cluster-test gpu-test image-check
+.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis bench-scaling bench-nodes bench-step bench-explain bench-metrics fuzz chaos soak cluster-test gpu-test image-check
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -94,6 +94,9 @@ bench-step: .venv/dev ## Send eight times the load to simulated GPUs that scale
 
 bench-explain: .venv/dev ## Judge where maps say that a model looked, and what they cost
 	$(BIN)/python -m bench.studies.explain
+
+bench-metrics: .venv/dev ## Count 100,000 requests on both sides, kill replicas, and time scrapes (METRICS_ARGS)
+	$(BIN)/python -m bench.studies.metrics $(METRICS_ARGS)
 
 chaos: .venv/dev ## Overload, kill, disconnect from and stop real services; see docs/reliability.md
 	$(BIN)/python -m bench.chaos
