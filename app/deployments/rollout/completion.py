@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from app.deployments.haproxy_config import BINARY_PATH, PROGRAM
+from app.deployments.haproxy_config import BINARY_PATH, METRICS_PORT, PROGRAM
 from app.deployments.rollout.config import ServeConfig
 from app.deployments.rollout.node import NodeReport, read_settings
 from app.deployments.serve_environment import list_serve_variables
@@ -15,7 +15,8 @@ def find_missing(config: ServeConfig, nodes: Sequence[NodeReport]) -> dict[str, 
     Raises:
         RolloutError: `vitrine-haproxy` is not at the same path on all nodes.
     """
-    max_bytes = read_settings(nodes).max_bytes
+    settings = read_settings(nodes)
+    max_bytes = settings.max_bytes
     if not uses_haproxy(config):
         wanted = list_serve_variables(max_bytes, None)
     elif all(one.program for one in nodes):
@@ -23,11 +24,14 @@ def find_missing(config: ServeConfig, nodes: Sequence[NodeReport]) -> dict[str, 
     else:
         wanted = list_serve_variables(max_bytes, _find_program(nodes))
         nodes = [NodeReport(one.node, variables=_without_path(one)) for one in nodes]
-    return {
+    missing = {
         name: value
         for name, value in wanted.items()
         if not all(name in one.variables for one in nodes)
     }
+    if settings.metrics_port and uses_haproxy(config):
+        missing[METRICS_PORT] = str(settings.metrics_port)
+    return missing
 
 
 def uses_haproxy(config: ServeConfig) -> bool:

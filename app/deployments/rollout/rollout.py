@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.deployments.haproxy_config import METRICS_PORT
 from app.deployments.rollout.completion import (
     describe_completion,
     describe_ignored,
@@ -141,6 +142,8 @@ def _list_ports(config: ServeConfig) -> dict[str, tuple[str, int]]:
     if grpc.grpc_servicer_functions:
         ports["grpc_options.port"] = (http.host, grpc.port)
     if uses_haproxy(config):
+        if isinstance(port := config.args.get("metrics_port"), int):
+            ports[METRICS_PORT] = (http.host, port)
         ports["RAY_SERVE_HAPROXY_METRICS_PORT"] = (LOOPBACK, 9101)
         ports["RAY_SERVE_HAPROXY_STATS_PORT"] = (LOOPBACK, 8404)
     return ports

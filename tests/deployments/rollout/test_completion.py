@@ -32,6 +32,13 @@ def test_what_one_node_lacks_is_added(tmp_path: Path) -> None:
     assert line.endswith(name)
 
 
+def test_a_port_of_the_metrics_is_added_for_haproxy(tmp_path: Path) -> None:
+    """The setting alone would open none."""
+    report = make_report("10.0.0.1", metrics_port=9102)
+    missing = find_missing(make_config(tmp_path), [report])
+    assert missing == {"HAPROXY_VITRINE_METRICS_PORT": "9102"}
+
+
 def test_a_path_that_leads_nowhere_is_corrected(tmp_path: Path) -> None:
     """Where vitrine-haproxy is at one other path on all nodes."""
     nodes = [replace(one, program="", found_program="/v/bin/vitrine-haproxy") for one in (ONE, TWO)]

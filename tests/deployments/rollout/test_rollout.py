@@ -71,13 +71,14 @@ def test_a_rollout_that_takes_too_long_goes_on() -> None:
 
 def test_nodes_are_asked_for_addresses_unless_serve_has_them(tmp_path: Path) -> None:
     """And never for keys."""
-    config = make_config(tmp_path, api_keys=f"ann:{hash_key(ANN)}", batch_size=8)
+    config = make_config(tmp_path, api_keys=f"ann:{hash_key(ANN)}", batch_size=8, metrics_port=9102)
     question = make_question(config, NOTHING)
-    args = {"batch_size": 8, "explainer_replicas": 1, "model": "bundled"}
+    args = {"batch_size": 8, "metrics_port": 9102, "explainer_replicas": 1, "model": "bundled"}
     assert question.args == args | {"allow_unauthenticated": True}
     assert (question.host, question.replica_host) == (EVERYWHERE, EVERYWHERE)
     assert question.proxies == "EveryNode"
     assert question.ports["http_options.port"] == (EVERYWHERE, 8000)
+    assert question.ports["HAPROXY_VITRINE_METRICS_PORT"] == (EVERYWHERE, 9102)
     again = make_question(config, NOTHING | {"controller_info": {"actor_id": "ab"}})
     assert (again.host, again.replica_host, again.ports) == ("", "", {})
 
