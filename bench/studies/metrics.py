@@ -11,22 +11,25 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator
-from statistics import median
+from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 from typing import TYPE_CHECKING
 
+import httpx
+import numpy as np
 import psutil
 
 from app.observability.request_metrics import PROBES
 from bench.kit.client import Pool
-from bench.kit.generator import run_closed, stay_busy
+from bench.kit.generator import run_closed
 from bench.kit.images import make_picture
 from bench.kit.models import BUNDLED
 from bench.kit.results import BenchError, Record, save, start_record
 from bench.kit.servers import Running, find_replicas, make_vitrine, run_server
+from bench.kit.tools import check_tool, run_wrk
 from bench.soak.load import send_alone
 from bench.soak.requests import Kind, Manner, Request, make_request
-from bench.studies.scraping import Counts, Watch, add_up, read_requests
+from bench.studies.scraping import SCRAPE_EVERY_S, Counts, Watch, add_up, read_requests
 from bench.studies.trees import compare_trees
 from tests.support.scrapes import scrape
 
@@ -126,20 +129,24 @@ def kill_replicas(running: Running, count: int) -> Record:
     }
 
 
-def time_scrapes(url: str, seconds: float) -> Record:
-    """Time scrapes at full load."""
-    with Watch(url) as watch:
-        tally = asyncio.run(stay_busy(url, make_picture("png"), CONNECTIONS, seconds))
-    took = sorted(watch.took_ms)
-    return {
-        "requests_per_s": round(tally.good / tally.took_s, 1),
-        "scrapes": len(took),
-        "scrape_ms": {
-            "p50": round(median(took), 1),
-            "p90": round(took[len(took) * 9 // 10], 1),
-            "most": round(took[-1], 1),
-        },
-    }
+def time_scrapes(url: str, seconds: int) -> Record:
+    """Time scrapes at full load, and a page that no other process is asked for, in turns."""
+    took: dict[str, list[float]] = {"/metrics": [], "/livez": []}
+    with ThreadPoolExecutor(1) as threads, httpx.Client(base_url=url, timeout=30) as client:
+        load = threads.submit(run_wrk, url, make_picture("png"), CONNECTIONS, seconds)
+        while not load.done():
+            for path, times in took.items():
+                time.sleep(SCRAPE_EVERY_S / 2)
+                started = time.perf_counter()
+                client.get(path).raise_for_status()
+                times.append(1e3 * (time.perf_counter() - started))
+    found: Record = {"requests_per_s": load.result()["requests_per_s"]}
+    for path, times in took.items():
+        ranks = {"p50": 50, "p90": 90, "most": 100}
+        found[f"{path} ms"] = {
+            name: round(float(np.percentile(times, rank)), 1) for name, rank in ranks.items()
+        }
+    return found
 
 
 def main() -> int:
@@ -152,6 +159,7 @@ def main() -> int:
     options = parser.parse_args()
     record = start_record("metrics") | vars(options)
     try:
+        check_tool("wrk")
         with run_server(make_vitrine(BUNDLED, REPLICAS), make_picture("png")) as running:
             url, port = running.server.url, running.server.port
             record["exact"] = compare_counts(url, port, options.requests)

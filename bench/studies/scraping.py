@@ -1,6 +1,5 @@
-"""Scrapes of a service under load: what each replica has counted, and how long they take."""
+"""Scrapes of a service under load: what each replica has counted."""
 
-import time
 from collections import Counter
 from threading import Event, Thread
 from typing import Self
@@ -29,7 +28,7 @@ def add_up(counted: dict[str, Counts]) -> Counts:
 
 
 class Watch:
-    """Scrapes a service all the time: what each replica counted last, and what scrapes took."""
+    """Scrapes a service all the time: what each replica counted last, and which fell."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -37,7 +36,6 @@ class Watch:
         self._thread = Thread(target=self._run)
         self.last: dict[str, Counts] = {}
         self.fell: list[str] = []
-        self.took_ms: list[float] = []
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -56,10 +54,7 @@ class Watch:
 
     def look(self) -> None:
         """Scrape once."""
-        started = time.perf_counter()
-        page = scrape(self._url)
-        self.took_ms.append(1e3 * (time.perf_counter() - started))
-        for replica, counts in read_requests(page).items():
+        for replica, counts in read_requests(scrape(self._url)).items():
             if self.last.get(replica, Counts()) - counts:
                 self.fell.append(replica)
             self.last[replica] = counts

@@ -15,7 +15,7 @@ from bench.kit.models import BUNDLED
 from bench.kit.results import Record
 from bench.kit.rounds import divide, run_rounds
 from bench.kit.servers import make_vitrine, run_server
-from bench.kit.tools import check_tool, run_wrk
+from bench.kit.tools import run_wrk
 from tests.support.service import ROOT
 
 CONNECTIONS = 64
@@ -35,7 +35,6 @@ def check_out(commit: str) -> Iterator[Path]:
 
 def compare_trees(commit: str, rounds: int, seconds: int) -> Record:
     """Measure requests/s of a commit and of this tree, both running, in alternating rounds."""
-    check_tool("wrk")
     picture = make_picture("png")
     with ExitStack() as stack:
         trees = {"before": stack.enter_context(check_out(commit)), "now": ROOT}
