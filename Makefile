@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis bench-scaling bench-nodes bench-step bench-explain bench-metrics fuzz chaos soak cluster-test gpu-test image-check
+.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis bench-scaling bench-nodes bench-step bench-explain bench-metrics dashboards dashboard metrics-test fuzz chaos soak cluster-test gpu-test image-check
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -26,7 +26,7 @@ serve: .venv/bin/vitrine ## Install once and serve the bundled model on 127.0.0.
 	@exec $(BIN)/vitrine serve
 
 test: .venv/dev .venv/triton ## Install once and run all tests in two processes
-	$(BIN)/python -m pytest -n 2 --ignore tests/cluster --ignore tests/gpu
+	$(BIN)/python -m pytest -n 2 --ignore tests/cluster --ignore tests/gpu --ignore tests/metrics
 
 cluster-test: .venv/dev ## Drain, kill, cut off and update real nodes, in network namespaces (root)
 	$(BIN)/python -m pytest -v --durations=10 tests/cluster
@@ -97,6 +97,15 @@ bench-explain: .venv/dev ## Judge where maps say that a model looked, and what t
 
 bench-metrics: .venv/dev ## Count 100,000 requests on both sides, kill replicas, and time scrapes (METRICS_ARGS)
 	$(BIN)/python -m bench.studies.metrics $(METRICS_ARGS)
+
+dashboards: .venv/dev ## Rewrite deploy/grafana/ from tools/dashboards/
+	$(BIN)/python -m tools.dashboards
+
+dashboard: .venv/dev ## Start Prometheus, and Grafana if installed, against the service on 127.0.0.1:8000
+	@exec $(BIN)/python -m tools.dashboards.start
+
+metrics-test: .venv/dev ## Ask a real Prometheus every query of the dashboards, and test the alerts (prometheus)
+	$(BIN)/python -m pytest -v tests/metrics
 
 chaos: .venv/dev ## Overload, kill, disconnect from and stop real services; see docs/reliability.md
 	$(BIN)/python -m bench.chaos

@@ -40,6 +40,8 @@ reloads = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+for _outcome in ("loaded", "failed"):
+    reloads.labels(_outcome)  # an increase from no series to 1 would not show
 _is_failing = Gauge(
     "vitrine_model_failing",
     "1 while a batch hangs or the device is lost, else 0.",
