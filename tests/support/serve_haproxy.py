@@ -15,15 +15,17 @@ Ports = tuple[int, int, int, int]
 """Of HTTP, gRPC, the metrics and the statistics."""
 
 
-def write_serve_file(folder: Path, ports: Ports, replicas: int = 0) -> Path:
-    """Write the file of a node."""
-    api = make_haproxy_api(folder, ports)
+def write_serve_file(
+    folder: Path, ports: Ports, replicas: int = 0, *, is_measured: bool = True
+) -> Path:
+    """Write the file of a node; Serve's metrics of each request are on unless it is said."""
+    api = make_haproxy_api(folder, ports, is_measured=is_measured)
     set_replicas(api, replicas)
     api._generate_config_file_internal()  # noqa: SLF001 - no public method writes the file alone
     return folder / "haproxy.cfg"
 
 
-def make_haproxy_api(folder: Path, ports: Ports) -> HAProxyApi:
+def make_haproxy_api(folder: Path, ports: Ports, *, is_measured: bool = True) -> HAProxyApi:
     """Make what writes the file, and starts and reloads HAProxy; all files are in `folder`."""
     http, grpc, metrics, stats = ports
     config = HAProxyConfig(
@@ -35,6 +37,7 @@ def make_haproxy_api(folder: Path, ports: Ports) -> HAProxyApi:
         server_state_base=str(folder),
         server_state_file=str(folder / "state"),
         metrics_socket_path=str(folder / "metrics.sock"),
+        metrics_enabled=is_measured,
         close_spread_time_s=1,
         timeout_server_s=60,
         timeout_queue_s=60,

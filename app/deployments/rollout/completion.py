@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from app.deployments.haproxy_config import BINARY_PATH, METRICS_PORT, PROGRAM
+from app.deployments.haproxy_config import BINARY_PATH, PROGRAM
+from app.deployments.haproxy_template import METRICS_PORT
 from app.deployments.rollout.config import ServeConfig
 from app.deployments.rollout.node import NodeReport, read_settings
 from app.deployments.serve_environment import list_serve_variables

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.deployments.haproxy_config import METRICS_PORT
+from app.deployments.haproxy_template import METRICS_PORT
 from app.deployments.rollout.completion import (
     describe_completion,
     describe_ignored,
