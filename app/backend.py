@@ -84,6 +84,7 @@ class Group:
         geometry: of the pixels.
         timeout_s: seconds until the deadline; no time of day, because clocks of machines differ.
         sender: id of the ingress replica.
+        traceparents: the calls with images in it that are traced (W3C Trace Context).
     """
 
     pixels: Pixels
@@ -91,6 +92,7 @@ class Group:
     geometry: Geometry
     timeout_s: float = math.inf
     sender: str = ""
+    traceparents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class Scored:
         description: set if the group names another revision or geometry.
         inference_ms: milliseconds of the group's batch.
         senders: ingress replicas that send groups to this classifier.
+        traceparent: of the batch's span; empty where none was made.
     """
 
     revision: str
@@ -110,6 +113,7 @@ class Scored:
     description: Description | None
     inference_ms: float
     senders: int = 1
+    traceparent: str = ""
 
 
 class Backend(Protocol):

@@ -10,8 +10,7 @@ on the ingress, which therefore is a `PythonApi`. It knows no Ray.
 """
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
 from typing import Literal, TypedDict, Unpack
@@ -24,9 +23,10 @@ from app.api.validation import read_options
 from app.backend import Logits, Pixels
 from app.errors import InternalError, InvalidRequestError, PayloadTooLargeError, ProblemError
 from app.images.arrays import encode_array, encode_image
-from app.observability.access_log import CLIENT_DISCONNECTED, log_access
+from app.observability.access_log import CLIENT_DISCONNECTED
+from app.observability.call_record import CallOutcome, current_call
+from app.observability.call_recorder import NO_CARRIER, CallRecorder
 from app.observability.logs import request_id
-from app.observability.request_metrics import count_request
 from app.prediction.predictor import Predictor
 from schemas import PredictResponse
 
@@ -48,44 +48,79 @@ class PythonApi:
     Args:
         predictor: the core.
         find_request_id: finds the id of the request that a call was made for, for the log.
+        recorder: records calls.
     """
 
-    def __init__(self, predictor: Predictor, find_request_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        find_request_id: Callable[[], str],
+        recorder: CallRecorder | None = None,
+    ) -> None:
         self._predictor = predictor
         self._find_request_id = find_request_id
+        self._recorder = recorder or CallRecorder()
 
-    async def classify(self, image: AnyImage, **options: Unpack[CallOptions]) -> PredictResponse:
+    async def classify(
+        self,
+        image: AnyImage,
+        *,
+        trace: Mapping[str, str] = NO_CARRIER,
+        **options: Unpack[CallOptions],
+    ) -> PredictResponse:
         """Classify one image, for callers in Python; equal to what `POST /predict` answers.
 
         Args:
             image: the bytes of a file; a Pillow image; or an array `[height, width, 3]`, RGB, uint8
                 or floats 0 to 1. The last two count with 3 bytes a pixel.
+            trace: the caller's span, as `opentelemetry.propagate.inject` writes it.
             **options: `top_k`, `threshold`, `scores` and `logits`, as of `schemas.PredictOptions`.
 
         Raises:
             ProblemError: any row of the error table.
         """
-        with _log_call("classify", self._find_request_id()):
+        with self._record("classify", trace):
             wanted = read_options(options)
             with self._hold_call(_count_bytes(image), self._predictor.limits.max_bytes):
                 data = await asyncio.to_thread(_encode, image)
                 return (await self._predictor.classify(data, wanted)).response
 
-    async def logits(self, pixels: Pixels) -> Logits:
+    async def logits(self, pixels: Pixels, *, trace: Mapping[str, str] = NO_CARRIER) -> Logits:
         """Score pixels `[n, height, width, 3]` to logits `[n, labels]`, float32.
 
         Args:
             pixels: uint8, RGB, of the model's size, which resize and crop gave; n from 1 to
                 `VITRINE_MAX_BULK` (or `VITRINE_MAX_QUEUE`, where that is less). Where the
                 processor is one that runs as it is: float32, as it gives them.
+            trace: as of `classify`.
 
         Raises:
             ProblemError: any row of the error table.
         """
-        with _log_call("logits", self._find_request_id()):
+        with self._record("logits", trace):
             size = getattr(pixels, "nbytes", 0)
             with self._hold_call(size, self._predictor.limits.max_queue_bytes):
                 return await self._predictor.score(pixels)
+
+    @contextmanager
+    def _record(self, name: str, trace: Mapping[str, str]) -> Iterator[None]:
+        """Record a call when it has ended, whatever it raises."""
+        call = self._recorder.begin(name, _read_trace(trace))
+        tokens = request_id.set(self._find_request_id()), current_call.set(call)
+        status, problem_type = int(HTTPStatus.INTERNAL_SERVER_ERROR), InternalError.type
+        try:
+            yield
+            status, problem_type = int(HTTPStatus.OK), ""
+        except ProblemError as problem:
+            status, problem_type = problem.status, problem.type
+            raise
+        except asyncio.CancelledError:
+            status, problem_type = CLIENT_DISCONNECTED, ""
+            raise
+        finally:
+            self._recorder.end(call, CallOutcome("CALL", name, name, status, problem_type))
+            request_id.reset(tokens[0])
+            current_call.reset(tokens[1])
 
     def _hold_call(self, count: int, max_bytes: int) -> AbstractContextManager[None]:
         """Hold the bytes of a call; raises PayloadTooLargeError or OverloadedError."""
@@ -119,21 +154,8 @@ def _encode(image: AnyImage) -> bytes:
     return encode_image(image) if isinstance(image, Image) else encode_array(image)
 
 
-@contextmanager
-def _log_call(name: str, identifier: str) -> Iterator[None]:
-    """Write the line of a call when it has ended, whatever it raises."""
-    token, started = request_id.set(identifier), time.perf_counter()
-    status, problem_type = int(HTTPStatus.INTERNAL_SERVER_ERROR), InternalError.type
-    try:
-        yield
-        status, problem_type = int(HTTPStatus.OK), ""
-    except ProblemError as problem:
-        status, problem_type = problem.status, problem.type
-        raise
-    except asyncio.CancelledError:
-        status, problem_type = CLIENT_DISCONNECTED, ""
-        raise
-    finally:
-        count_request(name, status, problem_type, time.perf_counter() - started)
-        log_access("CALL", name, status, started, None)
-        request_id.reset(token)
+def _read_trace(given: object) -> Mapping[str, str]:
+    """Read a caller's span; whatever else is given is none."""
+    if not isinstance(given, Mapping):
+        return NO_CARRIER
+    return {str(name): str(text) for name, text in given.items()}

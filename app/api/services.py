@@ -1,7 +1,7 @@
 """What the HTTP, gRPC and Python APIs of one process share; `build_services` makes it once."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from app.api.open_inference.service import InferenceService
@@ -9,6 +9,7 @@ from app.auth.authenticator import Authenticator
 from app.auth.keys import Key
 from app.fetching.fetcher import Fetcher
 from app.fetching.host_rules import HostRules
+from app.observability.call_recorder import CallRecorder
 from app.observability.metrics import Snapshot
 from app.prediction.explanations import Explanations
 from app.prediction.predictor import Predictor
@@ -57,6 +58,7 @@ class Services:
         authenticator: checks keys.
         fetcher: fetches images by URL; None where the service fetches nothing.
         metrics: None where none are shown.
+        recorder: records calls.
     """
 
     predictor: Predictor
@@ -66,6 +68,7 @@ class Services:
     authenticator: Authenticator
     fetcher: Fetcher | None
     metrics: Metrics | None = None
+    recorder: CallRecorder = field(default_factory=CallRecorder)
 
 
 def build_services(

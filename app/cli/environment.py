@@ -1,7 +1,8 @@
 """What `vitrine env` prints: the variables of a cluster's nodes, for a shell, an image or a pod."""
 
+import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from app.deployments.haproxy_config import find_program
 from app.deployments.serve_environment import list_node_variables, list_serve_variables
@@ -18,12 +19,21 @@ _ABOUT_SERVE = (
 )
 
 
-def list_environment(max_bytes: int, name: str) -> Iterator[str]:
+_ABOUT_TRACES = (
+    "Traces: what is set here, which every replica needs too, in the same places. Headers are not "
+    "shown, because they may hold a secret (docs/tracing.md)."
+)
+
+
+def list_environment(
+    max_bytes: int, name: str, environment: Mapping[str, str] = os.environ
+) -> Iterator[str]:
     """List the lines of one format.
 
     Args:
         max_bytes: size of the largest upload.
         name: of the format: `dotenv`, `docker` or `kuberay`.
+        environment: whose variables of OpenTelemetry are listed too.
 
     Raises:
         StartupError: `vitrine-haproxy` is not installed here.
@@ -33,6 +43,9 @@ def list_environment(max_bytes: int, name: str) -> Iterator[str]:
     format_line, more = _FORMATS[name]
     yield from (f"# {_ABOUT_NODES}", *map(format_line, node.items()), *more)
     yield from (f"# {_ABOUT_SERVE}", *map(format_line, serve.items()))
+    traces = {one: environment[one] for one in sorted(environment) if one.startswith("OTEL_")}
+    if shown := [line for line in traces.items() if not line[0].endswith("_HEADERS")]:
+        yield from (f"# {_ABOUT_TRACES}", *map(format_line, shown))
 
 
 def _format_dotenv(variable: tuple[str, str]) -> str:

@@ -15,18 +15,21 @@ from app.backend import Description, Group, Scored
 from app.classifier import metrics
 from app.classifier.gpu_metrics import read_gpu
 from app.deployments.batch_gate import BatchGate
+from app.deployments.batch_span import trace_batch
 from app.deployments.collect_metrics import take_replica_snapshot
 from app.deployments.load_meter import LOAD, LoadMeter, SenderCount
 from app.deployments.reload import ReloadOutcome
 from app.deployments.replica import STOP_S, configure_replica, count_sharing
 from app.errors import DeadlineExceededError, StartupError
 from app.observability.metrics import Snapshot
+from app.observability.tracing import start_tracing
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.classifier.model import Model
+    from app.observability.spans import Tracing
 
 _logger = logging.getLogger("vitrine.classifier")
 
@@ -52,6 +55,8 @@ def _count_images(batch: list[QueuedGroup]) -> int:
 class Classifier:
     """Runs the model on batches of groups. A shell: all it does is `Model`'s."""
 
+    _tracing: "Tracing | None" = None
+
     def __init__(self, settings: Settings, log_pipe: Path | None) -> None:
         configure_replica(settings, log_pipe)
         self._load = self.choose_loader(settings)
@@ -61,6 +66,7 @@ class Classifier:
         self._next_reload: asyncio.Task[ReloadOutcome] | None = None
         self._load_meter = LoadMeter(settings.batch_size)
         self._senders = SenderCount()
+        self._tracing = start_tracing("classifier", samples_all=True)  # ingresses have chosen
         slots = self._model.engine.slots
         self._gate = BatchGate(settings.batch_size, slots)
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="model")
@@ -78,6 +84,11 @@ class Classifier:
         from app.classifier.startup import load_model  # noqa: PLC0415 - torch may load here
 
         return partial(load_model, settings, count_sharing(settings.most_classifiers))
+
+    def __del__(self) -> None:
+        """Send the last spans: Serve calls this before it ends a replica."""
+        if self._tracing is not None:
+            self._tracing.close()
 
     async def reload(self) -> ReloadOutcome:
         """Load the checkpoint anew beside the model that serves, and swap when it is warm.
@@ -149,6 +160,9 @@ class Classifier:
         """Score one batch in the model's thread; None for groups whose deadline has passed."""
         now, loop = time.monotonic(), asyncio.get_running_loop()
         groups = [queued.group for queued in batch if queued.until > now]
+        began = time.perf_counter()
         scored = await loop.run_in_executor(self._threads, self._model.score, groups)
+        if self._tracing is not None:
+            scored = trace_batch(self._tracing, began, groups, scored)
         answers = iter(scored)
         return [next(answers) if queued.until > now else None for queued in batch]

@@ -1,7 +1,9 @@
 """The ingress: the HTTP, gRPC and Python APIs over the core, on Ray Serve. It loads no torch."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from ray import serve
@@ -27,11 +29,16 @@ from app.deployments.self_check import check_exposure, check_name, has_haproxy
 from app.deployments.serve_patches import bound_receive
 from app.images.workers.pool import ProcessReader
 from app.limits import derive_limits
+from app.observability.call_recorder import CallRecorder
 from app.observability.metrics import Snapshot
+from app.observability.tracing import start_tracing
 from app.prediction.explanations import Explanations
 from app.prediction.metrics import show_admission
 from app.prediction.predictor import Predictor
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.observability.spans import Tracing
 
 
 @serve.deployment(
@@ -42,6 +49,8 @@ from app.settings import Settings
 @serve.ingress()
 class Ingress(GrpcServicer, PythonApi):
     """The APIs over the core: HTTP's is an app, those of gRPC and Python are inherited methods."""
+
+    _tracing: "Tracing | None" = None
 
     def __init__(
         self,
@@ -69,8 +78,10 @@ class Ingress(GrpcServicer, PythonApi):
             Explanations(predictor, explaining),
             self._show_metrics(settings, classifier),
         )
+        self._tracing = start_tracing("ingress")
+        services = replace(services, recorder=CallRecorder(settings.slow_s, self._tracing))
         GrpcServicer.__init__(self, services)
-        PythonApi.__init__(self, predictor, _find_request_id)
+        PythonApi.__init__(self, predictor, _find_request_id, services.recorder)
         self._create_app = partial(
             create_app,
             services,
@@ -78,6 +89,11 @@ class Ingress(GrpcServicer, PythonApi):
             answers_request_id=False,
             has_samples=settings.model == "bundled",
         )
+
+    def __del__(self) -> None:
+        """Send the last spans: Serve calls this before it ends a replica."""
+        if self._tracing is not None:
+            self._tracing.close()
 
     async def take_metrics(self) -> Snapshot:
         """Take the snapshot of this replica's metrics."""

@@ -2,10 +2,11 @@
 
 import logging
 import re
-import time
 
 from app.errors import InternalError
+from app.observability.call_record import CallOutcome, CallRecord, list_call_stages
 from app.observability.logs import request_id
+from app.observability.stages import list_stages
 
 CLIENT_DISCONNECTED = 499
 """The logged status of a request whose client disconnected before the response."""
@@ -14,35 +15,53 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _logger = logging.getLogger("vitrine.access")
 
 
-def log_access(
-    method: str, path: str, status: int | str, started: float, key_name: str | None
-) -> None:
+def log_access(call: CallRecord, outcome: CallOutcome, ended: float, *, is_slow: bool) -> None:
     """Write a call's line.
 
     Args:
-        method: HTTP's, or the name of another API.
-        path: of the URL, or the gRPC method.
-        status: HTTP's, or the name of a gRPC status.
-        started: by `time.perf_counter`.
-        key_name: of the call's key; None if none is required.
+        call: what was kept of it.
+        outcome: what it came to.
+        ended: by `perf_counter`.
+        is_slow: tell its stages too.
     """
-    duration_ms = (time.perf_counter() - started) * 1000
+    if not _logger.isEnabledFor(logging.INFO):
+        return
+    duration_ms = (ended - call.started) * 1000
     fields: dict[str, object] = {
-        "method": method,
-        "path": path,
-        "status": status,
+        "method": outcome.method,
+        "path": outcome.path,
+        "status": outcome.status,
         "duration_ms": round(duration_ms, 2),
     }
-    by = ""
-    if key_name is not None:
-        fields["key_name"] = key_name
-        by = f" by {key_name}"
-    if _logger.isEnabledFor(logging.INFO):
-        text = f"{method} {path} {status} {duration_ms:.1f} ms{by}"
-        # Not by `info`, which looks for the line of code that logs: half of the cost of a line.
-        record = logging.LogRecord(_logger.name, logging.INFO, __file__, 0, text, None, None)
-        record.fields = fields
-        _logger.handle(record)
+    text = f"{outcome.method} {outcome.path} {outcome.status} {duration_ms:.1f} ms"
+    if outcome.key_name is not None:
+        fields["key_name"] = outcome.key_name
+        text = f"{text} by {outcome.key_name}"
+    if call.span is not None:
+        fields |= {"trace_id": call.span.trace_id, "span_id": call.span.span_id}
+    if is_slow:
+        fields["slow"] = slow = describe_slow(call, ended)
+        told = (f"{name.removesuffix('_ms')} {value:g}" for name, value in slow.items())
+        text = f"{text} ({', '.join(told)})"
+    # Not by `info`, which looks for the line of code that logs: half of the cost of a line.
+    record = logging.LogRecord(_logger.name, logging.INFO, __file__, 0, text, None, None)
+    record.fields = fields
+    _logger.handle(record)
+
+
+def describe_slow(call: CallRecord, ended: float) -> dict[str, float]:
+    """Describe where the time of a call went: milliseconds of each stage, in order.
+
+    Of several images, the stages are those of the one that took longest.
+    """
+    images = [list_stages(image, ended) for image in call.images]
+    slowest = max(images, key=lambda stages: stages[-1].ended - stages[0].began, default=[])
+    receive, *answer = list_call_stages(call, ended)
+    told: dict[str, float] = {"images": call.count} if call.count > 1 else {}
+    for stage in (receive, *slowest, *answer):
+        name = f"{stage.name}_ms"
+        told[name] = round(told.get(name, 0) + (stage.ended - stage.began) * 1000, 2)
+    return told
 
 
 def is_safe_id(identifier: str) -> bool:

@@ -4,7 +4,7 @@ The library's own takes 2 us for each value. Here they are put into buckets many
 there are FOLDED of them or the histogram is read.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from prometheus_client.core import Exemplar, HistogramMetricFamily
@@ -18,7 +18,10 @@ FOLDED = 1000
 
 
 MAX_EXAMPLE = 100
-"""Characters of a request's id that is an example; OpenMetrics refuses a page with 128 or more."""
+"""Characters of the name of an example; OpenMetrics refuses a page with more than 128 in all."""
+
+Labels = Mapping[str, str]
+NO_LABELS: Labels = {}
 
 Bucket = tuple[str, float] | tuple[str, float, Exemplar]
 """Upper bound, number of values up to it, and perhaps one of them."""
@@ -36,13 +39,13 @@ class Series:
         self._counts = np.zeros(len(bounds) + 1, np.int64)
         self._sum = 0.0
         self._new: list[float] = []
-        self._requests: list[str] = []
+        self._new_examples: list[Labels] = []
         self._examples: dict[int, Exemplar] = {}
 
-    def add(self, value: float, request: str = "") -> None:
-        """Add a value, of the request of this id: the last one of each bucket is kept."""
+    def add(self, value: float, example: Labels = NO_LABELS) -> None:
+        """Add a value, perhaps with what names it: the last one of each bucket is kept."""
         self._new.append(value)
-        self._requests.append(request)
+        self._new_examples.append(example)
         if len(self._new) >= FOLDED:
             self.fold()
 
@@ -55,13 +58,13 @@ class Series:
     def fold(self) -> None:
         """Put the new values into buckets."""
         values, self._new = self._new, []
-        requests, self._requests = self._requests, []
+        examples, self._new_examples = self._new_examples, []
         places = np.searchsorted(self._bounds, values)
         self._counts += np.bincount(places, minlength=len(self._counts))
         self._sum += sum(values)
-        for place, request, value in zip(places.tolist(), requests, values, strict=False):
-            if 0 < len(request) <= MAX_EXAMPLE:
-                self._examples[place] = Exemplar({"request_id": request}, value)
+        for place, example, value in zip(places.tolist(), examples, values, strict=False):
+            if example and max(map(len, example.values())) <= MAX_EXAMPLE:
+                self._examples[place] = Exemplar(dict(example), value)
 
     def read(self) -> tuple[list[Bucket], float]:
         """Read how many values are at most each bound, with an example, and the sum of all."""

@@ -4,8 +4,7 @@ from functools import cache
 
 from prometheus_client import Counter
 
-from app.observability.histogram import FastHistogram, Series
-from app.observability.logs import request_id
+from app.observability.histogram import NO_LABELS, FastHistogram, Labels, Series
 from app.observability.metrics import REGISTRY, SECONDS
 
 OTHER_ROUTE = "other"
@@ -45,7 +44,9 @@ _seconds = FastHistogram(
 )
 
 
-def count_request(route: str, status: int | str, problem: str, seconds: float) -> None:
+def count_request(
+    route: str, status: int | str, problem: str, seconds: float, example: Labels = NO_LABELS
+) -> None:
     """Count a request that has ended.
 
     Args:
@@ -53,11 +54,12 @@ def count_request(route: str, status: int | str, problem: str, seconds: float) -
         status: HTTP's, or the name of gRPC's.
         problem: type of its problem; empty for none.
         seconds: from its headers to the end of its answer.
+        example: what names it, should it be the example of its bucket.
     """
     if route not in PROBES:
         requests, times = _find_series(route, status, problem)
         requests.inc()
-        times.add(seconds, request_id.get())
+        times.add(seconds, example)
 
 
 @cache  # there are as many as the API has routes and errors

@@ -8,38 +8,16 @@ into small batches. Full groups are never held back: overload stays visible to S
 
 import asyncio
 import math
-import time
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Callable, Iterable
 
-import numpy as np
 from prometheus_client import Histogram
 
-from app.backend import Logits, Pixels, Scored
+from app.backend import Pixels
 from app.errors import ModelUnavailableError
 from app.observability.logs import make_context
 from app.observability.metrics import IMAGES, REGISTRY
-
-Sender = Callable[[Pixels, float], Awaitable[Scored]]
-"""Scores pixels `[n, height, width, 3]` within a timeout in seconds; what it raises fails the group
-alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredImage:
-    """The result of one image.
-
-    Attributes:
-        logits: `[labels]` float32, or None if the group was refused for its geometry.
-        group: the result of the whole group.
-        sent: time at which that was sent, by `perf_counter`.
-    """
-
-    logits: Logits | None
-    group: Scored
-    sent: float
-
+from app.observability.stages import BATCH, WAIT, ImageStages
+from app.prediction.image_group import ScoredImage, Sender, WaitingImage, score_group
 
 MAX_PARTIAL_GROUPS = 2
 """Groups in flight per classifier before partial ones wait: one runs while one travels."""
@@ -75,13 +53,18 @@ class Coalescer:
         self._group_size = group_size
         self._count_classifiers = count_classifiers
         self._slots = slots
-        self._waiting: dict[Waiter, tuple[Pixels, float]] = {}
+        self._waiting: dict[Waiter, WaitingImage] = {}
         self._in_flight: list[int] = []  # sizes of the groups
         self._tasks: set[asyncio.Task[list[ScoredImage]]] = set()
         self._is_scheduled = False
 
     async def score(
-        self, pixels: Pixels, deadline: float = math.inf, *, at_once: bool = True
+        self,
+        pixels: Pixels,
+        deadline: float = math.inf,
+        stages: ImageStages | None = None,
+        *,
+        at_once: bool = True,
     ) -> ScoredImage:
         """Score one image's pixels `[height, width, 3]`; raises what the sender raises.
 
@@ -91,12 +74,13 @@ class Coalescer:
         Args:
             pixels: of the image.
             deadline: by the event loop's clock.
+            stages: of the image, if they are kept.
             at_once: apply the rule now; else at the end of this iteration of the event loop, so
                 that images that were read together leave together.
         """
         loop = asyncio.get_running_loop()
         future: Waiter = loop.create_future()
-        self._waiting[future] = pixels, deadline
+        self._waiting[future] = WaitingImage(pixels, deadline, stages or ImageStages(WAIT))
         if at_once:
             self._send_due()
         elif not self._is_scheduled:
@@ -108,11 +92,13 @@ class Coalescer:
             self._waiting.pop(future, None)
             del future  # its error has a traceback, that this frame, and this frame the pixels
 
-    async def score_all(self, images: Iterable[Pixels], deadline: float) -> list[ScoredImage]:
+    async def score_all(
+        self, images: Iterable[Pixels], deadline: float, stages: ImageStages | None = None
+    ) -> list[ScoredImage]:
         """Score images as `score` does, added all at once, so that they fill groups."""
-        loop = asyncio.get_running_loop()
-        futures: dict[Waiter, tuple[Pixels, float]] = {
-            loop.create_future(): (image, deadline) for image in images
+        loop, stages = asyncio.get_running_loop(), stages or ImageStages(WAIT)
+        futures: dict[Waiter, WaitingImage] = {
+            loop.create_future(): WaitingImage(image, deadline, stages) for image in images
         }
         self._waiting.update(futures)
         self._send_due()
@@ -154,23 +140,15 @@ class Coalescer:
         futures = list(self._waiting)[: self._group_size]
         images = [self._waiting.pop(future) for future in futures]
         _group_images.observe(len(images))
+        for image in images:
+            image.stages.begin(BATCH)
         self._in_flight.append(len(futures))
         # Outside any request's context: Serve cancels the calls of a request that is cancelled.
-        task = asyncio.create_task(self._score_group(images), context=make_context())
+        task = asyncio.create_task(score_group(self._send, images), context=make_context())
         self._tasks.add(task)  # the loop holds tasks weakly
         task.add_done_callback(lambda done: self._finish_group(futures, done))
         for future in futures:
             future.add_done_callback(lambda _: _cancel_if_abandoned(task, futures))
-
-    async def _score_group(self, images: list[tuple[Pixels, float]]) -> list[ScoredImage]:
-        """Score one group; returns one result per image, in order."""
-        pixels = cast("Pixels", np.stack([image for image, _ in images]))  # all of one dtype
-        timeout_s = max(deadline for _, deadline in images) - asyncio.get_running_loop().time()
-        sent = time.perf_counter()
-        scored = await self._send(pixels, timeout_s)
-        if scored.logits is None:
-            return [ScoredImage(None, scored, sent)] * len(images)
-        return [ScoredImage(scored.logits[index], scored, sent) for index in range(len(images))]
 
     def _finish_group(self, futures: list[Waiter], task: asyncio.Task[list[ScoredImage]]) -> None:
         """Set the result of each image that still waits, then send what the rule permits."""

@@ -95,8 +95,14 @@ class CurrentModel:
     async def _build(self, description: Description) -> ServedModel:
         """Warm up for one revision."""
 
-        async def send(pixels: Pixels, timeout_s: float) -> Scored:
-            group = Group(pixels, description.revision, description.geometry, timeout_s)
+        async def send(pixels: Pixels, timeout_s: float, traceparents: tuple[str, ...]) -> Scored:
+            group = Group(
+                pixels,
+                description.revision,
+                description.geometry,
+                timeout_s,
+                traceparents=traceparents,
+            )
             return await self._backend.predict(group)
 
         await self._reader.warm_up(description.geometry)

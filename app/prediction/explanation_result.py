@@ -8,6 +8,7 @@ from app.errors import InvalidRequestError
 from app.explainer_backend import Explained
 from app.images.geometry import find_crop
 from app.images.reader import Reading
+from app.observability.stages import ImageStages, list_stages
 from app.prediction.scores import compute_scores
 from schemas import (
     MAX_LABELS,
@@ -32,14 +33,19 @@ class Drawn:
     Attributes:
         response: the explanations; None for a picture alone.
         png: the map over the upright image, where it was asked for.
-        decode_ms: milliseconds until the image was read.
-        explain_ms: milliseconds of the explainer, with what it waited for.
+        stages: of the image, which have ended.
     """
 
     response: ExplainResponse | None
     png: bytes | None
-    decode_ms: float
-    explain_ms: float
+    stages: ImageStages
+
+    def measure(self) -> tuple[float, float]:
+        """Measure milliseconds until the image was read, and of the explainer with its queue."""
+        assert self.stages.ended is not None  # noqa: S101 - as said above
+        stages = list_stages(self.stages, self.stages.ended)
+        read_ms, explain_ms, *_ = [(one.ended - one.began) * 1000 for one in stages] + [0.0]
+        return read_ms, explain_ms
 
 
 def find_labels(labels: Sequence[str], options: ExplainOptions) -> tuple[int, ...]:

@@ -25,7 +25,9 @@ from app.images.geometry import Box, find_crop
 from app.images.overlay import encode_png
 from app.images.reader import Reading
 from app.images.scaled_decoding import Size
+from app.observability.call_record import begin_image
 from app.observability.logs import make_context
+from app.observability.stages import EXPLAIN, READ
 from app.prediction.explanation_result import Drawn, build_response, find_labels
 from app.prediction.predictor import Predictor
 from schemas import ExplainMethod, ExplainOptions, ExplanationInfo
@@ -124,21 +126,21 @@ class Explanations:
         description = await self._predictor.describe()
         find_labels(description.labels, options)
         geometry = description.geometry
-        started = time.perf_counter()
+        stages = begin_image(READ)
         reading = await self._predictor.read(data, geometry)
         shown = await self._read_upright(data, reading)
-        decode_ms = (time.perf_counter() - started) * 1000
-        return Drawn(None, await asyncio.to_thread(encode_png, shown.pixels), decode_ms, 0.0)
+        stages.end()
+        return Drawn(None, await asyncio.to_thread(encode_png, shown.pixels), stages)
 
     async def _explain(self, data: bytes, options: ExplainOptions, deadline: float) -> Drawn:
         """Explain, in the time that is left."""
         description = await self._predictor.describe()
         method = self._choose_method(description, options)
         label_ids = find_labels(description.labels, options)
-        started = time.perf_counter()
+        stages = begin_image(READ)
         reading = await self._predictor.read(data, description.geometry)
         picture = await self._read_picture(data, reading, description.geometry, options)
-        decoded = time.perf_counter()
+        stages.begin(EXPLAIN)
         task = ExplainTask(
             pixels=reading.pixels,
             label_ids=label_ids,
@@ -150,12 +152,8 @@ class Explanations:
         )
         assert self._backend is not None  # noqa: S101 - else no method was chosen
         explained = await self._backend.explain(task)
-        return Drawn(
-            response=build_response(reading, explained, description),
-            png=explained.png,
-            decode_ms=(decoded - started) * 1000,
-            explain_ms=(time.perf_counter() - decoded) * 1000,
-        )
+        stages.end()
+        return Drawn(build_response(reading, explained, description), explained.png, stages)
 
     def _choose_method(self, description: Description, options: ExplainOptions) -> str:
         """Choose the method; raises ProblemError."""

@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge
 from app.errors import ProblemError
 from app.observability.histogram import FastHistogram
 from app.observability.metrics import REGISTRY, SECONDS
+from app.observability.stages import BATCH, INFERENCE, READ, WAIT
 from app.prediction.admission import Admission
 from app.prediction.result import Classified
 from app.prediction.score_metrics import ScoreMetrics
@@ -22,15 +23,15 @@ _images = Counter(
 )
 _stage_seconds = FastHistogram(
     "vitrine_stage_seconds",
-    "Seconds of each stage of an image that was classified: read (decoded and resized), group "
+    "Seconds of each stage of an image that was classified: read (decoded and resized), wait "
     "(until its group was sent), batch (until its batch ran, and the way there and back), "
     "inference (its batch).",
     SECONDS,
     "stage",
 )
 _find_outcome = cache(_images.labels)
-_read, _group, _batch, _inference = (
-    _stage_seconds.find(stage) for stage in ("read", "group", "batch", "inference")
+_read, _wait, _batch, _inference = (
+    _stage_seconds.find(stage) for stage in (READ, WAIT, BATCH, INFERENCE)
 )
 _in_flight = Gauge("vitrine_images_in_flight", "Images that are in flight now.", registry=REGISTRY)
 _capacity = Gauge(
@@ -67,7 +68,7 @@ def count_answer(classified: Classified) -> None:
     """Count an answer: its times, its first label, and how certain it is."""
     timing = classified.timing
     _read.add(timing.decode_ms / 1000)
-    _group.add(timing.group_ms / 1000)
+    _wait.add(timing.group_ms / 1000)
     _batch.add((timing.queue_ms - timing.group_ms) / 1000)
     _inference.add(timing.inference_ms / 1000)
     _scores.add(classified.scores, classified.description)

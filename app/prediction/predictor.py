@@ -17,10 +17,12 @@ from app.errors import DeadlineExceededError, ModelUnavailableError
 from app.images.arrays import check_pixels
 from app.images.reader import Reader, Reading, ThreadReader
 from app.limits import ImageBounds, Limits
+from app.observability.call_record import begin_image
+from app.observability.stages import READ, WAIT, ImageStages
 from app.prediction.admission import Admission
 from app.prediction.current_model import CurrentModel, ServedModel
 from app.prediction.metrics import count_answer, count_images
-from app.prediction.result import Classified, TimedReading, build_answer
+from app.prediction.result import Classified, ReadImage, build_answer
 from app.prediction.scores import check_logits
 from schemas import PredictOptions
 
@@ -95,10 +97,12 @@ class Predictor:
         max_images = self.limits.max_stack
         check_pixels(pixels, (await self.describe()).geometry, max_images)
         async with self._admit(len(pixels), deadline, counted=len(pixels)) as until:
+            stages = begin_image(WAIT)
             for _ in range(MAX_TRIES):
                 served = await self._current_model.get()
                 check_pixels(pixels, served.description.geometry, max_images)
-                logits = await self._score(pixels, served, until)
+                stages.begin(WAIT)
+                logits = await self._score(pixels, served, until, stages)
                 if logits is not None:
                     return logits
             raise ModelUnavailableError(MODEL_CHANGING)
@@ -157,21 +161,30 @@ class Predictor:
 
     async def _classify(self, data: bytes, options: PredictOptions, deadline: float) -> Classified:
         """Classify; reads the image again if the model changed before it was scored."""
+        stages = begin_image(READ)
         for _ in range(MAX_TRIES):
             served = await self._current_model.get()
-            timed = await self._read(data, served)
-            is_alone = timed.reading.group_size == 1
-            scored = await served.coalescer.score(timed.reading.pixels, deadline, at_once=is_alone)
+            stages.begin(READ)
+            reading = await self._reader.read(data, served.description.geometry)
+            stages.begin(WAIT)
+            is_alone = reading.group_size == 1
+            scored = await served.coalescer.score(
+                reading.pixels, deadline, stages, at_once=is_alone
+            )
             current = await self._current_model.adopt(served, scored.group)
             if scored.logits is not None:
-                classified = build_answer(timed, scored, current, options)
+                classified = build_answer(ReadImage(reading, stages), scored, current, options)
                 self.last_success = time.monotonic()  # its scores are finite
                 return classified
         raise ModelUnavailableError(MODEL_CHANGING)
 
-    async def _score(self, pixels: Pixels, served: ServedModel, deadline: float) -> Logits | None:
+    async def _score(
+        self, pixels: Pixels, served: ServedModel, deadline: float, stages: ImageStages
+    ) -> Logits | None:
         """Score pixels; None if the model changed, so that rows could be of two revisions."""
-        images = await served.coalescer.score_all(pixels, deadline)
+        images = await served.coalescer.score_all(pixels, deadline, stages)
+        last = images[-1].group
+        stages.end(last.inference_ms / 1000, last.traceparent)
         for image in images:
             await self._current_model.adopt(served, image.group)
         rows = [image.logits for image in images if image.logits is not None]
@@ -181,9 +194,3 @@ class Predictor:
         check_logits(logits)
         self.last_success = time.monotonic()
         return logits
-
-    async def _read(self, data: bytes, served: ServedModel) -> TimedReading:
-        """Read an image for one revision, and time it."""
-        started = time.perf_counter()
-        reading = await self._reader.read(data, served.description.geometry)
-        return TimedReading(reading, started, time.perf_counter())

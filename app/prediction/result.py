@@ -1,6 +1,5 @@
 """The result of one image: predictions from its logits, and timing."""
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +7,8 @@ from numpy.typing import NDArray
 
 from app.backend import Description, Logits
 from app.images.reader import Reading
-from app.prediction.coalescer import ScoredImage
+from app.observability.stages import ImageStages
+from app.prediction.image_group import ScoredImage
 from app.prediction.scores import compute_scores, rank_predictions
 from schemas import ImageInfo, ModelInfo, PredictOptions, PredictResponse, Scores
 
@@ -50,37 +50,43 @@ class Classified:
 
 
 @dataclass(frozen=True, slots=True)
-class TimedReading:
-    """An image that was read, and `perf_counter` before and after."""
+class ReadImage:
+    """An image that was read, and its stages."""
 
     reading: Reading
-    started: float
-    decoded: float
+    stages: ImageStages
 
 
 def build_answer(
-    timed: TimedReading, scored: ScoredImage, description: Description, options: PredictOptions
+    image: ReadImage, scored: ScoredImage, description: Description, options: PredictOptions
 ) -> Classified:
-    """Build the result, with the labels of the revision that scored it.
+    """Build the result, with the labels of the revision that scored it; ends the image's stages.
 
     Raises:
         InternalError: a score is not a finite number.
         InvalidRequestError: the options do not fit the labels.
     """
     assert scored.logits is not None  # noqa: S101 - the caller has checked
-    waited_ms = (time.perf_counter() - timed.decoded) * 1000
-    inference_ms = scored.group.inference_ms
-    width, height = timed.reading.size
+    image.stages.end(scored.group.inference_ms / 1000, scored.group.traceparent)
+    width, height = image.reading.size
     scores = compute_scores(scored.logits, description.activation)
     response = PredictResponse(
         model=ModelInfo(id=description.model_id, revision=description.revision),
-        image=ImageInfo(width=width, height=height, format=timed.reading.format),
+        image=ImageInfo(width=width, height=height, format=image.reading.format),
         predictions=rank_predictions(scores, description.labels, options),
         scores=scores.tolist() if options.scores is Scores.ALL else None,
         logits=scored.logits.tolist() if options.logits else None,
     )
-    decode_ms = (timed.decoded - timed.started) * 1000
-    queue_ms = max(0.0, waited_ms - inference_ms)
-    group_ms = min(queue_ms, (scored.sent - timed.decoded) * 1000)
-    timing = Timing(decode_ms, queue_ms, inference_ms, group_ms)
-    return Classified(response, timing, scored.logits, scores, description)
+    return Classified(response, _measure(image.stages), scored.logits, scores, description)
+
+
+def _measure(stages: ImageStages) -> Timing:
+    """Measure the last three stages of an image, before which there may be others.
+
+    The model may have changed before it was scored.
+    """
+    read, wait, batch = (began for _, began in stages.began[-3:])
+    assert stages.ended is not None  # noqa: S101 - the caller has ended it
+    inference_ms, group_ms = stages.inference_s * 1000, (batch - wait) * 1000
+    queue_ms = max(0.0, (stages.ended - wait) * 1000 - inference_ms)
+    return Timing((wait - read) * 1000, queue_ms, inference_ms, min(queue_ms, group_ms))

@@ -36,3 +36,8 @@ class Settings(CapacitySettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least important log line to write."
     )
+    slow_s: float = Field(
+        default=1.0,
+        ge=0,
+        description="Seconds from which on a request's log line has its stages; inf: never.",
+    )

@@ -98,7 +98,7 @@ class Ingress(Process):
         await self._readers.work(self._costs.read)
         await self._coalescer.score(PIXELS)
 
-    async def _send(self, pixels: Pixels, _timeout_s: float) -> Scored:
+    async def _send(self, pixels: Pixels, _timeout_s: float, _traced: tuple[str, ...]) -> Scored:
         """Send a group there and back."""
         await self.core.work(self._costs.sent_group)
         await asyncio.sleep(self._costs.hop / 1000)

@@ -95,7 +95,9 @@ class Driver:
             await handle.configure.remote(policy.batch_size, policy.wait_ms)
         backend = HandleBackend(handle)
 
-        async def send(pixels: Pixels, timeout_s: float = math.inf) -> Scored:
+        async def send(
+            pixels: Pixels, timeout_s: float = math.inf, _traced: tuple[str, ...] = ()
+        ) -> Scored:
             return await backend.predict(Group(pixels, "simulated", self._geometry, timeout_s))
 
         def count_classifiers() -> float:

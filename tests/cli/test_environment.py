@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
 
+from app.cli.environment import list_environment
 from app.deployments.haproxy_config import find_program
 from app.deployments.serve_environment import list_node_variables, list_serve_variables
 from tests.support.service import run_cli
@@ -49,3 +50,18 @@ def test_a_pod_gets_all_variables() -> None:
     assert {"name": "VITRINE_API_KEYS", "valueFrom": keys} in entries
     got = {entry["name"]: entry["value"] for entry in entries if "value" in entry}
     assert got == NODE | SERVE
+
+
+def test_variables_of_traces_are_listed_but_for_headers() -> None:
+    """They are needed where replicas run; headers often are a secret."""
+    known = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317", "OTEL_SERVICE_NAME": "a b"}
+    secret = {
+        "OTEL_EXPORTER_OTLP_HEADERS": "api-key=secret",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "x",
+    }
+    lines = list(list_environment(1000, "dotenv", known | secret | {"PATH": "/bin"}))
+    assert lines[-2:] == [
+        "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4317",
+        "OTEL_SERVICE_NAME='a b'",
+    ]
+    assert not [line for line in lines if "secret" in line and "HEADERS" in line]

@@ -9,7 +9,6 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.metrics_core import Metric
 
 from app.deployments.proxy_metrics import FIGURES
-from app.observability.logs import request_id
 from app.observability.metrics import (
     MAX_VALUE,
     REGISTRY,
@@ -81,9 +80,7 @@ def test_what_a_node_has_is_there_once() -> None:
 
 def test_an_example_of_a_bucket_is_the_last_request_in_it() -> None:
     """In OpenMetrics, by its id; Prometheus' older text has none."""
-    token = request_id.set("one-request")
-    count_request("/labels", 200, "", 0.004)
-    request_id.reset(token)
+    count_request("/labels", 200, "", 0.004, {"request_id": "one-request"})
     snapshot = take_snapshot("Ingress", "a")
     page, _ = render_metrics([snapshot], {}, OPEN_METRICS)
     (line,) = (line for line in page.decode().splitlines() if "one-request" in line)
@@ -94,9 +91,7 @@ def test_an_example_of_a_bucket_is_the_last_request_in_it() -> None:
 
 def test_an_id_that_is_too_long_is_no_example() -> None:
     """OpenMetrics allows 128 characters; a client may choose an id of so many."""
-    token = request_id.set("i" * 128)
-    count_request("/labels", 200, "", 40)
-    request_id.reset(token)
+    count_request("/labels", 200, "", 40, {"request_id": "i" * 128})
     page = render(take_snapshot("Ingress", "a"), accept=OPEN_METRICS)
     assert add_up(page, "vitrine_request_seconds_bucket", le="60.0") >= 1
 

@@ -9,7 +9,8 @@ import pytest
 
 from app.backend import Pixels, Scored
 from app.errors import ModelUnavailableError
-from app.prediction.coalescer import Coalescer, ScoredImage
+from app.prediction.coalescer import Coalescer
+from app.prediction.image_group import ScoredImage
 from tests.support.senders import ManualSender, make_pixels, settle
 
 _GROUP_SIZE = 4
@@ -209,7 +210,7 @@ async def test_a_group_travels_in_no_requests_context() -> None:
     request = ContextVar("request", default="none")
     seen: list[str] = []
 
-    async def send(pixels: Pixels, _: float) -> Scored:
+    async def send(pixels: Pixels, _timeout_s: float, _traced: tuple[str, ...]) -> Scored:
         seen.append(request.get())
         return Scored("group", np.zeros((len(pixels), 2), np.float32), None, 1.0)
 

@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from app.errors import InternalError
-from app.prediction.coalescer import Coalescer, ScoredImage
+from app.prediction.coalescer import Coalescer
 from tests.support.senders import ManualSender, make_pixels, settle
+
+if TYPE_CHECKING:
+    from app.prediction.image_group import ScoredImage
 
 _PICK = st.integers(0, 1000)
 

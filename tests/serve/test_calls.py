@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.otlp_receiver import OtlpReceiver, receive_spans
 from tests.support.ports import find_port
 from tests.support.service import (
     ROOT,
@@ -19,18 +20,36 @@ from tests.support.service import (
     make_environment,
     start_process,
 )
+from tests.support.tracing import NAMED, SAMPLED, TRACE
 
 EXAMPLE = ROOT / "docs" / "examples" / "albums.py"
 CALLER = ROOT / "tests" / "support" / "handle_caller.py"
 THREE = SEVEN.with_name("3-0.png")
+RECEIVER = find_port()
+TRACES = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{RECEIVER}",
+    "OTEL_BSP_SCHEDULE_DELAY": "100",
+    "RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH": "app.observability.spans:make_span_processors",
+    "RAY_SERVE_TRACING_SAMPLING_RATIO": "1",
+}
+"""Serve's own tracing is on, too."""
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The example, as it is, and a thread beside it that calls."""
+def receiver() -> Iterator[OtlpReceiver]:
+    """A receiver of spans."""
+    with receive_spans(RECEIVER) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory, receiver: OtlpReceiver) -> Iterator[Service]:
+    """The example, as it is, and a thread beside it that calls; Vitrine and Serve are traced."""
+    del receiver  # it is there
     folder, port = tmp_path_factory.mktemp("example"), find_port()
     command = [sys.executable, str(CALLER), str(EXAMPLE), str(SEVEN)]
-    environment = make_environment(device="cpu", port=str(port)) | {"PYTHONPATH": str(ROOT)}
+    environment = make_environment(device="cpu", port=str(port)) | TRACES
+    environment["PYTHONPATH"] = str(ROOT)
     with start_process(folder, command, port, environment) as running:
         running.wait_until_ready()
         yield running
@@ -103,3 +122,33 @@ def test_the_example_sorts_images(example: Service) -> None:
     line = '"request_id": "from-albums", "method": "CALL", "path": "classify", "status": '
     for status in (200, 415):
         example.wait_for_log(f"{line}{status}", timeout_s=10)  # Ray brings it from the replica
+
+
+def test_calls_are_part_of_their_callers_trace(example: Service, receiver: OtlpReceiver) -> None:
+    """Serve carries it from the caller to Vitrine, and spans of both are sent to one place."""
+    files = {"files": ("one.png", SEVEN.read_bytes())}
+    httpx.post(f"{example.url}/albums/", files=files, headers={"traceparent": SAMPLED}, timeout=30)
+    handled = ("replica_handle_request Ingress classify", "replica_handle_request Albums")
+
+    def has_come(name: str) -> bool:
+        return any(one.name.startswith(name) for one in receiver.find_trace(TRACE))
+
+    receiver.wait_for_call(TRACE)
+    receiver.wait_for(lambda _: all(map(has_come, handled)))
+    spans = {one.span.span_id: one for one in receiver.find_trace(TRACE)}
+    (call,) = [one for one in spans.values() if one.name == "CALL classify"]
+    assert spans[call.span.parent_span_id].name == handled[0]
+
+
+def test_a_caller_may_name_its_span(
+    told: Any,  # noqa: ANN401 - JSON
+    receiver: OtlpReceiver,
+) -> None:
+    """Where Serve does not carry it, as of a caller that is no replica; batches are linked."""
+    assert told
+    spans = receiver.wait_for_call(NAMED, count=2)
+    assert {one.name for one in spans} >= {"CALL classify", "CALL logits"}
+    batches = {one.span.span_id for one in receiver.spans if one.name == "model batch"}
+    links = [one.links for one in spans if one.name == "inference"]
+    assert links
+    assert batches.issuperset(set().union(*links))

@@ -64,7 +64,7 @@ def test_what_is_told_is_what_clients_counted(service: Service) -> None:
     assert count("vitrine_images_total") == 5 * COUNT
     assert count("vitrine_top_labels_total") == classified
     assert count("vitrine_top_labels_total", label="7") >= 2 * COUNT
-    for stage in ("read", "group", "batch", "inference"):
+    for stage in ("read", "wait", "batch", "inference"):
         assert count("vitrine_stage_seconds_count", stage=stage) == classified
     # Probes run on the model too.
     assert count("vitrine_batch_images_sum") >= classified

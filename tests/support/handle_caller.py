@@ -19,6 +19,7 @@ from PIL import Image
 from ray import serve
 
 from app.errors import ProblemError
+from tests.support.tracing import CARRIER
 
 TRANSPORTS = {"actor": True, "grpc": False}
 """Whether a handle sends by reference: by calls of Ray's actors, or else over gRPC."""
@@ -43,7 +44,8 @@ def call_all(handle: Any, data: bytes) -> dict[str, object]:  # noqa: ANN401 - S
         handle.classify.remote(way, **options).result().model_dump(mode="json")
         for way in (data, image, array, array.astype(np.float32) / 255)
     ]
-    logits = handle.logits.remote(np.stack([pixels, pixels])).result()
+    logits = handle.logits.remote(np.stack([pixels, pixels]), trace=CARRIER).result()
+    handle.classify.remote(data, trace=CARRIER).result()
     return {
         "answers": answers,
         "logits": [str(logits.dtype), logits.tolist()],

@@ -25,17 +25,22 @@ class ManualSender:
     Attributes:
         sent: the ids of each group, in the order that they were sent.
         timeout_s: seconds until each group expires.
+        traceparents: the calls that are traced, of each group.
     """
 
     def __init__(self) -> None:
         self.sent: list[list[int]] = []
         self.timeout_s: list[float] = []
+        self.traceparents: list[tuple[str, ...]] = []
         self._answers: list[asyncio.Future[Scored]] = []
 
-    async def __call__(self, pixels: Pixels, timeout_s: float) -> Scored:
+    async def __call__(
+        self, pixels: Pixels, timeout_s: float, traceparents: tuple[str, ...]
+    ) -> Scored:
         """Take a group and wait until it is told what to answer."""
         self.sent.append(read_ids(pixels))
         self.timeout_s.append(timeout_s)
+        self.traceparents.append(traceparents)
         self._answers.append(asyncio.get_running_loop().create_future())
         return await self._answers[-1]
 

@@ -1,6 +1,5 @@
-"""One gRPC call: its id, its status and its line in the log."""
+"""One gRPC call: its id, its status and what is recorded of it."""
 
-import time
 import uuid
 from collections.abc import Iterable
 from typing import Protocol
@@ -9,8 +8,9 @@ import grpc
 
 from app.api.grpc.status import build_status, find_code
 from app.errors import ProblemError
-from app.observability.access_log import is_safe_id, log_access
-from app.observability.request_metrics import count_request
+from app.observability.access_log import is_safe_id
+from app.observability.call_record import CallOutcome
+from app.observability.call_recorder import CallRecorder
 
 REQUEST_ID = "request_id"
 """Metadata by which a client names its call. Serve knows it, and answers it or an id of its own."""
@@ -51,15 +51,17 @@ class Call:
     Args:
         path: its full name.
         context: what is known of it.
+        recorder: records it.
 
     Attributes:
         id: the call's, for the log.
         headers: text of its metadata, by name in small letters.
         status: name of its gRPC status.
         key_name: the name of the key that it brought; None where none is needed.
+        record: what is recorded of it.
     """
 
-    def __init__(self, path: str, context: Context) -> None:
+    def __init__(self, path: str, context: Context, recorder: CallRecorder) -> None:
         self.headers = _read_text(context.invocation_metadata())
         self.id = _choose_id(self.headers | _read_text(context.trailing_metadata()))
         self.status = "OK"
@@ -67,7 +69,8 @@ class Call:
         self._problem = ""
         self._path = path
         self._context = context
-        self._started = time.perf_counter()
+        self._recorder = recorder
+        self.record = recorder.begin(path, self.headers)
 
     def refuse(self, error: ProblemError) -> None:
         """Give the call its status."""
@@ -79,10 +82,11 @@ class Call:
         self._context.set_trailing_metadata([(DETAILS, build_status(error).SerializeToString())])
 
     def close(self) -> None:
-        """Count the call, and write its line in the log."""
-        seconds = time.perf_counter() - self._started
-        count_request(self._path, self.status, self._problem, seconds)
-        log_access(METHOD, self._path, self.status, self._started, self.key_name)
+        """Record what the call came to."""
+        outcome = CallOutcome(
+            METHOD, self._path, self._path, self.status, self._problem, self.key_name
+        )
+        self._recorder.end(self.record, outcome)
 
 
 def _read_text(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:

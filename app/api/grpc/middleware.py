@@ -17,6 +17,7 @@ from app.api.grpc.call import Call, Context
 from app.api.services import Services
 from app.errors import ProblemError
 from app.observability.access_log import build_internal_error
+from app.observability.call_record import current_call
 from app.observability.logs import request_id
 
 _logger = logging.getLogger("vitrine.access")
@@ -38,8 +39,9 @@ class Methods:
     @contextmanager
     def receive(self, path: str, context: Context) -> Iterator[Call]:
         """Surround a call: whatever goes wrong inside becomes its status."""
-        call = Call(path, context)
+        call = Call(path, context, self.services.recorder)
         request_id.set(call.id)  # the task, and so this context, is the call's own
+        current_call.set(call.record)
         try:
             yield call
         except ProblemError as problem:

@@ -10,10 +10,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.http.open_paths import find_path, is_open
 from app.api.http.request_context import RequestContext
-from app.api.http.request_headers import choose_deadline
+from app.api.http.request_headers import choose_deadline, read_trace
 from app.api.services import Services
 from app.errors import OverloadedError, PayloadTooLargeError, ProblemError
 from app.observability.access_log import build_internal_error
+from app.observability.call_record import current_call
 from app.observability.logs import request_id
 
 EXPLAIN = "/explain"
@@ -56,16 +57,19 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        route = self._find_route(find_path(scope))
         context = RequestContext(scope, receive, send, self._services, answers_id=self._answers_id)
-        token = request_id.set(context.id)
+        context.call = self._services.recorder.begin(route, read_trace(context.headers))
+        tokens = request_id.set(context.id), current_call.set(context.call)
         try:
             await self._answer(scope, context)
         except Exception:  # HTTP's last handler: the client gets a problem with an id
             _logger.exception("unforeseen error")
             await context.refuse(build_internal_error())
         finally:
-            context.close(self._find_route(find_path(scope)))
-            request_id.reset(token)
+            context.close(route)
+            request_id.reset(tokens[0])
+            current_call.reset(tokens[1])
         await context.linger()
 
     async def _answer(self, scope: Scope, context: RequestContext) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from urllib.parse import quote
 
 from fastapi import Request
@@ -19,8 +18,8 @@ from app.errors import (
     PayloadTooLargeError,
     ProblemError,
 )
-from app.observability.access_log import CLIENT_DISCONNECTED, log_access
-from app.observability.request_metrics import count_request
+from app.observability.access_log import CLIENT_DISCONNECTED
+from app.observability.call_record import CallOutcome, CallRecord
 
 MAX_LOGGED_PATH = 1000
 """Characters of a path that are logged."""
@@ -53,7 +52,10 @@ class RequestContext:
         key_name: name of the key that it brought; None where none is needed.
         deadline: time of the event loop by which it is answered.
         max_body: maximum number of bytes of its body, and of what is fetched for it.
+        call: what is recorded of it; the middleware begins it.
     """
+
+    call: CallRecord
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, services: Services, *, answers_id: bool
@@ -70,7 +72,6 @@ class RequestContext:
         self._receive = receive
         self._send = send
         self._answers_id = answers_id
-        self._started = time.perf_counter()
         self._held = 0
         self._is_whole = False
         self._is_disconnected = False
@@ -153,15 +154,15 @@ class RequestContext:
         await self._send({"type": "http.response.body", "body": b""})
 
     def close(self, route: str) -> None:
-        """Give back what the request held, count it, and write its line in the log."""
+        """Give back what the request held, and record what it came to."""
         self.services.predictor.admission.free_bytes(self._held)
         method, path = self._scope["method"], quote(self._scope["path"])[:MAX_LOGGED_PATH]
         status = (
             CLIENT_DISCONNECTED if self._is_disconnected or self._status is None else self._status
         )
-        seconds = time.perf_counter() - self._started
-        count_request(route, status, find_problem(self._scope), seconds)
-        log_access(method, path, status, self._started, self.key_name)
+        problem = find_problem(self._scope)
+        outcome = CallOutcome(method, path, route, status, problem, self.key_name)
+        self.services.recorder.end(self.call, outcome)
 
     async def _skip(self, max_bytes: int, timeout_s: float) -> bool:
         """Read the rest of the body and drop it; tells whether it has ended within both limits."""

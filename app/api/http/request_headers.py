@@ -5,6 +5,8 @@ import math
 import uuid
 from collections.abc import Mapping
 
+from starlette.datastructures import Headers
+
 from app.errors import InvalidRequestError
 from app.observability.access_log import is_safe_id
 
@@ -13,6 +15,11 @@ REQUEST_ID = "X-Request-ID"
 TIMEOUT = "X-Request-Timeout-Seconds"
 MOVED_TIMEOUT = "X-Vitrine-Timeout-Seconds"
 """The same behind Serve, which would answer 408 in plain text when that time is up."""
+
+TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
+"""W3C Trace Context."""
+
+NO_TRACE: Mapping[str, str] = {}
 
 MAX_LENGTH_DIGITS = 20
 """Digits of a Content-Length that are read, more than any limit has; `int` refuses 5000."""
@@ -49,3 +56,11 @@ def read_length(headers: Mapping[str, str]) -> int:
     if not announced.isdecimal():
         return 0
     return int(announced.lstrip("0")[:MAX_LENGTH_DIGITS] or "0")
+
+
+def read_trace(headers: Headers) -> Mapping[str, str]:
+    """Read which span the client made the request in; nothing where it names several."""
+    given = headers.getlist(TRACEPARENT)
+    if len(given) != 1:
+        return NO_TRACE
+    return {TRACEPARENT: given[0], TRACESTATE: ",".join(headers.getlist(TRACESTATE))}
