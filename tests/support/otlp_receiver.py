@@ -27,11 +27,13 @@ class ReceivedSpan:
         span: as it came.
         service: `service.name` of its resource.
         scope: name of what wrote it.
+        instance: `service.instance.id` of its resource, one for each process.
     """
 
     span: Span
     service: str
     scope: str
+    instance: str
 
     @property
     def name(self) -> str:
@@ -61,21 +63,26 @@ class OtlpReceiver(TraceServiceServicer):
     Attributes:
         spans: all of them.
         requests: the bytes of each message, for what must be in none of them.
+        delay_s: seconds that it takes for each.
     """
 
     spans: list[ReceivedSpan] = field(default_factory=list)
     requests: list[bytes] = field(default_factory=list)
+    delay_s: float = 0.0
 
     def Export(  # noqa: N802 - OpenTelemetry's name
         self, request: ExportTraceServiceRequest, _context: grpc.ServicerContext
     ) -> ExportTraceServiceResponse:
         """Take a message."""
+        time.sleep(self.delay_s)
         self.requests.append(request.SerializeToString())
         for resource in request.resource_spans:
             names = {one.key: str(_read_value(one)) for one in resource.resource.attributes}
             for scope in resource.scope_spans:
                 self.spans += [
-                    ReceivedSpan(span, names["service.name"], scope.scope.name)
+                    ReceivedSpan(
+                        span, names["service.name"], scope.scope.name, names["service.instance.id"]
+                    )
                     for span in scope.spans
                 ]
         return ExportTraceServiceResponse()
@@ -112,12 +119,12 @@ def order_by_time(one: ReceivedSpan) -> tuple[int, int]:
 
 
 @contextmanager
-def receive_spans(port: int) -> Iterator[OtlpReceiver]:
+def receive_spans(port: int, host: str = "127.0.0.1") -> Iterator[OtlpReceiver]:
     """Receive spans on a port."""
     receiver = OtlpReceiver()
     server = grpc.server(ThreadPoolExecutor(2))
     add_TraceServiceServicer_to_server(receiver, server)
-    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.add_insecure_port(f"{host}:{port}")
     server.start()
     try:
         yield receiver
