@@ -6,6 +6,7 @@ VitrineError
 │   ├── RolloutError              a cluster cannot serve a Serve config file, or does not yet
 │   └── CheckpointError           the checkpoint is missing, incomplete or unsafe
 │       └── ConversionError       OpenVINO cannot run it, but torch may
+├── ProfileError                  no process can be profiled
 └── ProblemError                  a request cannot be answered: one problem+json, or gRPC status
     ├── InvalidRequestError       422 INVALID_ARGUMENT
     ├── UnauthorizedError         401 UNAUTHENTICATED, WWW-Authenticate
@@ -49,6 +50,10 @@ class CheckpointError(StartupError):
 
 class ConversionError(CheckpointError):
     """OpenVINO cannot run the checkpoint, but torch may."""
+
+
+class ProfileError(VitrineError):
+    """No process of a service can be profiled."""
 
 
 class ProblemError(VitrineError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -11,22 +12,25 @@ from app.auth.keys import hash_key, make_key
 from app.errors import ProblemError
 from app.network import format_address
 from app.observability.logs import choose_format, configure_logging
+from app.observability.status_line import StatusLine, can_show_status
 from app.settings import Settings
 from schemas import ExplainMethod
 
 EXIT_FAILED = 1
 
 
-def serve_model(settings: Settings) -> int:
+def serve_model(settings: Settings, *, status: bool) -> int:
     """Serve over HTTP until Ctrl-C or SIGTERM."""
     from app.classifier.checkpoint.files import open_checkpoint  # noqa: PLC0415
     from app.standalone.launch import run_service  # noqa: PLC0415
 
     style = choose_format(settings.log_format, is_terminal=sys.stderr.isatty())
-    configure_logging(style, settings.log_level)
+    is_live = status and style == "text" and can_show_status(sys.stderr, os.environ)
+    output = StatusLine(sys.stderr, is_live=is_live, has_colors="NO_COLOR" not in os.environ)
+    configure_logging(style, settings.log_level, output=output)
     settings = settings.model_copy(update={"log_format": style})
     checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
-    run_service(settings, checkpoint)
+    run_service(settings, checkpoint, output)
     return 0
 
 
@@ -93,6 +97,19 @@ def quantize_model(settings: Settings, images: Path, out: Path, min_agreement: f
     return 0
 
 
+def profile_service(
+    _settings: Settings, seconds: int, rate: int, out: Path, pid: int | None
+) -> int:
+    """Write flame graphs of the processes of the service that runs here, with py-spy."""
+    from app.standalone.profile import record_profiles  # noqa: PLC0415
+    from app.standalone.profile_targets import find_targets  # noqa: PLC0415
+
+    profiles = record_profiles(find_targets(pid), out, seconds, rate)
+    for (kind, number), file, about in profiles:
+        print(f"{kind:<11} {number:<8} {file or 'no file:'}  {about}")
+    return 0 if any(profile.file for profile in profiles) else EXIT_FAILED
+
+
 def print_environment(settings: Settings, format: str) -> int:  # noqa: A002 - the option's name
     """Print the environment variables that every node of a cluster needs."""
     from app.cli.environment import list_environment  # noqa: PLC0415
@@ -130,4 +147,5 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "openapi": print_openapi,
     "quantize": quantize_model,
     "key": print_key,
+    "profile": profile_service,
 }

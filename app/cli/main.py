@@ -1,6 +1,6 @@
 """The command line: `vitrine COMMAND`; its options, and its exit code.
 
-The commands are serve, deploy, predict, explain, check, env, openapi, quantize and key.
+The commands are serve, deploy, predict, explain, check, env, openapi, quantize, key and profile.
 """
 
 import argparse
@@ -50,11 +50,14 @@ def build_parser(chosen: list[str]) -> argparse.ArgumentParser:
     for name, run in COMMANDS.items():
         commands[name] = subparsers.add_parser(name, help=run.__doc__, description=run.__doc__)
         commands[name].set_defaults(run=run)
+    help_ = "show no live line of figures below the log of a terminal"
+    commands["serve"].add_argument("--no-status", action="store_false", dest="status", help=help_)
     add = commands["predict"].add_argument
     add("files", nargs="+", type=Path, metavar="FILE", help="images to classify")
     add("--json", action="store_true", help="print one JSON object a file")
     add("--top-k", metavar="N", type=_read_count, default=3, help="predictions a file (default: 3)")
     _add_explain(commands["explain"])
+    _add_profile(commands["profile"])
     add = commands["quantize"].add_argument
     add("--images", type=Path, metavar="FOLDER", required=True, help="folder of typical images")
     add("--out", type=Path, metavar="FOLDER", required=True, help="folder to write, a new one")
@@ -87,6 +90,19 @@ def _add_explain(command: argparse.ArgumentParser) -> None:
     help_ = "how to find relevance (default: auto)"
     names = [method.value for method in ExplainMethod]
     add("--method", metavar="METHOD", type=ExplainMethod, choices=names, default="auto", help=help_)
+
+
+def _add_profile(command: argparse.ArgumentParser) -> None:
+    """Add the options of `vitrine profile`."""
+    add = command.add_argument
+    help_ = "to record for (default: 10)"
+    add("--seconds", metavar="N", type=_read_count, default=10, help=help_)
+    help_ = "samples a second (default: 100)"
+    add("--rate", metavar="N", type=_read_count, default=100, help=help_)
+    help_ = "folder to write to (default: vitrine-profile)"
+    add("--out", metavar="FOLDER", type=Path, default=Path("vitrine-profile"), help=help_)
+    help_ = "process id of the service, where several run"
+    add("--pid", metavar="N", type=_read_count, help=help_)
 
 
 def _read_count(text: str) -> int:

@@ -13,8 +13,10 @@ from contextvars import Context, ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from select import PIPE_BUF
-from typing import Literal
+from typing import Literal, TextIO
 from urllib.parse import quote
+
+from app.observability.status_line import StatusLine
 
 LogFormat = Literal["text", "json"]
 
@@ -132,27 +134,31 @@ def _join_lines(lines: list[bytes]) -> Iterator[bytes]:
 
 
 @contextlib.contextmanager
-def forward_lines(pipe: Path) -> Iterator[Path]:
-    """Make the named pipe that replicas log to, and copy it to standard error."""
+def forward_lines(pipe: Path, output: TextIO | StatusLine) -> Iterator[Path]:
+    """Make the named pipe that replicas log to, and copy its lines to where this process logs."""
     os.mkfifo(pipe)
     descriptor = os.open(pipe, os.O_RDWR)  # with its own writer, the reader never meets an end
 
     def copy() -> None:
+        rest = b""
         while data := os.read(descriptor, 65536):
-            sys.stderr.buffer.write(data)
-            sys.stderr.buffer.flush()
+            lines, end, rest = (rest + data).rpartition(b"\n")
+            output.write((lines + end).decode("utf-8", "replace"))
+            output.flush()
 
     threading.Thread(target=copy, daemon=True, name="log").start()
     yield pipe
 
 
-def configure_logging(style: LogFormat, level: str, pipe: Path | None = None) -> None:
-    """Send vitrine's log lines to `pipe`, or to standard error.
+def configure_logging(
+    style: LogFormat, level: str, pipe: Path | None = None, output: StatusLine | None = None
+) -> None:
+    """Send vitrine's log lines to `pipe`, or to `output`, or to standard error.
 
     That is the process's own: in a replica Serve puts its logger, which keeps a thousand lines in
     memory, in the place of `sys.stderr`.
     """
-    handler = PipeHandler(pipe) if pipe else logging.StreamHandler(sys.__stderr__)
+    handler = PipeHandler(pipe) if pipe else logging.StreamHandler(output or sys.__stderr__)
     handler.setFormatter(TextFormatter() if style == "text" else JsonFormatter())
     logger = logging.getLogger("vitrine")
     logger.handlers = [handler]

@@ -145,7 +145,7 @@ def reload_checkpoint(replicas: int | None) -> None:
     from app.deployments.call_errors import CALL_ERRORS  # noqa: PLC0415
 
     try:
-        outcomes = asyncio.run_coroutine_threadsafe(_ask_ingress(), _start_loop()).result()
+        outcomes = asyncio.run_coroutine_threadsafe(_ask_ingress(), start_loop()).result()
     except (ProblemError, *CALL_ERRORS) as exc:
         reason = exc.detail if isinstance(exc, ProblemError) else type(exc).__name__
         _logger.error("the reload failed: %s", reason)  # noqa: TRY400 - one line
@@ -162,7 +162,7 @@ async def _ask_ingress() -> list[ReloadOutcome]:
 
 
 @functools.cache
-def _start_loop() -> asyncio.AbstractEventLoop:
+def start_loop() -> asyncio.AbstractEventLoop:
     """Start an event loop in a thread: Serve's fast path binds a handle to the first one it meets.
 
     It keeps running, so that the handle learns of replicas that come and go.

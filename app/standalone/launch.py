@@ -5,10 +5,12 @@ On a cluster none of this runs: there `app.deployments:build` is deployed by Ser
 
 import logging
 import os
+import signal
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Never
 
 from app.classifier.checkpoint.files import Checkpoint
 from app.classifier.startup import convert_ahead
@@ -17,6 +19,7 @@ from app.deployments.haproxy_log import list_log_variables
 from app.errors import StartupError
 from app.network import format_address
 from app.observability.logs import choose_format, forward_lines
+from app.observability.status_line import StatusLine
 from app.settings import Settings
 from app.standalone import cluster
 from app.standalone.haproxy_drain import DRAIN_S
@@ -29,18 +32,21 @@ from app.standalone.preflight import (
     choose_proxy,
     wait_until_ready,
 )
+from app.standalone.profile import profile_service
 from app.standalone.shutdown import OVERDUE_S, end_now, stop_service
 from app.standalone.signals import Interrupt
+from app.standalone.status import show_status
 
 _logger = logging.getLogger("vitrine.launch")
 
 
-def run_service(settings: Settings, checkpoint: Checkpoint) -> None:
-    """Serve until SIGINT or SIGTERM; SIGUSR1 has the checkpoint loaded anew.
+def run_service(settings: Settings, checkpoint: Checkpoint, output: StatusLine) -> None:
+    """Serve until SIGINT or SIGTERM; SIGUSR1 loads the checkpoint anew, SIGUSR2 profiles.
 
     Args:
         settings: all of them.
         checkpoint: what they name now; it is converted while Ray starts.
+        output: where log lines go, and the status of the service.
 
     Raises:
         StartupError: a setting or the checkpoint is wrong, or the service does not come up.
@@ -48,18 +54,16 @@ def run_service(settings: Settings, checkpoint: Checkpoint) -> None:
     proxy = choose_proxy(settings.proxy)
     check_proxy(settings, proxy)
     check_address(settings)
-    scales = settings.max_classifier_replicas is not None
-    with make_run_folder() as folder, forward_lines(folder / "log") as pipe:
-        interrupt = Interrupt(OVERDUE_S, partial(end_now, folder))
+    with make_run_folder() as folder, forward_lines(folder / "log", output) as pipe:
+        actions = {int(signal.SIGUSR2): partial(profile_service, os.getpid())}
+        interrupt = Interrupt(OVERDUE_S, partial(end_now, folder), actions)
         interrupt.start()
         try:
             convert_ahead(settings, checkpoint)
             os.environ.update(_list_environment(settings, proxy, folder, pipe))
             _start(settings, proxy, pipe, interrupt)
-            while True:
-                interrupt.wait()
-                _logger.info("loading %s beside the model that serves", settings.model)
-                cluster.reload_checkpoint(None if scales else settings.classifier_replicas)
+            with show_status(output):
+                _reload_when_told(settings, interrupt)
         except (KeyboardInterrupt, StartupError):
             if not interrupt.came:
                 raise
@@ -67,6 +71,15 @@ def run_service(settings: Settings, checkpoint: Checkpoint) -> None:
         finally:
             stop_service(folder)
     _logger.info("stopped")
+
+
+def _reload_when_told(settings: Settings, interrupt: Interrupt) -> Never:
+    """Have the checkpoint loaded anew at each SIGUSR1."""
+    scales = settings.max_classifier_replicas is not None
+    while True:
+        interrupt.wait()
+        _logger.info("loading %s beside the model that serves", settings.model)
+        cluster.reload_checkpoint(None if scales else settings.classifier_replicas)
 
 
 def _start(settings: Settings, proxy: Proxy, pipe: Path, interrupt: Interrupt) -> None:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as an exception in the main thread, and SIGUSR1 as a wake-up.
+"""SIGINT and SIGTERM as an exception in the main thread, SIGUSR1 as a wake-up, others as calls.
 
 It knows nothing of what they stop or start.
 """
@@ -7,9 +7,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, MappingProxyType
 
 
 class Interrupt:
@@ -19,14 +19,21 @@ class Interrupt:
         patience_s: seconds from a signal until the process must have ended; may be changed.
         give_up: ends the process. It is called in a thread of its own when the time is up, also
             when the main thread is inside C code, where no exception reaches it.
+        actions: what other signals start, each time in a thread of its own.
     """
 
-    def __init__(self, patience_s: float, give_up: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        patience_s: float,
+        give_up: Callable[[], None],
+        actions: Mapping[int, Callable[[], None]] = MappingProxyType({}),
+    ) -> None:
         self._came = False
         self._is_deferred = False
         self._woken = threading.Event()
         self.patience_s = patience_s
         self._give_up = give_up
+        self._actions = actions
 
     @property
     def came(self) -> bool:
@@ -45,7 +52,8 @@ class Interrupt:
         """Take the signals back; raises KeyboardInterrupt when one has come already."""
         signal.signal(signal.SIGINT, self._note)
         signal.signal(signal.SIGTERM, self._note)
-        signal.signal(signal.SIGUSR1, lambda *_: None)  # the watching thread sees it
+        for number in (signal.SIGUSR1, *self._actions):
+            signal.signal(number, lambda *_: None)  # the watching thread sees it
         if self.came:
             raise KeyboardInterrupt
 
@@ -75,5 +83,7 @@ class Interrupt:
         while (number := os.read(wakeups, 1)[0]) not in {signal.SIGINT, signal.SIGTERM}:
             if number == signal.SIGUSR1:  # not in a handler: it could deadlock with `wait`
                 self._woken.set()
+            elif action := self._actions.get(number):
+                threading.Thread(target=action, daemon=True).start()
         time.sleep(self.patience_s)
         self._give_up()

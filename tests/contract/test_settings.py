@@ -64,7 +64,8 @@ def test_help_lists_every_setting_with_its_variable_and_default() -> None:
         cwd=ROOT,
         env=os.environ | {"COLUMNS": "10000"},
     )
-    shown = r"^  --([\w-]+)[^\[]*\(default: (.*)\) \[env: (VITRINE_\w+)\]$"
+    until_next = r"(?:(?!\n  -)[^\[])*"  # an option without a variable is no setting
+    shown = rf"^  --([\w-]+){until_next}\(default: (.*)\) \[env: (VITRINE_\w+)\]$"
     options = re.findall(shown, done.stdout, re.MULTILINE)
     assert options == [
         (name.replace("_", "-"), str(field.default), f"VITRINE_{name.upper()}")

@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,21 +68,18 @@ def test_a_text_line_reads_in_a_terminal() -> None:
 
 
 def test_lines_sent_into_the_pipe_come_out_on_standard_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vitrine_logger: logging.Logger
+    tmp_path: Path, vitrine_logger: logging.Logger
 ) -> None:
     """What a replica logs to the pipe stands on this process's standard error."""
-    stream = io.TextIOWrapper(io.BytesIO())
-    monkeypatch.setattr(sys, "stderr", stream)
-    with forward_lines(tmp_path / "log") as pipe:
+    stream = io.StringIO()
+    with forward_lines(tmp_path / "log", stream) as pipe:
         configure_logging("text", "info", pipe)
         vitrine_logger.getChild("access").info("hello from afar")
         vitrine_logger.getChild("access").debug("too little to say")
         deadline = time.monotonic() + 5
-        while not stream.buffer.tell() and time.monotonic() < deadline:
+        while not stream.tell() and time.monotonic() < deadline:
             time.sleep(0.01)
-    written = stream.buffer
-    written.seek(0)
-    text = written.read().decode()
+    text = stream.getvalue()
     assert text.endswith("INFO  hello from afar\n")
     assert "too little" not in text
 
