@@ -15,7 +15,7 @@ from app.standalone.cluster import start_loop
 from app.standalone.status_figures import describe, take_reading
 
 if TYPE_CHECKING:
-    from ray.serve.handle import DeploymentHandle
+    from app.deployments.collect_metrics import MetricsCollector
 
 INTERVAL_S = 2.0
 """Seconds between two collections."""
@@ -60,16 +60,18 @@ def _update(output: StatusLine, stopped: threading.Event) -> None:
 
 async def _collect() -> Sequence[Snapshot]:
     """Collect as an ingress replica does for /metrics, whoever may read that."""
-    from app.deployments.collect_metrics import collect_metrics  # noqa: PLC0415 - as above
-
-    snapshots, _ = await collect_metrics(_get_handles())
+    snapshots, _ = await _make_collector().collect()
     return snapshots
 
 
 @functools.cache
-def _get_handles() -> "dict[str, DeploymentHandle]":
-    """Get handles of the deployments; each keeps its connections to the replicas."""
+def _make_collector() -> "MetricsCollector":
+    """Make what collects; its handles keep their connections to the replicas."""
     from ray import serve  # noqa: PLC0415 - as above
 
+    from app.deployments.collect_metrics import MetricsCollector  # noqa: PLC0415 - as above
+
     handles = {name: serve.get_deployment_handle(name, APP_NAME) for name in DEPLOYMENTS}
-    return {name: handle.options(_by_reference=False) for name, handle in handles.items()}
+    return MetricsCollector(
+        {name: handle.options(_by_reference=False) for name, handle in handles.items()}
+    )

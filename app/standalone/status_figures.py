@@ -19,6 +19,7 @@ SERVER_ERRORS = frozenset(
 _REQUESTS, _SECONDS = "vitrine_requests_total", "vitrine_request_seconds_bucket"
 _IMAGES, _BATCHES = "vitrine_batch_images_sum", "vitrine_batch_images_count"
 _COUNTED = frozenset({_REQUESTS, _SECONDS, _IMAGES, _BATCHES})
+_REFUSALS = "vitrine_proxy_refusals_total"
 _IN_FLIGHT, _CAPACITY = "vitrine_images_in_flight", "vitrine_images_capacity"
 
 Key = tuple[str, str]
@@ -31,7 +32,7 @@ class Reading:
 
     Attributes:
         time: by the monotonic clock.
-        counts: of each replica, so that one which ends takes nothing away from the others.
+        counts: of each replica and node, so that one which ends takes nothing away from the others.
         in_flight: images, of all replicas.
         capacity: images that may be in flight.
     """
@@ -54,6 +55,10 @@ def take_reading(snapshots: Iterable[Snapshot], time: float) -> Reading:
                 own[sample.name, label] += sample.value
             else:
                 gauges[sample.name] += sample.value
+        node = counts.setdefault(f"node {snapshot.node}", {})  # each of its replicas tells the same
+        for sample in (sample for metric in snapshot.node_metrics for sample in metric.samples):
+            if sample.name == _REFUSALS:
+                node[_REFUSALS, sample.labels["api"]] = sample.value
     return Reading(time, counts, gauges[_IN_FLIGHT], gauges[_CAPACITY])
 
 
@@ -66,6 +71,7 @@ def describe(before: Reading, after: Reading) -> str:
     seconds = max(after.time - before.time, 1e-9)
     requests = {label: count for (name, label), count in counted.items() if name == _REQUESTS}
     errors = sum(count for problem, count in requests.items() if problem in SERVER_ERRORS)
+    errors += sum(max(0, count) for (name, _), count in counted.items() if name == _REFUSALS)
     times = [(float(le), count) for (name, le), count in counted.items() if name == _SECONDS]
     batches, images = counted[_BATCHES, ""], counted[_IMAGES, ""]
     return " | ".join(

@@ -1,6 +1,7 @@
 """`vitrine serve` in a terminal: its status line, profiles of it, and Ctrl-C."""
 
 import re
+import shutil
 import signal
 import sys
 import threading
@@ -83,9 +84,11 @@ def test_sigusr2_profiles_the_service(shown: Service) -> None:
     with send_images(shown):
         shown.process.send_signal(signal.SIGUSR2)
         log = shown.wait_for_log("profiled into", timeout_s=60)
-    files = [*Path(re.findall(r"profiled into (\S+)", log)[0]).glob("*.svg")]
+    folder = Path(re.findall(r"profiled into (\S+)", log)[0])
+    files = [*folder.glob("*.svg")]
     assert {file.stem.split("-")[0] for file in files} == {"classifier", "ingress", "reading"}
     assert all("</svg>" in file.read_text() for file in files)
+    shutil.rmtree(folder)
 
 
 def test_vitrine_profile_writes_and_lists_flame_graphs(shown: Service, tmp_path: Path) -> None:
