@@ -7,6 +7,7 @@ VitrineError
 │   └── CheckpointError           the checkpoint is missing, incomplete or unsafe
 │       └── ConversionError       OpenVINO cannot run it, but torch may
 ├── ProfileError                  no process can be profiled
+├── ServiceError                  a command cannot ask a running service: one line, exit code 2
 └── ProblemError                  a request cannot be answered: one problem+json, or gRPC status
     ├── InvalidRequestError       422 INVALID_ARGUMENT
     ├── UnauthorizedError         401 UNAUTHENTICATED, WWW-Authenticate
@@ -54,6 +55,10 @@ class ConversionError(CheckpointError):
 
 class ProfileError(VitrineError):
     """No process of a service can be profiled."""
+
+
+class ServiceError(VitrineError):
+    """A command cannot ask a running service, or not as it was told to."""
 
 
 class ProblemError(VitrineError):

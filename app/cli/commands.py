@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from app.auth.keys import hash_key, make_key
+from app.cli.service_commands import load_service, watch_service
 from app.errors import ProblemError
 from app.network import format_address
 from app.observability.logs import choose_format, configure_logging
@@ -143,6 +144,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "predict": predict_files,
     "explain": explain_files,
     "check": check_model,
+    "load": load_service,
+    "top": watch_service,
     "env": print_environment,
     "openapi": print_openapi,
     "quantize": quantize_model,

@@ -1,6 +1,7 @@
 """The command line: `vitrine COMMAND`; its options, and its exit code.
 
-The commands are serve, deploy, predict, explain, check, env, openapi, quantize, key and profile.
+The commands are serve, deploy, predict, explain, check, load, top, env, openapi, quantize, key
+and profile.
 """
 
 import argparse
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from app.cli.commands import COMMANDS
 from app.cli.options import add_settings, read_settings
+from app.cli.service_options import add_load, add_top
 from app.errors import VitrineError
 from app.settings import Settings
 from schemas import ExplainMethod
@@ -58,23 +60,13 @@ def build_parser(chosen: list[str]) -> argparse.ArgumentParser:
     add("--top-k", metavar="N", type=_read_count, default=3, help="predictions a file (default: 3)")
     _add_explain(commands["explain"])
     _add_profile(commands["profile"])
-    add = commands["quantize"].add_argument
-    add("--images", type=Path, metavar="FOLDER", required=True, help="folder of typical images")
-    add("--out", type=Path, metavar="FOLDER", required=True, help="folder to write, a new one")
-    help_ = "write nothing below this share of same labels as fp32 (default: 0.99)"
-    add("--min-agreement", metavar="SHARE", type=_read_share, default=0.99, help=help_)
-    add = commands["env"].add_argument
+    add_load(commands["load"])
+    add_top(commands["top"])
+    _add_quantize(commands["quantize"])
+    _add_deploy(commands["deploy"])
     help_ = "what reads them (default: dotenv)"
-    add("--format", choices=("dotenv", "docker", "kuberay"), default="dotenv", help=help_)
-    add = commands["deploy"].add_argument
-    add("config", type=Path, metavar="CONFIG", help="Serve config file, such as deploy/serve.yaml")
-    address = os.environ.get("RAY_DASHBOARD_ADDRESS", "http://127.0.0.1:8265")
-    help_ = f"dashboard of the head node (default: RAY_DASHBOARD_ADDRESS, here {address})"
-    add("--address", metavar="URL", default=address, help=help_)
-    help_ = "for the nodes to answer, and again for the rollout (default: 600)"
-    add("--timeout", metavar="SECONDS", type=_read_count, default=600, help=help_)
-    help_ = "deploy replicas that do not fit yet, because an autoscaler adds nodes"
-    add("--allow-pending", action="store_true", help=help_)
+    formats = ("dotenv", "docker", "kuberay")
+    commands["env"].add_argument("--format", choices=formats, default="dotenv", help=help_)
     for name in {"serve", "predict", "explain", "check", "quantize"}.intersection(chosen):
         add_settings(commands[name])
     return parser
@@ -90,6 +82,28 @@ def _add_explain(command: argparse.ArgumentParser) -> None:
     help_ = "how to find relevance (default: auto)"
     names = [method.value for method in ExplainMethod]
     add("--method", metavar="METHOD", type=ExplainMethod, choices=names, default="auto", help=help_)
+
+
+def _add_quantize(command: argparse.ArgumentParser) -> None:
+    """Add the options of `vitrine quantize`."""
+    add = command.add_argument
+    add("--images", type=Path, metavar="FOLDER", required=True, help="folder of typical images")
+    add("--out", type=Path, metavar="FOLDER", required=True, help="folder to write, a new one")
+    help_ = "write nothing below this share of same labels as fp32 (default: 0.99)"
+    add("--min-agreement", metavar="SHARE", type=_read_share, default=0.99, help=help_)
+
+
+def _add_deploy(command: argparse.ArgumentParser) -> None:
+    """Add the options of `vitrine deploy`."""
+    add = command.add_argument
+    add("config", type=Path, metavar="CONFIG", help="Serve config file, such as deploy/serve.yaml")
+    address = os.environ.get("RAY_DASHBOARD_ADDRESS", "http://127.0.0.1:8265")
+    help_ = f"dashboard of the head node (default: RAY_DASHBOARD_ADDRESS, here {address})"
+    add("--address", metavar="URL", default=address, help=help_)
+    help_ = "for the nodes to answer, and again for the rollout (default: 600)"
+    add("--timeout", metavar="SECONDS", type=_read_count, default=600, help=help_)
+    help_ = "deploy replicas that do not fit yet, because an autoscaler adds nodes"
+    add("--allow-pending", action="store_true", help=help_)
 
 
 def _add_profile(command: argparse.ArgumentParser) -> None:

@@ -13,9 +13,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import TypeVar
 
+from app.client.generator import count_until, run_closed
+from app.client.pool import CUT_OFF, Pool
 from bench.chaos.floods import PICTURE, Row, run_busy
-from bench.kit.client import CUT_OFF, Pool, make_target
-from bench.kit.generator import count_until, run_closed, stay_busy
+from bench.kit.client import make_target
+from bench.kit.generator import stay_busy
 from bench.kit.images import Picture
 from bench.kit.models import BUNDLED
 from bench.kit.servers import ask, find_replicas, make_vitrine, run_server, stop
@@ -121,7 +123,7 @@ def rename_labels(config: Path) -> None:
 async def collect_labels(url: str, seconds: float) -> Counter[str]:
     """Send a seven again and again; count the revision and the label of each answer."""
     target = make_target(url, Picture("seven", SEVEN.read_bytes(), "image/png"))
-    pool, answers = Pool(target.port, 4), Counter[str]()
+    pool, answers = Pool(target.address, 4), Counter[str]()
 
     async def send(_: int) -> None:
         try:

@@ -12,7 +12,8 @@ from http import HTTPStatus
 from itertools import chain
 from typing import Any
 
-from bench.kit.client import Tally, encode_chunks, make_head, make_target
+from app.client.request import make_head
+from bench.kit.client import Tally, encode_chunks, make_target
 from bench.kit.generator import disconnect, keep_busy, offer, stay_busy, stay_while_others_leave
 from bench.kit.images import Picture, make_picture
 from bench.kit.servers import Server, run_server

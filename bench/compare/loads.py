@@ -6,8 +6,9 @@ from http import HTTPStatus
 
 import uvloop
 
+from app.client.generator import count_until
 from bench.kit.client import Tally, find_ms, make_target
-from bench.kit.generator import count_until, keep_busy, offer
+from bench.kit.generator import keep_busy, offer
 from bench.kit.images import Picture
 from bench.kit.results import BenchError
 from bench.kit.servers import Running, ask, read_cpu_s

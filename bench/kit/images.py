@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageFilter
 
+from app.client.request import make_form
 from tests.support.samples import save
 from tests.support.service import SAMPLES
 
@@ -31,12 +32,7 @@ class Picture:
 
     def body(self) -> bytes:
         """Return the multipart body with the image as the part named file."""
-        head = (
-            f"--{BOUNDARY}\r\n"
-            f'Content-Disposition: form-data; name="file"; filename="image"\r\n'
-            f"Content-Type: {self.media_type}\r\n\r\n"
-        )
-        return head.encode() + self.content + f"\r\n--{BOUNDARY}--\r\n".encode()
+        return make_form(self.content, self.media_type, BOUNDARY)
 
 
 @cache

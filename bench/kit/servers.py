@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from bench.kit.client import ANSWER_LIMIT_S
+from app.client.pool import ANSWER_LIMIT_S
 from bench.kit.images import FORM, Picture
 from bench.kit.results import BenchError
 from tests.support.ports import find_port

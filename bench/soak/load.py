@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from bench.kit.client import ANSWER_LIMIT_S, Pool, split_body
-from bench.kit.connections import Answer, connect
-from bench.kit.generator import run_closed
+from app.client.connection import Address, Answer, connect
+from app.client.generator import run_closed
+from app.client.pool import ANSWER_LIMIT_S, Pool
+from bench.kit.client import split_body
 from bench.kit.results import Record
 from bench.soak.requests import Manner, Request, make_request
 
@@ -59,7 +60,7 @@ class AnswerCounts:
 
 async def send_alone(port: int, request: Request) -> Answer | None:
     """Send a request on a connection of its own; None where the client waits for no answer."""
-    connection = await connect(port)
+    connection = await connect(Address(port))
     try:
         async with asyncio.timeout(ANSWER_LIMIT_S):
             if request.manner is Manner.CRAWLS:
@@ -77,7 +78,7 @@ async def send_alone(port: int, request: Request) -> Answer | None:
 
 async def send_all(port: int, numbers: range, step: int, observe: Observe) -> AnswerCounts:
     """Send the requests of these numbers; ``observe`` is awaited after each ``step`` of them."""
-    counts, pool, done = AnswerCounts(), Pool(port, CLIENTS, resends=True), 0
+    counts, pool, done = AnswerCounts(), Pool(Address(port), CLIENTS, resends=True), 0
 
     async def send(number: int) -> None:
         nonlocal done

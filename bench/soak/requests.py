@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from bench.kit.client import encode_chunks, make_head, split_body
+from app.client.request import make_head
+from bench.kit.client import encode_chunks, split_body
 from bench.kit.images import BOUNDARY, FORM, Picture, make_picture
 from tests.support.mutations import list_originals, make_mutant
 from tests.support.uploads import BAD_OPTIONS, REFUSED

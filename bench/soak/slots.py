@@ -11,9 +11,11 @@ from collections import Counter
 
 from PIL import Image
 
+from app.client.connection import Address, connect
+from app.client.pool import Pool
+from app.client.request import make_head, make_post
 from app.limits import Limits
-from bench.kit.client import Pool, make_head, make_post, split_body
-from bench.kit.connections import connect
+from bench.kit.client import split_body
 from bench.kit.images import FORM
 from bench.kit.results import Record
 from bench.soak.requests import make_form
@@ -54,7 +56,7 @@ def list_lost(slots: Record) -> list[str]:
 
 async def fill_images(port: int, slots: int) -> Record:
     """Send some more images at once than there are slots."""
-    pool = Pool(port, slots + BEYOND)
+    pool = Pool(Address(port), slots + BEYOND)
     heavy = save(Image.new("RGB", (HEAVY_EDGE, HEAVY_EDGE)), "PNG")
     slow, quick = (make_post("/predict", FORM, make_form(x)) for x in (heavy, encode("GIF RGB")))
     first = [asyncio.create_task(pool.ask(slow)) for _ in range(HEAVY)]
@@ -88,7 +90,7 @@ async def fill_bytes(port: int, limits: Limits) -> Record:
 
 async def upload(port: int, body: bytes) -> None:
     """Send a body whose last byte never comes; ends with an answer."""
-    connection = await connect(port)
+    connection = await connect(Address(port))
     head = make_head("POST /predict", f"Content-Type: {FORM}", f"Content-Length: {len(body) + 1}")
     try:
         await connection.send_pieces(head, split_body(body, PIECE))
@@ -99,7 +101,7 @@ async def upload(port: int, body: bytes) -> None:
 async def is_full(port: int) -> bool:
     """Ask whether more may come than should fit, and see whether that is refused."""
     asked = (f"Content-Type: {FORM}", "Expect: 100-continue", f"Content-Length: {2 * SLACK}")
-    connection = await connect(port)
+    connection = await connect(Address(port))
     try:
         async with asyncio.timeout(PROBE_S):
             return (await connection.send(make_head("POST /predict", *asked))).status == REFUSED

@@ -14,9 +14,12 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from bench.kit.client import Target, make_post
-from bench.kit.connections import HOST
-from bench.kit.generator import count_until, keep_busy
+from app.client.connection import Address
+from app.client.generator import count_until
+from app.client.request import make_post
+from app.network import LOOPBACK
+from bench.kit.client import Target
+from bench.kit.generator import keep_busy
 from bench.kit.images import BOUNDARY, FORM, Picture, make_picture
 from bench.kit.models import BUNDLED
 from bench.kit.results import BenchError, Record, save, start_record
@@ -65,7 +68,10 @@ def pack(picture: Picture) -> bytes:
 
 def list_traffic(url: str, grpc_port: int, picture: Picture) -> dict[str, Traffic]:
     """List what h2load sends: to gRPC, and a form to compare it with."""
-    grpc, framed = f"http://{HOST}:{grpc_port}", ("content-type: application/grpc", "te: trailers")
+    grpc, framed = (
+        f"http://{LOOPBACK}:{grpc_port}",
+        ("content-type: application/grpc", "te: trailers"),
+    )
     predict = frame(PredictRequest(image=picture.content).SerializeToString())
     tensors = [ModelInferRequest.InferInputTensor(**TENSOR)]
     infer = ModelInferRequest(
@@ -94,7 +100,7 @@ def list_measures(
     """List what is measured, in images a second."""
     measures: dict[str, Callable[[], float]] = {}
     for name, (request, connections, images) in list_posts(picture).items():
-        target = Target(server.port, request)
+        target = Target(Address(server.port), request)
         measures[name] = partial(measure, target, connections, images, seconds)
     for name, traffic in list_traffic(server.url, grpc_port, picture).items():
         measures[f"{name}, 16 connections"] = partial(run_h2load, traffic, 16, seconds)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.kit.generator import draw_schedule
+from app.client.generator import draw_schedule
 from bench.kit.results import Record
 from bench.studies.cluster import Cluster
 from bench.studies.cluster_classifier import Shape

@@ -10,8 +10,11 @@ import asyncio
 from functools import partial
 from statistics import median
 
-from bench.kit.client import Tally, Target, make_post
-from bench.kit.generator import count_until, keep_busy
+from app.client.connection import Address
+from app.client.generator import count_until
+from app.client.request import make_post
+from bench.kit.client import Tally, Target
+from bench.kit.generator import keep_busy
 from bench.kit.images import FORM, Picture, make_picture
 from bench.kit.models import find_checkpoint
 from bench.kit.results import BenchError, Record, save, start_record
@@ -35,9 +38,9 @@ class Load:
     """
 
     def __init__(self, port: int, picture: Picture, seconds: float, format_: str) -> None:
-        self._predict = Target(port, make_post("/predict", FORM, picture.body()))
+        self._predict = Target(Address(port), make_post("/predict", FORM, picture.body()))
         path = f"/explain?format={format_}"
-        self._explain = Target(port, make_post(path, FORM, picture.body()))
+        self._explain = Target(Address(port), make_post(path, FORM, picture.body()))
         self._seconds = seconds
         self.predictions: dict[bool, list[float]] = {False: [], True: []}
         self.explanations: list[float] = []

@@ -15,8 +15,10 @@ import httpx
 import numpy as np
 from matplotlib.axes import Axes
 
-from bench.kit.client import CUT_OFF, NO_CONNECTION, UNANSWERED, Pool, make_target
-from bench.kit.generator import draw_schedule, run_open
+from app.client.connection import Address
+from app.client.generator import draw_schedule, run_open
+from app.client.pool import CUT_OFF, NO_CONNECTION, UNANSWERED, Pool
+from bench.kit.client import make_target
 from bench.kit.images import make_picture
 from bench.kit.plots import COLOURS, draw_panels
 from bench.kit.results import DOCS, Record, save, start_record
@@ -41,7 +43,7 @@ Answer = tuple[float, float, int]
 async def play(head: Head, port: int) -> tuple[list[Answer], list[Record]]:
     """Play the steps; return the answers, and the replicas by second."""
     target = make_target(f"http://127.0.0.1:{port}", make_picture("png"))
-    pool = Pool(port, CONNECTIONS)
+    pool = Pool(Address(port), CONNECTIONS)
     answers: list[Answer] = []
     seen: list[Record] = []
     token = head.environment["RAY_AUTH_TOKEN"]

@@ -19,9 +19,10 @@ import httpx
 import numpy as np
 import psutil
 
+from app.client.connection import Address
+from app.client.generator import run_closed
+from app.client.pool import Pool
 from app.observability.request_metrics import PROBES
-from bench.kit.client import Pool
-from bench.kit.generator import run_closed
 from bench.kit.images import make_picture
 from bench.kit.models import BUNDLED
 from bench.kit.results import BenchError, Record, save, start_record
@@ -34,7 +35,7 @@ from bench.studies.trees import compare_trees
 from tests.support.scrapes import scrape
 
 if TYPE_CHECKING:
-    from bench.kit.connections import Answer
+    from app.client.connection import Answer
 
 REQUESTS, CLIENTS, CONNECTIONS, ROUNDS = 100_000, 32, 64, 5
 REPLICAS = {"VITRINE_INGRESS_REPLICAS": "2", "VITRINE_CLASSIFIER_REPLICAS": "2"}
@@ -64,7 +65,7 @@ def list_requests(count: int) -> Iterator[int]:
 
 async def send_all(port: int, count: int) -> tuple[Counts, int]:
     """Send so many mixed requests; returns what clients counted, and how many had no answer."""
-    counts, lost, pool = Counts(), 0, Pool(port, CLIENTS, resends=True)
+    counts, lost, pool = Counts(), 0, Pool(Address(port), CLIENTS, resends=True)
 
     async def send(number: int) -> None:
         nonlocal lost

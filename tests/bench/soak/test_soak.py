@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import pytest
 
-from bench.kit.connections import Answer
+from app.client.connection import Answer
 from bench.kit.results import Record
 from bench.soak.load import AnswerCounts, send_alone
 from bench.soak.report import describe_processes, list_growing, measure_growth

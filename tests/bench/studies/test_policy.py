@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from bench.kit.generator import draw_schedule
+from app.client.generator import draw_schedule
 from bench.studies.policies import WARM_S, Answer, Load, play, summarize_answers
 from bench.studies.policy_report import CELL, format_rates, format_scaling
 

@@ -1,0 +1,1 @@
+"""`vitrine load`: an open-loop load test of a running service, by which a user sizes it."""

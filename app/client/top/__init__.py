@@ -1,0 +1,1 @@
+"""`vitrine top`: a live table of a running service, from its /metrics."""
