@@ -11,6 +11,8 @@ READ, WAIT, BATCH, INFERENCE = "read", "wait", "batch", "inference"
 """The stages of an image that is classified: until it is decoded and resized; until its group is
 sent; until its batch runs, with the way there and back; its batch."""
 
+CLASSIFICATION = (READ, WAIT, BATCH, INFERENCE)
+
 EXPLAIN = "explain"
 """What comes after `read` where it is explained."""
 

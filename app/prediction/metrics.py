@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge
 from app.errors import ProblemError
 from app.observability.histogram import FastHistogram
 from app.observability.metrics import REGISTRY, SECONDS
-from app.observability.stages import BATCH, INFERENCE, READ, WAIT
+from app.observability.stages import CLASSIFICATION
 from app.prediction.admission import Admission
 from app.prediction.result import Classified
 from app.prediction.score_metrics import ScoreMetrics
@@ -30,9 +30,7 @@ _stage_seconds = FastHistogram(
     "stage",
 )
 _find_outcome = cache(_images.labels)
-_read, _wait, _batch, _inference = (
-    _stage_seconds.find(stage) for stage in (READ, WAIT, BATCH, INFERENCE)
-)
+_read, _wait, _batch, _inference = (_stage_seconds.find(stage) for stage in CLASSIFICATION)
 _in_flight = Gauge("vitrine_images_in_flight", "Images that are in flight now.", registry=REGISTRY)
 _capacity = Gauge(
     "vitrine_images_capacity",

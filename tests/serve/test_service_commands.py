@@ -30,7 +30,7 @@ def test_top_shows_every_part_of_a_service(service: Service) -> None:
     done = run_cli("top", service.url, "--once", "--interval", "0.5")
     assert (done.returncode, done.stderr) == (0, "")
     words = set(done.stdout.split())
-    parts = {"vitrine-digits", "/predict", "inference", "Ingress", "Classifier", "openvino"}
+    parts = {"vitrine-digits", "/predict", "wait", "inference", "Ingress", "Classifier", "openvino"}
     assert parts <= words
     assert "silent" not in words
 

@@ -141,7 +141,7 @@ def test_keys_end_the_warning(closed: Service) -> None:
 def test_only_the_front_is_on_the_network(service: Service, closed: Service) -> None:
     """What is not the front listens on 127.0.0.1, and by default the front does too."""
     public = {one for one in list_listeners(closed) if one.address != "127.0.0.1"}
-    ports = (closed.port, closed.grpc_port)
+    ports = (closed.port, closed.grpc_port, closed.metrics_port)
     assert public == {Listener("haproxy", EVERYWHERE, port) for port in ports}
     assert [one for one in list_listeners(service) if one.address != "127.0.0.1"] == []
 

@@ -14,9 +14,9 @@ from app.client.top.cells import (
     show_text,
 )
 from app.client.top.change import Change, add_up
+from app.observability.stages import CLASSIFICATION
 
 MAX_ROUTES = MAX_LABELS = 10
-STAGES = ("read", "group", "batch", "inference")
 
 _BAD = "yellow"
 
@@ -62,7 +62,7 @@ def make_stages(change: Change) -> Table:
     }
     times = change.find_percentiles("vitrine_stage_seconds", "stage", 95, 99)
     most = max(means.values(), default=0.0)
-    for stage in (*STAGES, *sorted(set(means) - set(STAGES))[:MAX_ROUTES]):
+    for stage in (*CLASSIFICATION, *sorted(set(means) - set(CLASSIFICATION))[:MAX_ROUTES]):
         ms = [show_ms(value) for value in times.get(stage, (None, None))]
         bar = show_bar(means.get(stage, 0.0), most)
         table.add_row(show_text(stage), show_ms(means.get(stage)), *ms, bar)
