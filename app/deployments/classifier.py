@@ -134,7 +134,9 @@ class Classifier:
 
     async def take_metrics(self) -> Snapshot:
         """Take the snapshot of this replica's metrics."""
-        return await take_replica_snapshot(read_gpu(self._model.description.device))
+        return await take_replica_snapshot(
+            await asyncio.to_thread(read_gpu, self._model.description.device)
+        )
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """Record this replica's load for `ScaleByLoad`; probes are no part of it."""

@@ -5,8 +5,9 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from app.observability.access_log import log_access
+from app.observability.access_log import is_safe_id, log_access
 from app.observability.call_record import CallOutcome, CallRecord
+from app.observability.histogram import NO_LABELS
 from app.observability.logs import request_id
 from app.observability.request_metrics import PROBES, count_request
 
@@ -45,7 +46,10 @@ class CallRecorder:
         seconds = ended - call.started
         span = call.span
         sampled = span.trace_id if span is not None and span.traceparent else ""
-        name = {"trace_id": sampled} if sampled else {"request_id": request_id.get()}
+        identifier = request_id.get()
+        name = {"request_id": identifier} if is_safe_id(identifier) else NO_LABELS
+        if sampled:
+            name = {"trace_id": sampled}
         count_request(outcome.route, outcome.status, outcome.problem, seconds, name)
         log_access(call, outcome, ended, is_slow=seconds >= self._slow_s)
         if call.span is not None:

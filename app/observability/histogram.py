@@ -17,8 +17,8 @@ FOLDED = 1000
 """Values that wait to be put into buckets at most."""
 
 
-MAX_EXAMPLE = 100
-"""Characters of the name of an example; OpenMetrics refuses a page with more than 128 in all."""
+MAX_EXEMPLAR = 100
+"""Characters of the name in an exemplar; OpenMetrics refuses a page with more than 128 in all."""
 
 Labels = Mapping[str, str]
 NO_LABELS: Labels = {}
@@ -39,13 +39,13 @@ class Series:
         self._counts = np.zeros(len(bounds) + 1, np.int64)
         self._sum = 0.0
         self._new: list[float] = []
-        self._new_examples: list[Labels] = []
-        self._examples: dict[int, Exemplar] = {}
+        self._new_exemplars: list[Labels] = []
+        self._exemplars: dict[int, Exemplar] = {}
 
-    def add(self, value: float, example: Labels = NO_LABELS) -> None:
+    def add(self, value: float, exemplar: Labels = NO_LABELS) -> None:
         """Add a value, perhaps with what names it: the last one of each bucket is kept."""
         self._new.append(value)
-        self._new_examples.append(example)
+        self._new_exemplars.append(exemplar)
         if len(self._new) >= FOLDED:
             self.fold()
 
@@ -58,22 +58,22 @@ class Series:
     def fold(self) -> None:
         """Put the new values into buckets."""
         values, self._new = self._new, []
-        examples, self._new_examples = self._new_examples, []
+        exemplars, self._new_exemplars = self._new_exemplars, []
         places = np.searchsorted(self._bounds, values)
         self._counts += np.bincount(places, minlength=len(self._counts))
         self._sum += sum(values)
-        for place, example, value in zip(places.tolist(), examples, values, strict=False):
-            if example and max(map(len, example.values())) <= MAX_EXAMPLE:
-                self._examples[place] = Exemplar(dict(example), value)
+        for place, exemplar, value in zip(places.tolist(), exemplars, values, strict=False):
+            if exemplar and max(map(len, exemplar.values())) <= MAX_EXEMPLAR:
+                self._exemplars[place] = Exemplar(dict(exemplar), value)
 
     def read(self) -> tuple[list[Bucket], float]:
-        """Read how many values are at most each bound, with an example, and the sum of all."""
+        """Read how many values are at most each bound, with an exemplar, and the sum of all."""
         self.fold()
         names = [*map(floatToGoString, self._bounds.tolist()), "+Inf"]
         pairs = zip(names, self._counts.cumsum().tolist(), strict=True)
-        examples = self._examples
+        exemplars = self._exemplars
         return [
-            (*pair, examples[place]) if place in examples else pair
+            (*pair, exemplars[place]) if place in exemplars else pair
             for place, pair in enumerate(pairs)
         ], self._sum
 

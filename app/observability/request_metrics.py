@@ -45,7 +45,7 @@ _seconds = FastHistogram(
 
 
 def count_request(
-    route: str, status: int | str, problem: str, seconds: float, example: Labels = NO_LABELS
+    route: str, status: int | str, problem: str, seconds: float, exemplar: Labels = NO_LABELS
 ) -> None:
     """Count a request that has ended.
 
@@ -54,12 +54,12 @@ def count_request(
         status: HTTP's, or the name of gRPC's.
         problem: type of its problem; empty for none.
         seconds: from its headers to the end of its answer.
-        example: what names it, should it be the example of its bucket.
+        exemplar: what names it, should it be that of its bucket.
     """
     if route not in PROBES:
         requests, times = _find_series(route, status, problem)
         requests.inc()
-        times.add(seconds, example)
+        times.add(seconds, exemplar)
 
 
 @cache  # there are as many as the API has routes and errors

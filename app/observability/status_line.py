@@ -54,9 +54,12 @@ class StatusLine:
 
     def close(self) -> None:
         """Erase the status, for good."""
-        with suppress(OSError):  # the terminal is gone
-            self.show("")
-        self.is_live = False
+        with self._lock, suppress(OSError):  # the terminal is gone
+            if self.is_live:
+                self.is_live = False
+                self._status = ""
+                self._stream.write(_ERASE)
+                self._stream.flush()
 
     def _draw(self) -> str:
         """Draw the status as far as it fits, so that it is one line of the screen."""

@@ -31,15 +31,18 @@ _STEPS = tuple(index / 20 for index in range(1, 20))
 class ScoreMetrics(Collector):
     """Counts answers by their first label, and how certain they are.
 
-    At most MAX_LABELS have a series by name. One that has keeps it, so that no series ever falls;
-    at each scrape the most frequent of those that have none yet get what is left.
+    At most MAX_LABELS have a series by name, the first ones at first. What the others count goes to
+    OTHER_LABELS. One of them that has counted twice as much as the rarest with a series takes its
+    place, and counts from zero; what the rarest had goes to the others. So no series ever falls,
+    and their sum is exact.
     """
 
     def __init__(self) -> None:
         self._waiting: list[NDArray[np.float32]] = []
         self._described: Description | None = None
-        self._counts = Counts[tuple[int, str]]()
-        self._own: dict[tuple[int, str], None] = {}
+        self._own = Counts[tuple[int, str]]()
+        self._all = Counts[tuple[int, str]]()
+        self._others = 0
         self._top = Series((*_STEPS, 0.99, 0.999, 1.0))
         self._entropy = Series((0.001, 0.01, *_STEPS, 1.0))
 
@@ -47,6 +50,10 @@ class ScoreMetrics(Collector):
         """Add an answer's scores `[labels]`."""
         if description is not self._described:
             self._look()
+            if self._described is not None and description.labels != self._described.labels:
+                self._others += self._own.total()
+                self._own.clear()
+                self._all.clear()
             self._described = description
         self._waiting.append(scores)
         if len(self._waiting) >= FOLDED or len(self._waiting) * len(scores) >= MAX_WAITING:
@@ -68,7 +75,7 @@ class ScoreMetrics(Collector):
         first = scores.argmax(axis=1)
         labels, counts = np.unique(first, return_counts=True)
         for label_id, count in zip(labels.tolist(), counts.tolist(), strict=True):
-            self._counts[label_id, clean_value(self._described.labels[label_id])] += count
+            self._count((label_id, clean_value(self._described.labels[label_id])), count)
         activation, number = self._described.activation, scores.shape[1]
         if activation != "none":
             self._top.extend(scores.max(axis=1).tolist())
@@ -77,17 +84,33 @@ class ScoreMetrics(Collector):
             entropy = -(scores * logs).sum(axis=1) / math.log(number)
             self._entropy.extend(entropy.clip(0, 1).tolist())
 
+    def _count(self, key: tuple[int, str], count: int) -> None:
+        """Count answers with a label."""
+        self._all[key] += count
+        if key in self._own or len(self._own) < MAX_LABELS:
+            self._own[key] += count
+        else:
+            self._others += count
+
+    def _give_series(self) -> None:
+        """Give series to labels that have become frequent, in place of the rarest."""
+        rare = sorted(self._own, key=self._all.__getitem__)
+        frequent = (key for key, _ in self._all.most_common(MAX_LABELS) if key not in rare)
+        for key, rarest in zip(frequent, rare, strict=False):
+            if self._all[key] <= 2 * self._all[rarest]:
+                return
+            self._others += self._own.pop(rarest)
+            self._own[key] = 0
+
     def _collect_labels(self) -> CounterMetricFamily:
         """Count the first labels."""
-        new = Counts({key: count for key, count in self._counts.items() if key not in self._own})
-        self._own |= dict.fromkeys(key for key, _ in new.most_common(MAX_LABELS - len(self._own)))
         text = "Answers by their first label; labels without a series of their own are `other`."
         family = CounterMetricFamily("vitrine_top_labels", text, labels=["label_id", "label"])
-        for key in self._own:
-            family.add_metric([str(key[0]), key[1]], self._counts[key])
-        rest = self._counts.total() - sum(self._counts[key] for key in self._own)
-        if rest:
-            family.add_metric(["", OTHER_LABELS], rest)
+        self._give_series()
+        for key, count in self._own.items():
+            family.add_metric([str(key[0]), key[1]], count)
+        if self._others:
+            family.add_metric(["", OTHER_LABELS], self._others)
         return family
 
 

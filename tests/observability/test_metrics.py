@@ -9,6 +9,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.metrics_core import Metric
 
 from app.deployments.proxy_metrics import FIGURES
+from app.observability.call_record import CallOutcome
+from app.observability.call_recorder import CallRecorder
+from app.observability.logs import request_id
 from app.observability.metrics import (
     MAX_VALUE,
     REGISTRY,
@@ -169,3 +172,15 @@ def test_names_are_as_prometheus_wants_them() -> None:
         assert re.fullmatch("vitrine_[a-z_]+", name)
         assert not name.endswith(("_ms", "_milliseconds", "_percent"))
         assert documentation.endswith(".")
+
+
+@pytest.mark.parametrize("identifier", ['a"b', "a\nb", "a b", "ü", "i" * 101])
+def test_an_odd_request_id_spoils_no_page(identifier: str) -> None:
+    """Serve keeps what a client chose; such a request is no exemplar."""
+    recorder = CallRecorder()
+    token = request_id.set(identifier)
+    recorder.end(recorder.begin("/labels"), CallOutcome("GET", "/labels", "/labels", 200))
+    request_id.reset(token)
+    page, _ = render_metrics([take_snapshot("Ingress", "a")], {}, OPEN_METRICS)
+    assert read_page(page.decode(), is_open=True)
+    assert f'request_id="{identifier}' not in page.decode()

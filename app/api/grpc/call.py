@@ -1,7 +1,7 @@
 """One gRPC call: its id, its status and what is recorded of it."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import grpc
@@ -10,7 +10,7 @@ from app.api.grpc.status import build_status, find_code
 from app.errors import ProblemError
 from app.observability.access_log import is_safe_id
 from app.observability.call_record import CallOutcome
-from app.observability.call_recorder import CallRecorder
+from app.observability.call_recorder import NO_CARRIER, CallRecorder
 
 REQUEST_ID = "request_id"
 """Metadata by which a client names its call. Serve knows it, and answers it or an id of its own."""
@@ -70,7 +70,7 @@ class Call:
         self._path = path
         self._context = context
         self._recorder = recorder
-        self.record = recorder.begin(path, self.headers)
+        self.record = recorder.begin(path, _choose_carrier(context.invocation_metadata()))
 
     def refuse(self, error: ProblemError) -> None:
         """Give the call its status."""
@@ -92,6 +92,12 @@ class Call:
 def _read_text(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
     """Read the text of metadata, by name."""
     return {name: text for name, text in metadata if isinstance(text, str)}
+
+
+def _choose_carrier(metadata: Iterable[tuple[str, str | bytes]]) -> Mapping[str, str]:
+    """Choose what says in which span a call was made; more than one say nothing."""
+    found = [pair for pair in metadata if pair[0] == "traceparent"]
+    return _read_text(metadata) if len(found) == 1 else NO_CARRIER
 
 
 def _choose_id(metadata: dict[str, str]) -> str:

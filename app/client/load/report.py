@@ -1,5 +1,6 @@
 """What a load test has found: for each rate its answers and latencies, and the rate to size by."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -66,7 +67,7 @@ class LoadReport:
         target_ms: within which 99% should be answered.
         seed: of the schedule.
         capacity_per_s: good answers of the closed loop; None where rates were given.
-        best_per_s: the highest rate that meets the target; None if none does.
+        best_per_s: the highest rate up to which all meet the target; None if there is none.
         interrupted: whether the user ended it.
         rates: each in its turn.
     """
@@ -97,10 +98,17 @@ def make_report(measurement: Measurement) -> LoadReport:
         target_ms=1e3 * plan.target_s,
         seed=SEED,
         capacity_per_s=None if capacity is None else round(capacity, 1),
-        best_per_s=max((one.rate_per_s for one in rates if one.meets_target), default=None),
+        best_per_s=_find_best(rates),
         interrupted=measurement.is_interrupted,
         rates=rates,
     )
+
+
+def _find_best(rates: Sequence[RateReport]) -> float | None:
+    """Find the highest rate up to which every one meets the target."""
+    rising = sorted(rates, key=lambda one: one.rate_per_s)
+    good = [one.rate_per_s for one in itertools.takewhile(lambda one: one.meets_target, rising)]
+    return good[-1] if good else None
 
 
 def _report_rate(step: Step, target_s: float) -> RateReport:

@@ -76,7 +76,7 @@ async def _fetch(endpoint: Endpoint, address: Address) -> Answer:
 
 
 def parse_page(body: bytes) -> dict[str, dict[Labels, float]]:
-    """Read the series of Vitrine; values that are no numbers, and lines that are none, are left."""
+    """Read the series of Vitrine; none of a page with a line that is no metric."""
     samples: dict[str, dict[Labels, float]] = {}
     try:
         for family in text_string_to_metric_families(body.decode()):
