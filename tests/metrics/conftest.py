@@ -55,12 +55,12 @@ def prometheus(busy: Service, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def fill_past(folder: Path) -> None:
     """Give Prometheus the shares of labels of the hours before, which the drift is told from."""
     now = int(time.time())
-    lines = ["# TYPE vitrine:label_share:rate1h gauge"]
+    lines = ["# TYPE vitrine:labels:rate1h gauge"]
     for at in range(now - 4 * HOUR_S, now - HOUR_S, 60):
         for label in ("7", 'a "label"\\n'):
             value = label.replace("\\", "\\\\").replace('"', '\\"')
             labels = f'job="vitrine",label_id="7",label="{value}"'
-            lines.append(f"vitrine:label_share:rate1h{{{labels}}} 0.5 {at}")
+            lines.append(f"vitrine:labels:rate1h{{{labels}}} 0.5 {at}")
     page = folder / "past.txt"
     page.write_text("\n".join([*sorted(lines[1:]), "# EOF", ""]))
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics"]
