@@ -1,7 +1,6 @@
 """The metrics of all replicas, which any ingress replica collects when it is asked for them."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import ray
@@ -64,7 +63,7 @@ class MetricsCollector:
         asked = (_ask(handle, self._timeout_s) for handle in self._handles.values())
         found = dict(zip(self._handles, await asyncio.gather(*asked), strict=True))
         snapshots = [one for answers in found.values() for one in answers if one is not None]
-        return snapshots, Counter({name: found[name].count(None) for name in found})
+        return snapshots, {name: answers.count(None) for name, answers in found.items()}
 
 
 async def _ask(handle: DeploymentHandle, timeout_s: float) -> list[Snapshot | None]:

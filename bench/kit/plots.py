@@ -8,17 +8,10 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from app.client.load import plot
+
 COLOURS = ("#1b6ca8", "#e08e2b", "#7a7a7a", "#4f9d69", "#a14d72", "#8a6d3b", "#333333")
-STYLE: Final[dict[Any, Any]] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "grid.color": "#e4e4e4",
-    "legend.frameon": False,
-}
+STYLE: Final = plot.STYLE | {"axes.grid.axis": "y"}
 ERROR_BARS = {"ecolor": "#333333", "elinewidth": 0.8}
 
 Bar = tuple[float, Sequence[float]]

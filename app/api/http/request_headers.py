@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 
 from app.errors import InvalidRequestError
 from app.observability.access_log import is_safe_id
+from app.observability.call_recorder import NO_CARRIER
 
 REQUEST_ID = "X-Request-ID"
 
@@ -18,8 +19,6 @@ MOVED_TIMEOUT = "X-Vitrine-Timeout-Seconds"
 
 TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
 """W3C Trace Context."""
-
-NO_TRACE: Mapping[str, str] = {}
 
 MAX_LENGTH_DIGITS = 20
 """Digits of a Content-Length that are read, more than any limit has; `int` refuses 5000."""
@@ -62,5 +61,5 @@ def read_trace(headers: Headers) -> Mapping[str, str]:
     """Read which span the client made the request in; nothing where it names several."""
     given = headers.getlist(TRACEPARENT)
     if len(given) != 1:
-        return NO_TRACE
+        return NO_CARRIER
     return {TRACEPARENT: given[0], TRACESTATE: ",".join(headers.getlist(TRACESTATE))}
