@@ -1,6 +1,7 @@
 """The spans of HTTP requests, as a receiver of OpenTelemetry's gets them."""
 
 import asyncio
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -184,12 +185,24 @@ async def test_probes_and_scrapes_are_not_traced(path: str) -> None:
         assert traced.collect() == []
 
 
+async def wait_for_listener(port: int) -> None:
+    """Wait until the receiver listens: a closing exporter does not try again."""
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return
+            await asyncio.sleep(0.05)
+
+
 async def test_spans_are_sent_over_http_too() -> None:
     """To a receiver that speaks nothing else."""
     port = find_port()
     tap = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
     settings = OtelTapHttpProtobufReceiverSettings(http_port=port)
     async with OtelTapHttpProtobufReceiver(settings) as receiver:
+        await wait_for_listener(port)
         with trace_apps(**tap, OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf") as traced:
             await predict(traced, [("traceparent", SAMPLED)])
             await asyncio.to_thread(traced.tracing.close)
