@@ -18,7 +18,7 @@ from app.cli.main import main
 from tests.client.top.pages import make_page
 from tests.support.ports import find_port
 from tests.support.raw_server import RawServer, always, make_answer, serve_raw
-from tests.support.service import ROOT, SEVEN, start_process
+from tests.support.service import ROOT, SEVEN, default_sigint, start_process
 
 GOOD = make_answer("200 OK", b'{"model": {"id": "x"}, "predictions": []}')
 KEY = "ann-knows-this-key"
@@ -172,9 +172,11 @@ def test_top_waits_for_a_service_that_goes_away(server: RawServer) -> None:
     near, far = pty.openpty()
     command = [sys.executable, "-m", "app.cli.main", "top", server.url, "--interval", "0.5"]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "200", "LINES": "50"}
-    with subprocess.Popen(
-        command, stdin=far, stdout=far, stderr=far, cwd=ROOT, env=environment
-    ) as top:
+    with default_sigint():
+        top = subprocess.Popen(
+            command, stdin=far, stdout=far, stderr=far, cwd=ROOT, env=environment
+        )
+    try:
         os.close(far)
         read_until(near, b"/predict")
         server.reply = lambda to, _: to.close()
@@ -184,7 +186,10 @@ def test_top_waits_for_a_service_that_goes_away(server: RawServer) -> None:
         top.send_signal(signal.SIGINT)
         left = read_until(near, b"/predict")
         assert top.wait(timeout=10) == 0
-    os.close(near)
+    finally:
+        top.kill()
+        top.wait()
+        os.close(near)
     assert b"Traceback" not in left
 
 

@@ -222,11 +222,16 @@ def test_images_of_a_quarter_of_a_second_may_come_at_once(tmp_path: Path) -> Non
     assert answers == ["ok"] * 6
 
 
-def read_refusals(full: tuple[int, int, int]) -> list[Refusal | None]:
-    """Read the refusals that are new."""
-    with contextlib.suppress(BlockingIOError):
-        return [read_refusal(line) for line in os.read(full[2], 1 << 16).splitlines()]
-    return []
+def read_refusals(full: tuple[int, int, int], count: int = 0) -> list[Refusal | None]:
+    """Read the refusals that are new, at least so many: a line may come after its answer."""
+    lines, deadline = b"", time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with contextlib.suppress(BlockingIOError):
+            lines += os.read(full[2], 1 << 16)
+        if lines.count(b"\n") >= count:
+            break
+        time.sleep(0.02)
+    return [read_refusal(line) for line in lines.splitlines()]
 
 
 def test_haproxy_writes_what_it_refuses_to_a_pipe(full: tuple[int, int, int]) -> None:
@@ -239,7 +244,7 @@ def test_haproxy_writes_what_it_refuses_to_a_pipe(full: tuple[int, int, int]) ->
     with socket.create_connection(("127.0.0.1", full[0])) as client:
         client.sendall(b"GET /a\nb HTTP/1.1\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 400 ")
-    assert read_refusals(full) == [
+    assert read_refusals(full, 3) == [
         Refusal("GET", "/labels", 503, "model-unavailable"),
         Refusal("gRPC", f"/{classifier.SERVICE}/Predict", "UNAVAILABLE", "overloaded"),
         Refusal("-", "-", 400, ""),
@@ -253,7 +258,7 @@ def test_a_body_that_does_not_come_gets_a_problem(full: tuple[int, int, int]) ->
     late = connection.getresponse()
     response = httpx.Response(late.status, headers=late.getheaders(), content=late.read())
     check_problem(response, "deadline-exceeded", 504, None)
-    assert Refusal("POST", "/predict", 504, "deadline-exceeded") in read_refusals(full)
+    assert Refusal("POST", "/predict", 504, "deadline-exceeded") in read_refusals(full, 1)
 
 
 def test_haproxy_refuses_a_call_at_capacity_as_grpc_does(full: tuple[int, int, int]) -> None:

@@ -186,7 +186,7 @@ def start_process(
         tempfile.TemporaryDirectory(prefix="t", ignore_cleanup_errors=True) as temporary,
     ):  # a short name: Ray makes sockets below it, whose paths have at most 107 bytes
         own = {"HOME": str(folder), "RAY_TMPDIR": temporary, _MARK: mark, "SPT_NOENV": "1"}
-        with _default_sigint():
+        with default_sigint():
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
@@ -204,7 +204,7 @@ def start_process(
 
 
 @contextmanager
-def _default_sigint() -> Iterator[None]:
+def default_sigint() -> Iterator[None]:
     """Let a program that is started here end by SIGINT, as a shell's background job ignores it.
 
     A child inherits an ignored signal; one that is handled gets its default again.
