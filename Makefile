@@ -14,7 +14,7 @@ help: ## List the targets
 
 .venv/dev: .venv/bin/vitrine
 	$(BIN)/pip install --quiet --constraint constraints.txt pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .[quantize,heif,otel] --group dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .[quantize,heif,otel,train] --group dev
 	@touch $@
 
 .venv/triton: .venv/dev tests/support/requirements-triton.txt

@@ -3,6 +3,7 @@
 VitrineError
 ├── StartupError                  the service cannot start: one line, exit code 2
 │   ├── SettingsError             a setting is wrong
+│   ├── DatasetError              a dataset is missing, damaged or does not fit
 │   ├── RolloutError              a cluster cannot serve a Serve config file, or does not yet
 │   └── CheckpointError           the checkpoint is missing, incomplete or unsafe
 │       └── ConversionError       OpenVINO cannot run it, but torch may
@@ -39,6 +40,10 @@ class StartupError(VitrineError):
 
 class SettingsError(StartupError):
     """A setting is wrong."""
+
+
+class DatasetError(StartupError):
+    """A dataset is missing, damaged or does not fit."""
 
 
 class RolloutError(StartupError):

