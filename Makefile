@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis bench-scaling bench-nodes bench-step bench-explain bench-metrics dashboards dashboard metrics-test fuzz chaos soak cluster-test gpu-test image-check
+.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis bench-scaling bench-nodes bench-step bench-explain bench-metrics dashboards dashboard metrics-test pipeline-test fuzz chaos soak cluster-test gpu-test image-check
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -26,10 +26,13 @@ serve: .venv/bin/vitrine ## Install once and serve the bundled model on 127.0.0.
 	@exec $(BIN)/vitrine serve
 
 test: .venv/dev .venv/triton ## Install once and run all tests in two processes
-	$(BIN)/python -m pytest -n 2 --ignore tests/cluster --ignore tests/gpu --ignore tests/metrics
+	$(BIN)/python -m pytest -n 2 --ignore tests/cluster --ignore tests/gpu --ignore tests/metrics --ignore tests/pipeline
 
 cluster-test: .venv/dev ## Drain, kill, cut off and update real nodes, in network namespaces (root)
 	$(BIN)/python -m pytest -v --durations=10 tests/cluster
+
+pipeline-test: .venv/dev ## Tune, serve, score and evaluate with a real Ray Train and Ray Data
+	$(BIN)/python -m pytest -v --durations=10 tests/pipeline
 
 gpu-test: .venv/dev ## Test the engine of the GPU, on a machine that has one
 	$(BIN)/python -m pytest tests/gpu
