@@ -5,7 +5,7 @@ import re
 from http import HTTPStatus
 
 from app.client.connection import Answer
-from app.client.hostile_text import clean_text
+from app.hostile_text import clean_text
 
 GOOD = "200"
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from app.client.hostile_text import clean_text
 from app.errors import ServiceError
+from app.hostile_text import clean_text
 from app.images.signatures import name_media_type
 
 MAX_IMAGES = 1000

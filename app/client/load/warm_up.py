@@ -9,9 +9,9 @@ from app.client.answer_text import describe_problem, read_object
 from app.client.connection import Answer
 from app.client.endpoint import Endpoint, describe_failure
 from app.client.generator import count_until, run_closed
-from app.client.hostile_text import clean_text
 from app.client.pool import Pool
 from app.errors import ServiceError
+from app.hostile_text import clean_text
 
 WARM_UP_S, CLIENTS = 2.0, 8
 

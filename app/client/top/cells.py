@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from app.client.hostile_text import clean_text
+from app.hostile_text import clean_text
 
 BAR_WIDTH = 16
 MAX_TEXT = 40

@@ -9,12 +9,12 @@ from rich.text import Text
 
 from app.client.connection import Address
 from app.client.endpoint import Endpoint, locate
-from app.client.hostile_text import clean_text
 from app.client.top.capacity import describe_models, make_capacity, make_replicas
 from app.client.top.change import Change
 from app.client.top.scrape import scrape
 from app.client.top.traffic import make_labels, make_routes, make_stages
 from app.errors import ServiceError
+from app.hostile_text import clean_text
 
 WIDE = 130
 """Characters of a terminal on which two tables stand side by side."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.client.hostile_text import clean_text
+from app.hostile_text import clean_text
 
 
 @pytest.mark.parametrize(
