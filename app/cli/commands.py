@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from app.auth.keys import hash_key, make_key
+from app.cli.scoring_commands import score_images
 from app.cli.service_commands import load_service, watch_service
 from app.errors import ProblemError
 from app.network import format_address
@@ -142,6 +143,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "serve": serve_model,
     "deploy": deploy_file,
     "predict": predict_files,
+    "score": score_images,
     "explain": explain_files,
     "check": check_model,
     "load": load_service,

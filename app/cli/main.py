@@ -1,7 +1,7 @@
 """The command line: `vitrine COMMAND`; its options, and its exit code.
 
-The commands are serve, deploy, predict, explain, check, load, top, env, openapi, quantize, key
-and profile.
+The commands are serve, deploy, predict, score, explain, check, load, top, env, openapi, quantize,
+key and profile.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.cli.commands import COMMANDS
 from app.cli.options import add_settings, read_settings
+from app.cli.scoring_commands import add_score
 from app.cli.service_options import add_load, add_top
 from app.errors import VitrineError
 from app.settings import Settings
@@ -60,6 +61,7 @@ def build_parser(chosen: list[str]) -> argparse.ArgumentParser:
     add("--top-k", metavar="N", type=_read_count, default=3, help="predictions a file (default: 3)")
     _add_explain(commands["explain"])
     _add_profile(commands["profile"])
+    add_score(commands["score"])
     add_load(commands["load"])
     add_top(commands["top"])
     _add_quantize(commands["quantize"])
@@ -67,7 +69,7 @@ def build_parser(chosen: list[str]) -> argparse.ArgumentParser:
     help_ = "what reads them (default: dotenv)"
     formats = ("dotenv", "docker", "kuberay")
     commands["env"].add_argument("--format", choices=formats, default="dotenv", help=help_)
-    for name in {"serve", "predict", "explain", "check", "quantize"}.intersection(chosen):
+    for name in {"serve", "predict", "score", "explain", "check", "quantize"}.intersection(chosen):
         add_settings(commands[name])
     return parser
 

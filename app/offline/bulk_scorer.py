@@ -28,6 +28,9 @@ AHEAD = 4
 Fetch = Callable[[Sample], bytes]
 """Gives the bytes of a sample, in a thread; raises ProblemError where it cannot be read."""
 
+Tell = Callable[["ScoredSample"], None]
+"""Is called with each result as it comes, in any order."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScoredSample:
@@ -68,22 +71,29 @@ class BulkScorer:
         self._runner = asyncio.Runner()
         self._runner.run(self._reader.warm_up(model.description.geometry))
 
-    def score(self, samples: Sequence[Sample]) -> list[ScoredSample]:
+    def score(self, samples: Sequence[Sample], tell: Tell | None = None) -> list[ScoredSample]:
         """Score samples; gives one result for each, in their order.
+
+        Args:
+            samples: any number of them.
+            tell: is called with each result as it comes.
 
         Raises:
             ModelUnavailableError: the device is lost.
         """
-        return self._runner.run(self._score(samples))
+        try:
+            return self._runner.run(self._score(samples, tell))
+        except ExceptionGroup as group:
+            raise _find_first(group) from group
 
     def close(self) -> None:
         """End the processes that read images."""
         self._reader.close()
         self._runner.close()
 
-    async def _score(self, samples: Sequence[Sample]) -> list[ScoredSample]:
+    async def _score(self, samples: Sequence[Sample], tell: Tell | None) -> list[ScoredSample]:
         """Read and score, both at the same time."""
-        call = _Call(len(samples), self._batch_size)
+        call = _Call(len(samples), self._batch_size, tell)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read_all(samples, call))
             tasks.create_task(self._score_ready(call))
@@ -122,6 +132,12 @@ class BulkScorer:
                 call.set(one.place, _finish(one, logits))
 
 
+def _find_first(group: ExceptionGroup[Exception]) -> Exception:
+    """Find the first failure of tasks, whose own tasks may have failed."""
+    first = group.exceptions[0]
+    return _find_first(first) if isinstance(first, ExceptionGroup) else first
+
+
 class _Ready(NamedTuple):
     """A sample that was read, and its place among the results."""
 
@@ -134,7 +150,8 @@ class _Ready(NamedTuple):
 class _Call:
     """The samples of one call: what is ready for the model, and the results."""
 
-    def __init__(self, count: int, batch_size: int) -> None:
+    def __init__(self, count: int, batch_size: int, tell: Tell | None) -> None:
+        self._tell = tell
         self.results: list[ScoredSample | None] = [None] * count
         self.ready: asyncio.Queue[_Ready | None] = asyncio.Queue()
         self.free = asyncio.Semaphore(AHEAD * batch_size)
@@ -143,6 +160,8 @@ class _Call:
         """Set a result, which makes room for another sample."""
         self.results[index] = scored
         self.free.release()
+        if self._tell is not None:
+            self._tell(scored)
 
     async def take(self, most: int) -> list[_Ready]:
         """Take what is ready, at least one; none at the end."""

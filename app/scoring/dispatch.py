@@ -1,0 +1,99 @@
+"""Hands the parts of a job to Ray Data's actors, in a thread, and counts what they have done."""
+
+import logging
+import queue
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import ray
+from ray.data import ActorPoolStrategy, DataContext
+from ray.exceptions import RayError
+
+from app.errors import StartupError
+from app.scoring.board import Board
+from app.scoring.cluster import Pool, plan_pool
+from app.scoring.folder import OutputFolder
+from app.scoring.options import ScoreOptions
+from app.scoring.part_scorer import PartScorer, Task
+from app.scoring.progress import Progress
+from app.settings import Settings
+
+
+class Dispatch:
+    """The parts that are being scored.
+
+    Args:
+        settings: of the model and the limits.
+        options: of the command.
+        folder: of the job.
+        parts: numbers of those to score.
+    """
+
+    def __init__(
+        self, settings: Settings, options: ScoreOptions, folder: OutputFolder, parts: Sequence[int]
+    ) -> None:
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        pool = plan_pool(nodes, len(parts), uses_gpu=settings.device != "cpu")
+        self._board = ray.remote(num_cpus=0)(Board).remote()
+        task = Task(settings, options, folder, pool.sharing, self._board)
+        self._done: queue.Queue[Done] = queue.Queue()
+        act = threading.Thread(target=self._run, args=(task, pool, parts), daemon=True)
+        act.start()
+
+    def wait(self, seconds: float) -> "Done | None":
+        """Wait for the next part that is done; None where none is by then."""
+        try:
+            return self._done.get(timeout=seconds)
+        except queue.Empty:
+            return None
+
+    def read_progress(self) -> Progress:
+        """Read how many images were scored; raises StartupError."""
+        try:
+            found: Progress = ray.get(self._board.read.remote())
+        except RayError as exc:
+            raise StartupError(f"Ray has ended: {_describe(exc)}") from exc
+        return found
+
+    def _run(self, task: Task, pool: Pool, parts: Sequence[int]) -> None:
+        """Run the parts; the last message is that all are done, or why not."""
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it would speak to the terminal
+        context = DataContext.get_current()
+        context.enable_progress_bars = False
+        rows = [{"part": part} for part in parts]
+        numbers = ray.data.from_items(rows, override_num_blocks=len(rows))
+        done = numbers.map_batches(
+            PartScorer,
+            fn_constructor_args=(task,),
+            batch_size=1,
+            compute=ActorPoolStrategy(size=pool.actors),
+            num_cpus=pool.cpus,
+            num_gpus=pool.gpus,
+        )
+        try:
+            for row in done.iter_rows():
+                self._done.put(Done(row["part"], row["failure"]))
+        except RayError as exc:
+            self._done.put(Done(-1, f"Ray has stopped: {_describe(exc)}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A part that is done, or why the job must stop.
+
+    Attributes:
+        part: its number.
+        failure: why the job must stop; empty where it goes on.
+    """
+
+    part: int
+    failure: str
+
+
+def _describe(failure: RayError) -> str:
+    """Describe a failure of Ray in one line: the first error that its text names."""
+    text = str(failure)
+    found = re.search(r"^[\w.]*(Error|Exception|Exit)\b: .*", text, re.MULTILINE)
+    return (found[0] if found else text.strip().partition("\n")[0])[:300]

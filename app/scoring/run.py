@@ -1,0 +1,117 @@
+"""One run of `vitrine score`, from its options to its exit code."""
+
+import signal
+import time
+from typing import TYPE_CHECKING, Never
+
+from rich.console import Console
+
+from app.classifier.checkpoint.files import open_checkpoint
+from app.errors import StartupError
+from app.scoring.closing import encode_summary, print_summary
+from app.scoring.cluster import run_ray
+from app.scoring.folder import refuse
+from app.scoring.job import Job, open_job, read_summary
+from app.scoring.options import ScoreOptions, bound_problems
+from app.scoring.part_names import SUMMARY
+from app.scoring.progress import Progress, ProgressLine
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.scoring.dispatch import Dispatch
+
+LOOK_S = 0.5
+"""Seconds between two looks at the progress."""
+
+EXIT_WORKED, EXIT_PROBLEMS, EXIT_INTERRUPTED = 0, 1, 130
+
+
+class TooManyProblemsError(Exception):
+    """More images have a problem than the user allows."""
+
+
+def score_images(settings: Settings, options: ScoreOptions) -> int:
+    """Score images into a folder, or go on with it; returns the exit code.
+
+    Raises:
+        StartupError: it cannot begin, or nothing can be written any more.
+    """
+    shown = Console(stderr=True)
+    checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
+    job = open_job(settings, checkpoint, options, lambda line: _tell(shown, line))
+    started = time.monotonic()
+    try:
+        rate = _run(settings, options, job, shown)
+    except KeyboardInterrupt:
+        _tell(shown, f"interrupted. {_describe_rest(job)}")
+        return EXIT_INTERRUPTED
+    except TooManyProblemsError as stop:
+        _tell(shown, f"{stop} {_describe_rest(job)}")
+        return EXIT_PROBLEMS
+    except StartupError as exc:
+        message = f"{exc}. {_describe_rest(job)}" if job.summary.images else str(exc)
+        raise StartupError(message) from exc
+    with refuse(f"--out {options.out} cannot be written"):
+        job.folder.write(SUMMARY, encode_summary(job.summary, checkpoint, rate))
+    print_summary(Console(), job, time.monotonic() - started, rate)
+    return EXIT_PROBLEMS if job.summary.count_problems else EXIT_WORKED
+
+
+def _run(settings: Settings, options: ScoreOptions, job: Job, shown: Console) -> float:
+    """Score the parts that are not done; returns the images a second.
+
+    Raises:
+        TooManyProblemsError: more images have a problem than is allowed.
+        StartupError: Ray, the model or the disk has failed.
+    """
+    if not job.pending:
+        return 0.0
+    before = Progress(job.summary.images, job.summary.count_problems)
+    with run_ray(options.address):
+        from app.scoring.dispatch import Dispatch  # noqa: PLC0415 - Ray reads its environment here
+
+        signal.signal(signal.SIGTERM, _interrupt)  # Ray has set its own
+        dispatch = Dispatch(settings, options, job.folder, job.pending)
+        with ProgressLine(shown, job.images, before) as line:
+            return _watch(dispatch, job, line, bound_problems(options.max_problems, job.images))
+
+
+def _watch(dispatch: "Dispatch", job: Job, line: ProgressLine, bound: int | None) -> float:
+    """Show the progress until all parts are done; as `_run`."""
+    left, before = len(job.pending), job.summary.count_problems
+    while left:
+        done = dispatch.wait(LOOK_S)
+        if done is not None:
+            _add(job, done.part, done.failure)
+            left -= 1
+        progress = dispatch.read_progress()
+        line.show(progress)
+        problems = before + progress.problems
+        if bound is not None and problems > bound:
+            message = f"stopped at {problems:,} problems; --max-problems allows {bound:,}."
+            raise TooManyProblemsError(message)
+    return line.measure(progress)
+
+
+def _add(job: Job, part: int, failure: str) -> None:
+    """Add a part that is done; raises StartupError where the job must stop."""
+    summary = None if failure else read_summary(job.folder, part)
+    if summary is None:
+        raise StartupError(failure or f"the summary of part {part} is gone")
+    job.summary.merge(summary)
+
+
+def _describe_rest(job: Job) -> str:
+    """Describe what is done, and how to go on."""
+    done = f"{job.summary.images:,} of {job.images:,} images are scored and stay in"
+    return f"{done} {job.folder.name}; the same command goes on."
+
+
+def _tell(shown: Console, line: str) -> None:
+    """Show a line beside the results."""
+    shown.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _interrupt(*_: object) -> Never:
+    """Take SIGTERM as Ctrl-C."""
+    raise KeyboardInterrupt
