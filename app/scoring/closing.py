@@ -7,7 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.classifier.checkpoint.files import Checkpoint
+from app.evaluation.report import Figure
 from app.scoring.job import Job
+from app.scoring.part_names import REPORT, ROWS
 from app.scoring.progress import format_time
 from app.scoring.summary import Summary
 
@@ -34,6 +36,18 @@ def encode_summary(summary: Summary, checkpoint: Checkpoint, rate: float) -> byt
     return (json.dumps(found, indent=1) + "\n").encode()
 
 
+def list_figures(summary: Summary, checkpoint: Checkpoint, rate: float) -> list[Figure]:
+    """List the numbers above the report; arguments as `encode_summary`."""
+    problems, images = summary.count_problems, summary.images
+    return [
+        Figure("images", f"{images:,}"),
+        Figure("labels", f"{len(summary.labels):,}", f"of {len(checkpoint.labels):,}"),
+        Figure("problems", f"{problems:,}", f"{problems / images:.2%}"),
+        Figure("files/s", f"{rate:,.0f}", "of the last run"),
+        Figure("model", checkpoint.id, checkpoint.revision),
+    ]
+
+
 def print_summary(console: Console, job: Job, seconds: float, rate: float) -> None:
     """Print what became of the images of a job."""
     summary = job.summary
@@ -50,7 +64,8 @@ def print_summary(console: Console, job: Job, seconds: float, rate: float) -> No
     _print(console, f"\nslowest  {slowest}")
     speed = f", {rate:,.0f} files/s" if rate else ""
     taken = f"{format_time(seconds)}{speed}"
-    _print(console, f"written  {summary.images:,} rows to {job.folder.name} in {taken}")
+    written = f"{job.folder.name}/{ROWS} and {REPORT}"
+    _print(console, f"written  {summary.images:,} rows to {written} in {taken}")
 
 
 def _print_problems(console: Console, summary: Summary) -> None:

@@ -8,13 +8,15 @@ from rich.console import Console
 
 from app.classifier.checkpoint.files import open_checkpoint
 from app.errors import StartupError
-from app.scoring.closing import encode_summary, print_summary
+from app.evaluation.extras import check_installed
+from app.scoring.closing import encode_summary, list_figures, print_summary
 from app.scoring.cluster import run_ray
 from app.scoring.folder import refuse
 from app.scoring.job import Job, open_job, read_summary
 from app.scoring.options import ScoreOptions, bound_problems
-from app.scoring.part_names import SUMMARY
+from app.scoring.part_names import REPORT, SUMMARY
 from app.scoring.progress import Progress, ProgressLine
+from app.scoring.report import render_report
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ def score_images(settings: Settings, options: ScoreOptions) -> int:
         StartupError: it cannot begin, or nothing can be written any more.
     """
     shown = Console(stderr=True)
+    check_installed()
     checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
     job = open_job(settings, checkpoint, options, lambda line: _tell(shown, line))
     started = time.monotonic()
@@ -52,6 +55,8 @@ def score_images(settings: Settings, options: ScoreOptions) -> int:
         message = f"{exc}. {_describe_rest(job)}" if job.summary.images else str(exc)
         raise StartupError(message) from exc
     with refuse(f"--out {options.out} cannot be written"):
+        figures = list_figures(job.summary, checkpoint, rate)
+        job.folder.write(REPORT, render_report(settings, options, job.summary, figures))
         job.folder.write(SUMMARY, encode_summary(job.summary, checkpoint, rate))
     print_summary(Console(), job, time.monotonic() - started, rate)
     return EXIT_PROBLEMS if job.summary.count_problems else EXIT_WORKED
