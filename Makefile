@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis bench-scaling bench-nodes bench-step bench-explain bench-metrics dashboards dashboard metrics-test pipeline-test fuzz chaos soak cluster-test gpu-test image-check
+.PHONY: help serve test lint format openapi openapi-check protos clients demo bench bench-quick bench-decode bench-policy bench-apis bench-scaling bench-nodes bench-step bench-explain bench-metrics bench-score dashboards dashboard metrics-test pipeline-test fuzz chaos soak cluster-test gpu-test image-check
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -22,6 +22,11 @@ help: ## List the targets
 	.venv-triton/bin/pip install --quiet --requirement tests/support/requirements-triton.txt
 	@touch $@
 
+.venv/s3: .venv/dev tests/support/requirements-s3.txt
+	$(PYTHON) -m venv .venv-s3
+	.venv-s3/bin/pip install --quiet --requirement tests/support/requirements-s3.txt
+	@touch $@
+
 serve: .venv/bin/vitrine ## Install once and serve the bundled model on 127.0.0.1:8000
 	@exec $(BIN)/vitrine serve
 
@@ -31,7 +36,7 @@ test: .venv/dev .venv/triton ## Install once and run all tests in two processes
 cluster-test: .venv/dev ## Drain, kill, cut off and update real nodes, in network namespaces (root)
 	$(BIN)/python -m pytest -v --durations=10 tests/cluster
 
-pipeline-test: .venv/dev ## Tune, serve, score and evaluate with a real Ray Train and Ray Data
+pipeline-test: .venv/dev .venv/s3 ## Tune, serve, score and evaluate with a real Ray Train and Ray Data
 	$(BIN)/python -m pytest -v --durations=10 tests/pipeline
 
 gpu-test: .venv/dev ## Test the engine of the GPU, on a machine that has one
@@ -100,6 +105,9 @@ bench-explain: .venv/dev ## Judge where maps say that a model looked, and what t
 
 bench-metrics: .venv/dev ## Count 100,000 requests on both sides, kill replicas, and time scrapes (METRICS_ARGS)
 	$(BIN)/python -m bench.studies.metrics $(METRICS_ARGS)
+
+bench-score: .venv/dev ## Compare vitrine score with other ways to score a folder, and watch its memory (SCORE_ARGS)
+	$(BIN)/python -m bench.studies.score $(SCORE_ARGS)
 
 dashboards: .venv/dev ## Rewrite deploy/grafana/ from tools/dashboards/
 	$(BIN)/python -m tools.dashboards
