@@ -7,6 +7,7 @@ decoder that crashes or hangs costs one image, and memory is bounded whatever th
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -24,6 +25,10 @@ from app.prediction.scores import check_logits
 
 AHEAD = 4
 """Batches of images that are held at most: fetched, being read, and read."""
+
+FETCHERS = 32
+"""Images that are fetched at once, in threads of their own: an object store takes some 50 ms for
+each, and the model must not wait for its turn behind them."""
 
 Fetch = Callable[[Sample], bytes]
 """Gives the bytes of a sample, in a thread; raises ProblemError where it cannot be read."""
@@ -67,6 +72,7 @@ class BulkScorer:
         self.model = model
         self._batch_size = limits.batch_size
         self._fetch = fetch
+        self._fetchers = ThreadPoolExecutor(FETCHERS)
         self._reader = ProcessReader(limits)
         self._runner = asyncio.Runner()
         self._runner.run(self._reader.warm_up(model.description.geometry))
@@ -90,6 +96,7 @@ class BulkScorer:
         """End the processes that read images."""
         self._reader.close()
         self._runner.close()
+        self._fetchers.shutdown(cancel_futures=True)
 
     async def _score(self, samples: Sequence[Sample], tell: Tell | None) -> list[ScoredSample]:
         """Read and score, both at the same time."""
@@ -111,7 +118,8 @@ class BulkScorer:
         """Read a sample, or note why it cannot be."""
         started = time.perf_counter()
         try:
-            data = await asyncio.to_thread(self._fetch, sample)
+            loop = asyncio.get_running_loop()
+            data = await loop.run_in_executor(self._fetchers, self._fetch, sample)
             reading = await self._reader.read(data, self.model.description.geometry)
         except ProblemError as problem:
             seconds = time.perf_counter() - started

@@ -20,7 +20,10 @@ from bench.kit.images import make_picture
 from bench.kit.servers import make_vitrine, run_server
 
 BATCH = 32
+FULL = httpx.codes.SERVICE_UNAVAILABLE
 CONNECTIONS = 4
+RETRY_S = 0.1
+"""Seconds after which a parcel that the service had no room for is sent again."""
 
 Steps = Iterator[int]
 """Images of each step that has ended."""
@@ -107,7 +110,9 @@ def run_service(files: list[Path], model: str) -> Steps:
 
         def send(part: list[Path]) -> int:
             parcel = [("files", (file.name, file.read_bytes(), "image/jpeg")) for file in part]
-            answer = client.post(f"{server.url}/predict/batch", files=parcel)
+            url = f"{server.url}/predict/batch"
+            while (answer := client.post(url, files=parcel)).status_code == FULL:
+                time.sleep(RETRY_S)
             return sum("predictions" in one for one in answer.raise_for_status().json()["results"])
 
         yield from pool.map(send, parts)
