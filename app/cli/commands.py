@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from app.auth.keys import hash_key, make_key
+from app.cli.evaluation_commands import evaluate_model
 from app.cli.scoring_commands import score_images
 from app.cli.service_commands import load_service, watch_service
 from app.errors import ProblemError
@@ -151,6 +152,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "env": print_environment,
     "openapi": print_openapi,
     "quantize": quantize_model,
+    "evaluate": evaluate_model,
     "key": print_key,
     "profile": profile_service,
 }

@@ -1,7 +1,7 @@
 """The command line: `vitrine COMMAND`; its options, and its exit code.
 
-The commands are serve, deploy, predict, score, explain, check, load, top, env, openapi, quantize,
-key and profile.
+The commands are serve, deploy, predict, score, evaluate, explain, check, load, top, env, openapi,
+quantize, key and profile.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from app.cli.commands import COMMANDS
+from app.cli.evaluation_commands import add_evaluate
 from app.cli.options import add_settings, read_settings
 from app.cli.scoring_commands import add_score
 from app.cli.service_options import add_load, add_top
@@ -19,6 +20,9 @@ from schemas import ExplainMethod
 
 EXIT_NOT_STARTED = 2
 EXIT_INTERRUPTED = 130
+
+WITH_SETTINGS = {"serve", "predict", "score", "evaluate", "explain", "check", "quantize"}
+"""Commands whose options are settings, too."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -65,11 +69,12 @@ def build_parser(chosen: list[str]) -> argparse.ArgumentParser:
     add_load(commands["load"])
     add_top(commands["top"])
     _add_quantize(commands["quantize"])
+    add_evaluate(commands["evaluate"])
     _add_deploy(commands["deploy"])
     help_ = "what reads them (default: dotenv)"
     formats = ("dotenv", "docker", "kuberay")
     commands["env"].add_argument("--format", choices=formats, default="dotenv", help=help_)
-    for name in {"serve", "predict", "score", "explain", "check", "quantize"}.intersection(chosen):
+    for name in WITH_SETTINGS.intersection(chosen):
         add_settings(commands[name])
     return parser
 

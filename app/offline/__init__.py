@@ -1,1 +1,1 @@
-"""Core and model in one process, without Ray: `vitrine predict`, `explain` and `quantize`."""
+"""Core and model in one process, without Ray: predict, explain, quantize and evaluate."""
