@@ -11,13 +11,14 @@ from pathlib import Path
 
 from app.classifier.cache.cache_entry import CacheEntry
 from app.classifier.cache.model_cache import find_cache, open_entry
-from app.classifier.checkpoint.files import Checkpoint, open_checkpoint
+from app.classifier.checkpoint.files import Checkpoint
 from app.classifier.engines.conversion_process import run_conversion
 from app.classifier.engines.engine import list_sizes
 from app.classifier.engines.gpu import may_have_gpu
 from app.classifier.engines.selection import EngineOptions, choose_openvino
 from app.classifier.metrics import show_model
 from app.classifier.model import Model
+from app.classifier.opening import open_configured
 from app.errors import StartupError
 from app.machine import count_cores
 from app.settings import Settings
@@ -44,7 +45,7 @@ def load_model(settings: Settings, sharing: int = 1) -> Model:
     """
     started = time.perf_counter()
     try:
-        checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
+        checkpoint = open_configured(settings)
         model = Model(checkpoint, read_engine_options(settings))
         threads = choose_threads(model, max(1, count_cores() // sharing))
         model.warm_up(settings.batch_size)

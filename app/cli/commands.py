@@ -24,7 +24,7 @@ EXIT_FAILED = 1
 
 def serve_model(settings: Settings, *, status: bool) -> int:
     """Serve over HTTP until Ctrl-C or SIGTERM."""
-    from app.classifier.checkpoint.files import open_checkpoint  # noqa: PLC0415
+    from app.classifier.opening import open_configured  # noqa: PLC0415
     from app.standalone.launch import run_service  # noqa: PLC0415
 
     style = choose_format(settings.log_format, is_terminal=sys.stderr.isatty())
@@ -32,7 +32,7 @@ def serve_model(settings: Settings, *, status: bool) -> int:
     output = StatusLine(sys.stderr, is_live=is_live, has_colors="NO_COLOR" not in os.environ)
     configure_logging(style, settings.log_level, output=output)
     settings = settings.model_copy(update={"log_format": style})
-    checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
+    checkpoint = open_configured(settings)
     run_service(settings, checkpoint, output)
     return 0
 

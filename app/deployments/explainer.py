@@ -111,13 +111,14 @@ class Explainer:
 
     def _open(self, revision: str) -> "ModelExplainer":
         """Open the checkpoint, at this commit if it is of the Hub; raises StartupError."""
-        from app.classifier.checkpoint.files import is_local, open_checkpoint  # noqa: PLC0415
+        from app.classifier.checkpoint.files import is_local  # noqa: PLC0415
         from app.classifier.explanation.model_explainer import ModelExplainer  # noqa: PLC0415 - torch loads
+        from app.classifier.opening import open_configured  # noqa: PLC0415
         from app.classifier.startup import read_engine_options  # noqa: PLC0415
 
         settings = self._settings
         commit = settings.revision if is_local(settings.model) else revision
-        checkpoint = open_checkpoint(settings.model, commit, settings.processor)
+        checkpoint = open_configured(settings.model_copy(update={"revision": commit}))
         options = read_engine_options(settings)
         if not settings.explainer_gpus:  # fp16 needs a GPU, and compile a minute
             precision = "auto" if options.precision == "fp16" else options.precision

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.opening import open_configured
 from app.classifier.startup import read_engine_options
 from app.errors import InvalidRequestError, ProblemError, SettingsError
 from app.limits import derive_limits
@@ -52,7 +52,7 @@ async def explain_files(
         StartupError: the model cannot be loaded, or nothing can be written.
         InvalidRequestError: the model has no such label.
     """
-    checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
+    checkpoint = open_configured(settings)
     engine_options = read_engine_options(settings)
     backend = LocalBackend(checkpoint, engine_options)
     known = (await backend.describe()).labels

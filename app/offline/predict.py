@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.backend import Description
-from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.opening import open_configured
 from app.classifier.startup import read_engine_options
 from app.errors import InvalidRequestError, ProblemError
 from app.limits import derive_limits
@@ -28,7 +28,7 @@ def build_predictor(settings: Settings) -> Predictor:
 
 def _open_backend(settings: Settings) -> LocalBackend:
     """Open the checkpoint; the model is loaded on first use; raises StartupError."""
-    checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
+    checkpoint = open_configured(settings)
     return LocalBackend(checkpoint, read_engine_options(settings))
 
 

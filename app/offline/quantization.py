@@ -25,6 +25,7 @@ from app.classifier.checkpoint.processor import load_processor
 from app.classifier.engines.engine import EngineInput
 from app.classifier.engines.selection import EngineOptions, check_installed
 from app.classifier.model import Model
+from app.classifier.opening import open_configured
 from app.errors import ProblemError, SettingsError, StartupError
 from app.images.decoder import ImageDecoder
 from app.images.geometry import build_processor
@@ -71,7 +72,7 @@ def quantize_checkpoint(
             share of images than `min_agreement`; nothing was written.
     """
     check_installed("nncf", "Run `pip install 'vitrine[quantize]'`.")
-    checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
+    checkpoint = open_configured(settings)
     _check_folders(checkpoint, out)
     engine_input = EngineInput(checkpoint, *load_processor(checkpoint.processor_folder))
     pixels = _read_pixels(settings, engine_input, images)

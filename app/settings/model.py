@@ -5,6 +5,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from app.classifier.checkpoint.choice import NEWEST, PATTERN
+
 
 class ModelSettings(BaseSettings):
     """Which model, and where and how it runs."""
@@ -19,6 +21,14 @@ class ModelSettings(BaseSettings):
     processor: str | None = Field(
         default=None,
         description="Folder or Hub id of the image processor, where the checkpoint has none.",
+    )
+    checkpoint: str = Field(
+        default=NEWEST,
+        pattern=PATTERN,
+        description=(
+            "Which checkpoint of a Ray Train run: newest, or best:METRIC, such as best:accuracy "
+            "or best:min:loss."
+        ),
     )
     cache: str | None = Field(
         default=None,

@@ -3,15 +3,16 @@
 It imports no torch: a wrong checkpoint is refused within a second, before anything heavy starts.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.backend import Activation
+from app.classifier.checkpoint.best_checkpoint import check_is_run, find_checkpoint
+from app.classifier.checkpoint.choice import NEWEST, Choice, parse_choice
 from app.classifier.checkpoint.digest import hash_files, name_content, name_revision
+from app.classifier.checkpoint.json_file import read_json
 from app.classifier.checkpoint.labels import check_head, find_activation, read_labels
-from app.classifier.checkpoint.training_run import find_newest_checkpoint
 from app.errors import CheckpointError
 
 BUNDLED = Path(__file__).parents[2] / "demo" / "checkpoint"
@@ -50,7 +51,11 @@ class Checkpoint:
 
 
 def open_checkpoint(
-    model: str, revision: str | None = None, processor: str | None = None
+    model: str,
+    revision: str | None = None,
+    processor: str | None = None,
+    *,
+    choice: str = NEWEST,
 ) -> Checkpoint:
     """Find `model` and its processor.
 
@@ -58,12 +63,15 @@ def open_checkpoint(
         model: `bundled`, a folder, a Ray Train run folder or a Hub id.
         revision: branch, tag or commit of a Hub id.
         processor: folder or Hub id of the image processor, if the checkpoint has none.
+        choice: which checkpoint of a run, as `parse_choice` reads it.
 
     Raises:
-        CheckpointError: a file is missing, inconsistent or deleted meanwhile.
+        CheckpointError: a file is missing, inconsistent or deleted meanwhile; or what is asked for
+            does not fit.
     """
     try:
-        return _open(model, revision, processor)
+        found = _find_model(model, revision, parse_choice(choice))
+        return _open(found, processor)
     except OSError as exc:
         message = (
             f"The files of {model} cannot be read: {exc}. If they were being replaced, try again; "
@@ -72,10 +80,10 @@ def open_checkpoint(
         raise CheckpointError(message) from exc
 
 
-def _open(model: str, revision: str | None, processor: str | None) -> Checkpoint:
-    """Find `model` and its processor, and check their small files."""
-    name, folder, commit = _find_model(model, revision)
-    config = _read_json(folder / CONFIG)
+def _open(found: tuple[str, Path, str | None], processor: str | None) -> Checkpoint:
+    """Find the processor of a model that was found, and check the small files of both."""
+    name, folder, commit = found
+    config = read_json(folder / CONFIG)
     labels = read_labels(config, folder / CONFIG)
     weights = find_weights(folder)
     check_head(weights, labels)
@@ -126,15 +134,16 @@ def find_weights(folder: Path) -> list[Path]:
     return weights
 
 
-def _find_model(model: str, revision: str | None) -> tuple[str, Path, str | None]:
+def _find_model(model: str, revision: str | None, choice: Choice) -> tuple[str, Path, str | None]:
     """Find the folder of `model`; returns its name, its folder and its commit, if any."""
     if model == "bundled":
-        return "vitrine-digits", BUNDLED, None
+        return "vitrine-digits", find_checkpoint(BUNDLED, choice), None
     path = Path(model).expanduser()
     if path.is_dir():
-        folder = find_newest_checkpoint(path)
+        folder = find_checkpoint(path, choice)
         return _name_folder(path, folder), folder, None
     _check_hub_id("VITRINE_MODEL", model)
+    check_is_run(model, choice, is_run=False)
     from app.classifier.checkpoint.hub import download_snapshot  # noqa: PLC0415 - takes 0.3 s
 
     folder, commit = download_snapshot(model, revision)
@@ -175,23 +184,5 @@ def _find_processor(folder: Path, processor: str | None) -> Path:
         fix = "Point VITRINE_PROCESSOR at a folder or Hub id that has one."
     if not (found / PROCESSOR_CONFIG).is_file():
         raise CheckpointError(f"{found} has no image processor ({PROCESSOR_CONFIG}). {fix}")
-    _read_json(found / PROCESSOR_CONFIG)
+    read_json(found / PROCESSOR_CONFIG)
     return found
-
-
-def _read_json(path: Path) -> dict[str, object]:
-    """Read a JSON object."""
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as exc:
-        message = (
-            f"{path.parent} has no {path.name}: it is not a checkpoint. "
-            "Point VITRINE_MODEL at a folder that save_pretrained() wrote."
-        )
-        raise CheckpointError(message) from exc
-    except (OSError, ValueError, RecursionError) as exc:
-        message = f"{path} is not readable JSON: {exc}. Save the checkpoint again."
-        raise CheckpointError(message) from exc
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path} is not a JSON object. Save the checkpoint again.")
-    return value

@@ -11,14 +11,11 @@ names decide, then file times, which copying a run may change.
 
 import logging
 import re
-from contextlib import suppress
 from pathlib import Path
 
-from pydantic import BaseModel
-
+from app.classifier.checkpoint.reported import find_config
+from app.classifier.checkpoint.snapshot import SNAPSHOT, find_snapshots, read_snapshot
 from app.errors import CheckpointError
-
-SNAPSHOT = "checkpoint_manager_snapshot.json"
 
 _PATTERNS = ("checkpoint", "checkpoint[_-]*", "*/checkpoint[_-]*", "*/*/checkpoint[_-]*")
 _TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}_\d{2}-\d{2}-\d{2}(?:\.\d+)?")
@@ -26,25 +23,6 @@ _NUMBER = re.compile(r"checkpoint[_-](\d+)(?:/|$)")
 _RANKS = ("time stamp", "number", "file time")
 
 _logger = logging.getLogger("vitrine.checkpoint")
-
-
-class _Result(BaseModel):
-    checkpoint_dir_name: str
-
-
-class _Snapshot(BaseModel):
-    """The fields of Ray Train V2's `_CheckpointManagerState` that name the newest checkpoint."""
-
-    latest_checkpoint_result: _Result | None = None
-    checkpoint_results: list[_Result] = []
-    checkpoint_report_indices: list[int] = []
-
-    def list_names(self) -> list[str]:
-        """List the folders of the checkpoints, the newest first."""
-        reported = zip(self.checkpoint_report_indices, self.checkpoint_results, strict=False)
-        results = [result for _, result in sorted(reported, key=lambda pair: -pair[0])]
-        latest = [self.latest_checkpoint_result] if self.latest_checkpoint_result else []
-        return [result.checkpoint_dir_name for result in latest + results]
 
 
 def find_newest_checkpoint(folder: Path) -> Path:
@@ -55,8 +33,10 @@ def find_newest_checkpoint(folder: Path) -> Path:
     """
     if (folder / "config.json").is_file():
         return folder
-    named = {found for one in _PATTERNS for path in folder.glob(one) if (found := _find(path))}
-    snapshots = (folder / SNAPSHOT, *folder.glob(f"*/{SNAPSHOT}"))
+    named = {
+        found for one in _PATTERNS for path in folder.glob(one) if (found := find_config(path))
+    }
+    snapshots = find_snapshots(folder)
     recorded = {one.parent: found for one in snapshots if (found := _read_newest(one))}
     candidates = {path for path in named if recorded.keys().isdisjoint(path.parents)}
     ranked = sorted(
@@ -77,25 +57,9 @@ def find_newest_checkpoint(folder: Path) -> Path:
     return newest
 
 
-def _find(folder: Path) -> Path | None:
-    """Find a checkpoint in `folder` or in its `checkpoint/`."""
-    return next(
-        (one for one in (folder, folder / "checkpoint") if (one / "config.json").is_file()), None
-    )
-
-
 def _read_newest(snapshot: Path) -> Path | None:
-    """Find the newest checkpoint that a snapshot names; a name must not lead out of its run."""
-    if not snapshot.is_file():
-        return None
-    run = snapshot.parent
-    with suppress(OSError, ValueError):
-        for name in _Snapshot.model_validate_json(snapshot.read_bytes()).list_names():
-            found = _find(run / name)
-            if found is not None and found.resolve().is_relative_to(run.resolve()):
-                return found
-    _logger.warning("%s is ignored: it is damaged or names no checkpoint in its run", snapshot)
-    return None
+    """Find the newest checkpoint that a snapshot names; None if it names none in its run."""
+    return next((one.path for one in read_snapshot(snapshot)), None)
 
 
 def _rank(name: Path, path: Path) -> tuple[str, int, float]:

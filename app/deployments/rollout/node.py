@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.opening import open_configured
 from app.deployments.haproxy_config import BINARY_PATH, PROGRAM, find_program
 from app.deployments.serve_environment import ALIKE, VARIABLES
 from app.errors import CheckpointError, StartupError
@@ -123,7 +123,7 @@ def _hide_keys(settings: Settings) -> dict[str, object]:
 def _open_checkpoint(settings: Settings) -> dict[str, str]:
     """Open the checkpoint; gives its revision, or why it cannot be served."""
     try:
-        found = open_checkpoint(settings.model, settings.revision, settings.processor)
+        found = open_configured(settings)
     except CheckpointError as exc:
         return {"checkpoint_error": str(exc)}
     return {"checkpoint": found.revision}

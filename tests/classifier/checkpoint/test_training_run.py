@@ -9,7 +9,8 @@ import pytest
 
 from app.classifier.checkpoint import training_run
 from app.classifier.checkpoint.files import open_checkpoint
-from app.classifier.checkpoint.training_run import SNAPSHOT, find_newest_checkpoint
+from app.classifier.checkpoint.snapshot import SNAPSHOT
+from app.classifier.checkpoint.training_run import find_newest_checkpoint
 from app.errors import CheckpointError
 from tests.support.checkpoints import copy_checkpoint
 
@@ -203,6 +204,7 @@ def test_a_checkpoint_that_is_deleted_meanwhile_is_told(
 ) -> None:
     """A training run that keeps its best checkpoints deletes others."""
     make(tmp_path, "checkpoint-5")
+    write_snapshot(tmp_path, "checkpoint-5")
     config = tmp_path / "checkpoint-5" / "config.json"
     monkeypatch.setattr(training_run, "_read_newest", lambda _: config.unlink(missing_ok=True))
     with pytest.raises(CheckpointError, match=r"checkpoint-5/config\.json'\. .* try again"):
