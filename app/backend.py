@@ -61,6 +61,7 @@ class Description:
         engine: its name and precision, such as `torch fp32`.
         methods: methods of explanation that fit the model, the default first; maybe none.
         unexplained: why none of them is the default; empty where one is.
+        temperature: what logits are divided by before softmax; 1 where scores are not calibrated.
     """
 
     model_id: str
@@ -72,6 +73,7 @@ class Description:
     engine: str
     methods: tuple[str, ...] = ()
     unexplained: str = "The classifier has an older version of Vitrine."
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Group:
         timeout_s: seconds until the deadline; no time of day, because clocks of machines differ.
         sender: id of the ingress replica.
         traceparents: the calls with images in it that are traced (W3C Trace Context).
+        temperature: of the revision, as the sender knows it.
     """
 
     pixels: Pixels
@@ -93,6 +96,12 @@ class Group:
     timeout_s: float = math.inf
     sender: str = ""
     traceparents: tuple[str, ...] = ()
+    temperature: float = 1.0
+
+    def knows(self, description: Description) -> bool:
+        """Tell whether the sender knows the revision, geometry and temperature of a description."""
+        known = self.revision, self.geometry, self.temperature
+        return known == (description.revision, description.geometry, description.temperature)
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,7 @@ class Scored:
     Attributes:
         revision: the revision that scored it.
         logits: `[n, labels]` float32, or None if the pixels have the wrong geometry.
-        description: set if the group names another revision or geometry.
+        description: set if the group names another revision, geometry or temperature.
         inference_ms: milliseconds of the group's batch.
         senders: ingress replicas that send groups to this classifier.
         traceparent: of the batch's span; empty where none was made.

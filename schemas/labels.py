@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.explanation import ExplanationInfo
 from schemas.model import ModelInfo
+from schemas.omit import OmitIfNone
 
 
 class Label(BaseModel):
@@ -25,6 +26,7 @@ class Labels(BaseModel):
                 "model": {"id": "vitrine-digits", "revision": "3f9a1c0b7d21"},
                 "labels": [{"id": 0, "label": "0"}, {"id": 1, "label": "1"}],
                 "explanation": {"methods": ["gradient_attention"], "reason": None},
+                "temperature": 1.35,
             }
         },
     )
@@ -32,3 +34,10 @@ class Labels(BaseModel):
     model: ModelInfo
     labels: list[Label]
     explanation: ExplanationInfo
+    temperature: OmitIfNone[float] = Field(
+        default=None,
+        description=(
+            "What logits are divided by before softmax, where scores are calibrated; "
+            "logits are answered as the model gave them."
+        ),
+    )

@@ -59,6 +59,7 @@ class Model:
             engine=f"{self.engine.name} {self.engine.precision}",
             methods=support.methods,
             unexplained=support.reason,
+            temperature=checkpoint.temperature,
         )
         self._hang_detector = HangDetector()
         self._is_lost = False
@@ -195,6 +196,5 @@ class Model:
             self.warm_up(1)
 
     def _describe_if_changed(self, group: Group) -> Description | None:
-        """Describe this model if the group was read for another revision or geometry."""
-        known = (self.description.revision, self.description.geometry)
-        return None if (group.revision, group.geometry) == known else self.description
+        """Describe this model if the group names another revision, geometry or temperature."""
+        return None if group.knows(self.description) else self.description

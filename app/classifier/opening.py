@@ -15,4 +15,5 @@ def open_configured(settings: Settings) -> Checkpoint:
         settings.revision,
         settings.processor,
         choice=settings.checkpoint,
+        is_calibrated=settings.calibration == "temperature",
     )

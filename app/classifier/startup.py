@@ -62,13 +62,14 @@ def load_model(settings: Settings, sharing: int = 1) -> Model:
     description, seconds = model.description, time.perf_counter() - started
     show_model(description, seconds, settings.batch_size)
     _logger.info(
-        "model %s at %s, %d labels, %s on %s with %d CPU threads, ready in %.1f s",
+        "model %s at %s, %d labels, %s on %s with %d CPU threads%s, ready in %.1f s",
         description.model_id,
         description.revision,
         len(description.labels),
         description.engine,
         description.device,
         threads,
+        f", scores calibrated by {description.temperature:g}" * (description.temperature != 1.0),
         seconds,
     )
     return model

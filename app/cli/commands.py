@@ -80,6 +80,8 @@ def check_model(settings: Settings) -> int:
     more = ", …" if len(description.labels) > 5 else ""  # noqa: PLR2004 - enough to recognise it
     print(f"model      {description.model_id} at {description.revision}")
     print(f"labels     {len(description.labels)} ({names}{more})")
+    if description.temperature != 1.0:
+        print(f"scores     calibrated, temperature {description.temperature:g}")
     print(f"image      {description.geometry.size[1]} x {description.geometry.size[0]} pixels")
     print(f"engine     {description.engine} on {description.device}")
     print(f"address    http://{format_address(settings.host, settings.port)}")

@@ -14,6 +14,7 @@ from typing import cast
 import numpy as np
 
 from app.backend import Logits, Pixels
+from app.classifier.checkpoint.calibration import CALIBRATION
 from app.classifier.checkpoint.files import (
     CONFIG,
     PROCESSOR_CONFIG,
@@ -148,6 +149,10 @@ def _write_checkpoint(engine_input: EngineInput, pixels: list[Pixels], folder: P
     shutil.copyfile(engine_input.checkpoint.folder / CONFIG, folder / CONFIG)
     processor = engine_input.checkpoint.processor_folder / PROCESSOR_CONFIG
     shutil.copyfile(processor, folder / PROCESSOR_CONFIG)
+    calibration = engine_input.checkpoint.folder / CALIBRATION
+    if calibration.is_file():
+        shutil.copyfile(calibration, folder / CALIBRATION)
+        _logger.info("%s is that of fp32: `vitrine evaluate` tells whether it fits", CALIBRATION)
 
 
 def _compare(checkpoint: Checkpoint, folder: Path, calibrated: int, pixels: Pixels) -> Comparison:

@@ -102,6 +102,7 @@ class CurrentModel:
                 description.geometry,
                 timeout_s,
                 traceparents=traceparents,
+                temperature=description.temperature,
             )
             return await self._backend.predict(group)
 

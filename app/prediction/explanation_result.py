@@ -78,7 +78,7 @@ def build_response(
     reading: Reading, explained: Explained, description: Description
 ) -> ExplainResponse:
     """Build the answer; raises InternalError where a score is not a finite number."""
-    scores = compute_scores(explained.logits, description.activation)
+    scores = compute_scores(explained.logits, description.activation, description.temperature)
     width, height = reading.size
     crop = find_crop(description.geometry, reading.size)
     maps = explained.relevance.astype(float).round(DIGITS).tolist()

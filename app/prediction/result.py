@@ -9,7 +9,7 @@ from app.backend import Description, Logits
 from app.images.reader import Reading
 from app.observability.stages import ImageStages
 from app.prediction.image_group import ScoredImage
-from app.prediction.scores import compute_scores, rank_predictions
+from app.prediction.scores import choose_order, compute_scores, rank_predictions
 from schemas import ImageInfo, ModelInfo, PredictOptions, PredictResponse, Scores
 
 
@@ -69,15 +69,17 @@ def build_answer(
     assert scored.logits is not None  # noqa: S101 - the caller has checked
     image.stages.end(scored.group.inference_ms / 1000, scored.group.traceparent)
     width, height = image.reading.size
-    scores = compute_scores(scored.logits, description.activation)
+    logits, temperature = scored.logits, description.temperature
+    scores = compute_scores(logits, description.activation, temperature)
+    order = choose_order(logits, temperature)
     response = PredictResponse(
         model=ModelInfo(id=description.model_id, revision=description.revision),
         image=ImageInfo(width=width, height=height, format=image.reading.format),
-        predictions=rank_predictions(scores, description.labels, options),
+        predictions=rank_predictions(scores, description.labels, options, order),
         scores=scores.tolist() if options.scores is Scores.ALL else None,
-        logits=scored.logits.tolist() if options.logits else None,
+        logits=logits.tolist() if options.logits else None,
     )
-    return Classified(response, _measure(image.stages), scored.logits, scores, description)
+    return Classified(response, _measure(image.stages), logits, scores, description)
 
 
 def _measure(stages: ImageStages) -> Timing:

@@ -30,6 +30,10 @@ class ModelSettings(BaseSettings):
             "or best:min:loss."
         ),
     )
+    calibration: Literal["off", "temperature"] = Field(
+        default="off",
+        description="Scores as the model gives them, or by the temperature in calibration.json.",
+    )
     cache: str | None = Field(
         default=None,
         description="Folder that keeps converted models, or 'off'; default: ~/.cache/vitrine.",

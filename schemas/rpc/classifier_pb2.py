@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cschemas/rpc/classifier.proto\x12\nvitrine.v1\x1a\x17google/rpc/status.proto\"\x97\x01\n\x0ePredictRequest\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\x12\n\x05top_k\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x16\n\tthreshold\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\"\n\x06scores\x18\x04 \x01(\x0e\x32\x12.vitrine.v1.Scores\x12\x0e\n\x06logits\x18\x05 \x01(\x08\x42\x08\n\x06_top_kB\x0c\n\n_threshold\"\xa2\x01\n\x0fPredictResponse\x12 \n\x05model\x18\x01 \x01(\x0b\x32\x11.vitrine.v1.Model\x12 \n\x05image\x18\x02 \x01(\x0b\x32\x11.vitrine.v1.Image\x12+\n\x0bpredictions\x18\x03 \x03(\x0b\x32\x16.vitrine.v1.Prediction\x12\x0e\n\x06scores\x18\x04 \x03(\x01\x12\x0e\n\x06logits\x18\x05 \x03(\x02\"\x81\x01\n\rPredictResult\x12\r\n\x05index\x18\x01 \x01(\x04\x12/\n\x08response\x18\x02 \x01(\x0b\x32\x1b.vitrine.v1.PredictResponseH\x00\x12%\n\x07problem\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"%\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\"6\n\x05Image\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\"<\n\nPrediction\x12\r\n\x05label\x18\x01 \x01(\t\x12\x10\n\x08label_id\x18\x02 \x01(\r\x12\r\n\x05score\x18\x03 \x01(\x01\"\x0f\n\rLabelsRequest\"U\n\x0eLabelsResponse\x12 \n\x05model\x18\x01 \x01(\x0b\x32\x11.vitrine.v1.Model\x12!\n\x06labels\x18\x02 \x03(\x0b\x32\x11.vitrine.v1.Label\"\"\n\x05Label\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05label\x18\x02 \x01(\t*(\n\x06Scores\x12\x0e\n\nSCORES_TOP\x10\x00\x12\x0e\n\nSCORES_ALL\x10\x01\x32\xdd\x01\n\nClassifier\x12\x42\n\x07Predict\x12\x1a.vitrine.v1.PredictRequest\x1a\x1b.vitrine.v1.PredictResponse\x12J\n\rPredictStream\x12\x1a.vitrine.v1.PredictRequest\x1a\x19.vitrine.v1.PredictResult(\x01\x30\x01\x12?\n\x06Labels\x12\x19.vitrine.v1.LabelsRequest\x1a\x1a.vitrine.v1.LabelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cschemas/rpc/classifier.proto\x12\nvitrine.v1\x1a\x17google/rpc/status.proto\"\x97\x01\n\x0ePredictRequest\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\x12\n\x05top_k\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x16\n\tthreshold\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\"\n\x06scores\x18\x04 \x01(\x0e\x32\x12.vitrine.v1.Scores\x12\x0e\n\x06logits\x18\x05 \x01(\x08\x42\x08\n\x06_top_kB\x0c\n\n_threshold\"\xa2\x01\n\x0fPredictResponse\x12 \n\x05model\x18\x01 \x01(\x0b\x32\x11.vitrine.v1.Model\x12 \n\x05image\x18\x02 \x01(\x0b\x32\x11.vitrine.v1.Image\x12+\n\x0bpredictions\x18\x03 \x03(\x0b\x32\x16.vitrine.v1.Prediction\x12\x0e\n\x06scores\x18\x04 \x03(\x01\x12\x0e\n\x06logits\x18\x05 \x03(\x02\"\x81\x01\n\rPredictResult\x12\r\n\x05index\x18\x01 \x01(\x04\x12/\n\x08response\x18\x02 \x01(\x0b\x32\x1b.vitrine.v1.PredictResponseH\x00\x12%\n\x07problem\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"%\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\"6\n\x05Image\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\"<\n\nPrediction\x12\r\n\x05label\x18\x01 \x01(\t\x12\x10\n\x08label_id\x18\x02 \x01(\r\x12\r\n\x05score\x18\x03 \x01(\x01\"\x0f\n\rLabelsRequest\"\x7f\n\x0eLabelsResponse\x12 \n\x05model\x18\x01 \x01(\x0b\x32\x11.vitrine.v1.Model\x12!\n\x06labels\x18\x02 \x03(\x0b\x32\x11.vitrine.v1.Label\x12\x18\n\x0btemperature\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x0e\n\x0c_temperature\"\"\n\x05Label\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05label\x18\x02 \x01(\t*(\n\x06Scores\x12\x0e\n\nSCORES_TOP\x10\x00\x12\x0e\n\nSCORES_ALL\x10\x01\x32\xdd\x01\n\nClassifier\x12\x42\n\x07Predict\x12\x1a.vitrine.v1.PredictRequest\x1a\x1b.vitrine.v1.PredictResponse\x12J\n\rPredictStream\x12\x1a.vitrine.v1.PredictRequest\x1a\x19.vitrine.v1.PredictResult(\x01\x30\x01\x12?\n\x06Labels\x12\x19.vitrine.v1.LabelsRequest\x1a\x1a.vitrine.v1.LabelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'schemas.rpc.classifier_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCORES']._serialized_start=817
-  _globals['_SCORES']._serialized_end=857
+  _globals['_SCORES']._serialized_start=859
+  _globals['_SCORES']._serialized_end=899
   _globals['_PREDICTREQUEST']._serialized_start=70
   _globals['_PREDICTREQUEST']._serialized_end=221
   _globals['_PREDICTRESPONSE']._serialized_start=224
@@ -49,9 +49,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LABELSREQUEST']._serialized_start=677
   _globals['_LABELSREQUEST']._serialized_end=692
   _globals['_LABELSRESPONSE']._serialized_start=694
-  _globals['_LABELSRESPONSE']._serialized_end=779
-  _globals['_LABEL']._serialized_start=781
-  _globals['_LABEL']._serialized_end=815
-  _globals['_CLASSIFIER']._serialized_start=860
-  _globals['_CLASSIFIER']._serialized_end=1081
+  _globals['_LABELSRESPONSE']._serialized_end=821
+  _globals['_LABEL']._serialized_start=823
+  _globals['_LABEL']._serialized_end=857
+  _globals['_CLASSIFIER']._serialized_start=902
+  _globals['_CLASSIFIER']._serialized_end=1123
 # @@protoc_insertion_point(module_scope)

@@ -86,12 +86,14 @@ class LabelsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class LabelsResponse(_message.Message):
-    __slots__ = ("model", "labels")
+    __slots__ = ("model", "labels", "temperature")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     model: Model
     labels: _containers.RepeatedCompositeFieldContainer[Label]
-    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ...) -> None: ...
+    temperature: float
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ..., temperature: _Optional[float] = ...) -> None: ...
 
 class Label(_message.Message):
     __slots__ = ("id", "label")

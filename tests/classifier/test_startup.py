@@ -1,6 +1,7 @@
 """The classifier's start-up."""
 
 import logging
+import shutil
 import sys
 import threading
 import time
@@ -9,12 +10,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.classifier.checkpoint.calibration import CALIBRATION
 from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.checkpoint.snapshot import SNAPSHOT
 from app.classifier.engines import conversion_process
 from app.classifier.model import Model
 from app.classifier.startup import choose_threads, convert_ahead, load_model, read_engine_options
 from app.errors import CheckpointError, SettingsError, StartupError
 from app.settings import Settings
+from tests.support.training_runs import write_run
 
 
 def test_the_model_that_is_loaded_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -141,3 +145,21 @@ def test_settings_that_do_not_fit_are_refused_before_ray_starts(vit: Path) -> No
     settings = Settings(model=str(vit), device="cpu", precision="int8")
     with pytest.raises(SettingsError, match="is not quantized"):
         convert_ahead(settings, open_checkpoint(str(vit)))
+
+
+def test_a_reload_chooses_the_best_checkpoint_anew(vit: Path, tmp_path: Path) -> None:
+    """It loads as a start does: a better checkpoint, and a temperature that was fitted since."""
+    run = write_run(tmp_path / "run", {"f1": 0.5}, {"f1": 0.25})
+    for name in ("epoch_0", "epoch_1"):
+        shutil.copytree(vit, run / name, dirs_exist_ok=True)
+        (run / name / CALIBRATION).write_text('{"temperature": 1.5}')
+    options = {"checkpoint": "best:f1", "calibration": "temperature", "engine": "torch"}
+    settings = Settings.model_validate({"model": str(run), "batch_size": 1, **options})
+    first = load_model(settings).description
+    snapshot = run / SNAPSHOT
+    snapshot.write_text(snapshot.read_text().replace("0.25", "0.75"))
+    (run / "epoch_1" / CALIBRATION).write_text('{"temperature": 2.5}')
+    second = load_model(settings).description
+    assert (first.model_id, first.temperature) == ("run/epoch_0", 1.5)
+    assert (second.model_id, second.temperature) == ("run/epoch_1", 2.5)
+    assert first.revision != second.revision

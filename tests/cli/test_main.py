@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,33 @@ def test_check_says_what_would_be_served() -> None:
     assert "10 (0, 1, 2, 3, 4, …)" in done.stdout
     assert "32 x 32" in done.stdout
     assert "http://127.0.0.1:8123" in done.stdout
+
+
+def test_check_says_that_scores_are_calibrated(tmp_path: Path) -> None:
+    """By which temperature, where VITRINE_CALIBRATION asks for it."""
+    folder = shutil.copytree(ROOT / "app" / "demo" / "checkpoint", tmp_path / "digits")
+    (folder / "calibration.json").write_text('{"temperature": 1.5}')
+    done = run("check", "--model", str(folder), VITRINE_CALIBRATION="temperature")
+    assert done.returncode == 0, done.stderr
+    assert "scores     calibrated, temperature 1.5\n" in done.stdout
+
+
+@pytest.mark.parametrize("command", [("serve",), ("check",), ("predict", "x.png")])
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"VITRINE_CALIBRATION": "temperature"}, "has no calibration.json"),
+        ({"VITRINE_CHECKPOINT": "best:f1"}, "is a checkpoint, not a training run. Unset it"),
+    ],
+)
+def test_what_a_checkpoint_lacks_is_told_in_one_line(
+    command: tuple[str, ...], variables: dict[str, str], words: str
+) -> None:
+    """The bundled one has no calibration and nothing to choose from."""
+    done = run(*command, **variables)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert words in line
 
 
 def test_predict_prints_one_json_document_a_file(tmp_path: Path) -> None:
@@ -81,6 +109,9 @@ def test_a_wrong_checkpoint_is_told_in_one_line(command: tuple[str, ...], tmp_pa
         ({"VITRINE_PORT": "0"}, "VITRINE_PORT: Input should be greater than or equal to 1"),
         ({"VITRINE_DEVICE": "tpu"}, "VITRINE_DEVICE: Input should be 'auto', 'cpu' or 'cuda'"),
         ({"VITRINE_BUCKETS": "1,64"}, "larger than VITRINE_BATCH_SIZE=32"),
+        ({"VITRINE_CHECKPOINT": "best"}, "VITRINE_CHECKPOINT: String should match pattern"),
+        ({"VITRINE_CHECKPOINT": "best:"}, "VITRINE_CHECKPOINT: String should match pattern"),
+        ({"VITRINE_CALIBRATION": "on"}, "VITRINE_CALIBRATION: Input should be 'off' or 'temp"),
         ({"VITRINE_BATCH_SIZE": "many"}, "VITRINE_BATCH_SIZE: Input should be a valid integer"),
     ],
 )

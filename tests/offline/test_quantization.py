@@ -1,6 +1,7 @@
 """`vitrine quantize`: an int8 checkpoint that VITRINE_MODEL takes, and what it refuses."""
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -10,7 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.classifier.checkpoint.files import CONFIG, PROCESSOR_CONFIG, QUANTIZED, open_checkpoint
+from app.classifier.checkpoint.calibration import CALIBRATION
+from app.classifier.checkpoint.files import (
+    BUNDLED,
+    CONFIG,
+    PROCESSOR_CONFIG,
+    QUANTIZED,
+    open_checkpoint,
+)
 from app.classifier.engines.selection import EngineOptions
 from app.classifier.model import Model
 from app.cli.main import main
@@ -44,6 +52,17 @@ def test_a_quantized_checkpoint_is_served_in_int8(quantized: Path) -> None:
     assert model.description.labels == tuple("0123456789")
     pixels = np.zeros((3, 32, 32, 3), np.uint8)
     assert model.forward(pixels).shape == (3, 10)
+
+
+def test_a_calibration_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The temperature of fp32 goes along, for VITRINE_CALIBRATION; the log says whose it is."""
+    folder = copy(BUNDLED, tmp_path / "digits")
+    (folder / CALIBRATION).write_text('{"temperature": 1.5}')
+    settings = Settings(model=str(folder), calibration="temperature")
+    with caplog.at_level(logging.INFO, logger="vitrine.quantize"):
+        quantize_checkpoint(settings, SAMPLES, tmp_path / "int8", 0.5)
+    assert "is that of fp32" in caplog.text
+    assert open_checkpoint(str(tmp_path / "int8"), is_calibrated=True).temperature == 1.5
 
 
 def test_a_quantized_checkpoint_names_every_sample(

@@ -60,7 +60,7 @@ class FakeBackend:
         return Scored(
             revision=served.revision,
             logits=self._score(group) if fits else None,
-            description=None if group.revision == served.revision else served,
+            description=None if group.knows(served) else served,
             inference_ms=1.0,
         )
 

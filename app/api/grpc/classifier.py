@@ -53,7 +53,8 @@ class ClassifierMethods(Methods):
         description = await self.services.predictor.describe()
         labels = [Label(id=index, label=name) for index, name in enumerate(description.labels)]
         model = Model(id=description.model_id, revision=description.revision)
-        return LabelsResponse(model=model, labels=labels)
+        calibrated = None if description.temperature == 1.0 else description.temperature
+        return LabelsResponse(model=model, labels=labels, temperature=calibrated)
 
     async def _list_jobs(self, requests: AsyncIterable[PredictRequest]) -> AsyncGenerator[Job]:
         """List the jobs, one for each message; raises DeadlineExceededError where none comes."""

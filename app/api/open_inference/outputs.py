@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.api.open_inference.tensors import Tensor
 from app.errors import InvalidRequestError
 from app.prediction.result import Classified
-from app.prediction.scores import compute_scores
+from app.prediction.scores import choose_order
 
 OUTPUTS: Final = ("scores", "logits")
 
@@ -51,23 +51,19 @@ def build_output(wanted: Wanted, images: Sequence[Classified]) -> Tensor:
 
     The images must be of one revision.
     """
-    values = np.stack([_choose_values(wanted.name, image) for image in images])
+    is_logits = wanted.name == "logits"
+    values = np.stack([image.logits if is_logits else image.scores for image in images])
     if not wanted.classes:
         return Tensor(wanted.name, "FP32", values.shape, values)
-    labels = images[0].description.labels
-    rows = [_name_best(row, labels, wanted.classes) for row in values]
+    pairs = zip(values, images, strict=True)
+    rows = [_name_best(row, image, wanted.classes) for row, image in pairs]
     best = [text for row in rows for text in row]
     return Tensor(wanted.name, "BYTES", (len(rows), len(rows[0])), best)
 
 
-def _choose_values(name: str, image: Classified) -> NDArray[np.float32]:
-    """Choose the values of an output for an image, `[labels]`."""
-    if name == "logits":
-        return image.logits
-    return compute_scores(image.logits, image.description.activation)
-
-
-def _name_best(values: NDArray[np.float32], labels: Sequence[str], count: int) -> list[bytes]:
+def _name_best(values: NDArray[np.float32], image: Classified, count: int) -> list[bytes]:
     """Name the best labels as Triton does, by falling value; equal ones by rising index."""
-    best = np.argsort(-values, kind="stable")[:count]
+    order = choose_order(image.logits, image.description.temperature)
+    best = np.argsort(-(values if order is None else order), kind="stable")[:count]
+    labels = image.description.labels
     return [f"{values[index]:f}:{index}:{labels[index]}".encode() for index in best]

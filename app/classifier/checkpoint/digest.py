@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from app.classifier.checkpoint.calibration import CALIBRATION
+
 REVISION_LENGTH = 12
 """Hexadecimal digits of a revision: enough to tell the few checkpoints of one service apart."""
 
@@ -11,12 +13,15 @@ REVISION_LENGTH = 12
 def hash_files(folder: Path, processor_folder: Path, files: list[Path]) -> dict[Path, bytes]:
     """Hash `files` and all JSON beside them, of which transformers reads more than we do.
 
+    Not the calibration: it may be written later, and changes nothing of the model.
+
     Raises:
         OSError: a file cannot be read, or is gone.
     """
     folders = dict.fromkeys((folder, processor_folder))
     small = [path for one in folders for path in sorted(one.glob("*.json"))]
-    return {path: hash_file(path) for path in dict.fromkeys([*small, *files])}
+    read = [path for path in dict.fromkeys([*small, *files]) if path.name != CALIBRATION]
+    return {path: hash_file(path) for path in read}
 
 
 def hash_file(path: Path) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.backend import Activation
 from app.classifier.checkpoint.best_checkpoint import check_is_run, find_checkpoint
+from app.classifier.checkpoint.calibration import Calibration, read_calibration
 from app.classifier.checkpoint.choice import NEWEST, Choice, parse_choice
 from app.classifier.checkpoint.digest import hash_files, name_content, name_revision
 from app.classifier.checkpoint.json_file import read_json
@@ -35,6 +36,7 @@ class Checkpoint:
         processor_folder: holds preprocessor_config.json.
         labels: names, by label id.
         activation: what turns logits into scores.
+        temperature: what logits are divided by before softmax.
         quantized: OpenVINO's file if `vitrine quantize` wrote the folder, else None.
         model_type: transformers' name of the architecture; empty where config.json has none.
     """
@@ -48,6 +50,7 @@ class Checkpoint:
     activation: Activation
     quantized: Path | None = None
     model_type: str = ""
+    temperature: float = 1.0
 
 
 def open_checkpoint(
@@ -56,6 +59,7 @@ def open_checkpoint(
     processor: str | None = None,
     *,
     choice: str = NEWEST,
+    is_calibrated: bool = False,
 ) -> Checkpoint:
     """Find `model` and its processor.
 
@@ -64,6 +68,7 @@ def open_checkpoint(
         revision: branch, tag or commit of a Hub id.
         processor: folder or Hub id of the image processor, if the checkpoint has none.
         choice: which checkpoint of a run, as `parse_choice` reads it.
+        is_calibrated: whether scores are to be calibrated.
 
     Raises:
         CheckpointError: a file is missing, inconsistent or deleted meanwhile; or what is asked for
@@ -71,7 +76,7 @@ def open_checkpoint(
     """
     try:
         found = _find_model(model, revision, parse_choice(choice))
-        return _open(found, processor)
+        return _open(found, processor, is_calibrated=is_calibrated)
     except OSError as exc:
         message = (
             f"The files of {model} cannot be read: {exc}. If they were being replaced, try again; "
@@ -80,7 +85,9 @@ def open_checkpoint(
         raise CheckpointError(message) from exc
 
 
-def _open(found: tuple[str, Path, str | None], processor: str | None) -> Checkpoint:
+def _open(
+    found: tuple[str, Path, str | None], processor: str | None, *, is_calibrated: bool
+) -> Checkpoint:
     """Find the processor of a model that was found, and check the small files of both."""
     name, folder, commit = found
     config = read_json(folder / CONFIG)
@@ -90,14 +97,18 @@ def _open(found: tuple[str, Path, str | None], processor: str | None) -> Checkpo
     processor_folder = _find_processor(folder, processor)
     files = [folder / CONFIG, processor_folder / PROCESSOR_CONFIG, *weights]
     digests = hash_files(folder, processor_folder, files)
+    activation = find_activation(config, labels)
+    calibration = read_calibration(folder, activation) if is_calibrated else Calibration()
+    content = [*(digests[path] for path in files), calibration.digest]
     return Checkpoint(
         id=name,
-        revision=commit or name_revision(digests[path] for path in files),
+        revision=commit or name_revision(content),
         digest=name_content(digests),
         folder=folder,
         processor_folder=processor_folder,
         labels=labels,
-        activation=find_activation(config, labels),
+        activation=activation,
+        temperature=calibration.temperature,
         quantized=weights[0] if weights[0].name == QUANTIZED else None,
         model_type=str(config.get("model_type") or ""),
     )

@@ -14,7 +14,7 @@ from app.errors import CheckpointError
 MAX_REASON_LENGTH = 250
 """Characters of the Hub's error that are quoted."""
 
-_SMALL = ["config.json", "preprocessor_config.json"]
+_SMALL = ["config.json", "preprocessor_config.json", "calibration.json"]
 _SAFE = ["model*.safetensors", "model.safetensors.index.json"]
 _PICKLED = ["pytorch_model*.bin", "pytorch_model.bin.index.json"]
 

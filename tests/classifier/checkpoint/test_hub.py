@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app.classifier.checkpoint.calibration import read_calibration
 from app.classifier.checkpoint.files import Checkpoint
 from app.classifier.engines.selection import EngineOptions
 from app.classifier.model import Model
@@ -90,11 +91,10 @@ def hub(vit: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     pickled = copy_checkpoint(vit, tmp_path_factory.mktemp("hub") / "pickled")
     pickle_weights(pickled)
     clutter = {"pytorch_model.bin": b"x", "modeling.py": b"x", "tf_model.h5": b"x" * 10_000}
+    other = {"calibration.json": b'{"temperature": 1.5}', "sub/model.safetensors": b""}
     with serve_hub() as hub:
         hub.add("org/tidy", tidy, old={**tidy, "config.json": tidy["config.json"] + b"\n"})
-        hub.add(
-            "org/cluttered", {**tidy, **clutter, "README.md": b"x", "sub/model.safetensors": b""}
-        )
+        hub.add("org/cluttered", {**tidy, **clutter, **other, "README.md": b"x"})
         hub.add("org/pickled", read_files(pickled))
         hub.add("org/bare", {name: tidy[name] for name in tidy if "processor" not in name})
         hub.add("org/empty", {})
@@ -132,8 +132,9 @@ def test_a_revision_is_a_branch_a_tag_or_a_commit(revision: str, hub: Hub, clien
 
 def test_only_what_is_needed_is_fetched(hub: Hub, client: Client) -> None:
     """Where there is safetensors no pickle is fetched, and never code or anything else."""
-    client.open(hub.url, "org/cluttered")
-    expected = {"config.json", "preprocessor_config.json", "model.safetensors"}
+    folder = client.open(hub.url, "org/cluttered").folder
+    assert read_calibration(folder, "softmax").temperature == 1.5
+    expected = {"config.json", "preprocessor_config.json", "model.safetensors", "calibration.json"}
     assert hub.list_fetched() == expected
     assert not any("sub/" in request for request in hub.requests)
 

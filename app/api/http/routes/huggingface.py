@@ -13,7 +13,7 @@ from app.api.http.openapi import describe_body
 from app.api.http.predict_response import ERRORS
 from app.api.http.request_context import get_context, read_body
 from app.api.validation import parse_json_body
-from app.prediction.scores import compute_scores, rank_predictions
+from app.prediction.scores import choose_order, compute_scores, rank_predictions
 from schemas import PredictOptions, ScoredLabel, TaskParameters, TaskRequest
 
 router = APIRouter(tags=["prediction"])
@@ -44,8 +44,10 @@ async def classify_task(request: Request) -> Response:
     description = classified.description
     function = parameters.function_to_apply or description.activation
     options = PredictOptions(top_k=min(parameters.top_k, len(description.labels)))
-    scores = compute_scores(classified.logits, function)
-    best = rank_predictions(scores, description.labels, options)
+    temperature = description.temperature if function == description.activation else 1.0
+    scores = compute_scores(classified.logits, function, temperature)
+    order = choose_order(classified.logits, temperature)
+    best = rank_predictions(scores, description.labels, options, order)
     scored = [ScoredLabel(label=one.label, score=one.score) for one in best]
     return Response(_SCORED.dump_json(scored), media_type="application/json")
 

@@ -27,8 +27,10 @@ async def list_labels(
     services = get_context(request).services
     description = await services.predictor.describe()
     explanation = services.explanations.describe(description)
-    told = [description.revision, *explanation.methods]
-    etag = f'"{"+".join(told if explanation.reason is None else told[:1])}"'
+    temperature = None if description.temperature == 1.0 else description.temperature
+    methods = explanation.methods if explanation.reason is None else []
+    calibrated = [] if temperature is None else [f"{temperature}"]
+    etag = f'"{"+".join([description.revision, *methods, *calibrated])}"'
     if if_none_match is not None and is_known(if_none_match, etag):
         return Response(status_code=304, headers={"ETag": etag})
     response.headers["ETag"] = etag
@@ -36,4 +38,5 @@ async def list_labels(
         model=ModelInfo(id=description.model_id, revision=description.revision),
         labels=[Label(id=index, label=name) for index, name in enumerate(description.labels)],
         explanation=explanation,
+        temperature=temperature,
     )
