@@ -4,13 +4,14 @@ from collections import OrderedDict
 from threading import Lock
 
 from app.datasets.location import find_storage
-from app.datasets.names import describe_failure
+from app.datasets.names import describe_failure, strip_options
 from app.datasets.row_reader import RowReader
-from app.datasets.sample import TABLE_SUFFIXES, Sample
+from app.datasets.sample import Sample
 from app.datasets.table_columns import join_location
 from app.datasets.walk import has_suffix
 from app.errors import DatasetError, InvalidRequestError
 
+CSV = frozenset({".csv"})
 MAX_OPEN = 4
 """Tables that are open at once."""
 
@@ -50,7 +51,7 @@ class SampleFetcher:
     def _read_row(self, sample: Sample) -> bytes:
         """Read the bytes of a row, or the file that it names instead."""
         value = None
-        if self._column and has_suffix(sample.uri.partition("?")[0], TABLE_SUFFIXES - {".csv"}):
+        if self._column and not has_suffix(strip_options(sample.uri), CSV):
             value = self._open(sample.uri, self._column).read(sample.row)
         if isinstance(value, dict):
             if not value.get("bytes") and value.get("path"):

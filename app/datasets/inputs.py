@@ -5,7 +5,7 @@ from itertools import chain
 
 from app.datasets.csv_table import CsvTable
 from app.datasets.location import find_storage
-from app.datasets.names import clean_name, describe_failure
+from app.datasets.names import describe_failure, show_location, strip_options
 from app.datasets.once import keep_first
 from app.datasets.parquet_table import ParquetTable
 from app.datasets.sample import IMAGE_SUFFIXES, TABLE_SUFFIXES, Sample
@@ -35,10 +35,8 @@ def find_samples(inputs: Sequence[str], column: str | None = None) -> Iterator[S
 
 def open_table(location: str) -> Table:
     """Open a Parquet or CSV file by its name; raises DatasetError."""
-    return ParquetTable(location) if has_suffix(location, PARQUET) else CsvTable(location)
-
-
-PARQUET = TABLE_SUFFIXES - {".csv"}
+    is_csv = has_suffix(strip_options(location), frozenset({".csv"}))
+    return CsvTable(location) if is_csv else ParquetTable(location)
 
 
 def translate_listing(samples: Iterator[Sample], location: str) -> Iterator[Sample]:
@@ -46,7 +44,7 @@ def translate_listing(samples: Iterator[Sample], location: str) -> Iterator[Samp
     try:
         yield from samples
     except (OSError, ValueError) as exc:
-        message = f"{clean_name(location)} cannot be read: {describe_failure(exc)}."
+        message = f"{show_location(location)} cannot be read: {describe_failure(exc)}."
         raise DatasetError(message) from exc
 
 
@@ -56,7 +54,9 @@ def _begin(location: str, column: str | None) -> Iterator[Sample]:
     first = next(samples, None)
     if first is None:
         looked = TABLE_SUFFIXES if column else IMAGE_SUFFIXES
-        message = f"{clean_name(location)} has no image: files end in {', '.join(sorted(looked))}."
+        message = (
+            f"{show_location(location)} has no image: files end in {', '.join(sorted(looked))}."
+        )
         raise DatasetError(message)
     return chain([first], samples)
 

@@ -8,7 +8,7 @@ from app.datasets.holdout import hold_out
 from app.datasets.inputs import open_table, translate_listing
 from app.datasets.label_folders import HELD_OUT, TRAIN, LabelFolders
 from app.datasets.location import find_storage
-from app.datasets.names import clean_name, describe_failure
+from app.datasets.names import describe_failure, show_location
 from app.datasets.once import keep_first
 from app.datasets.sample import TABLE_SUFFIXES, Sample
 from app.datasets.table_columns import TableColumns
@@ -65,12 +65,12 @@ def open_dataset(dataset: str, options: DatasetOptions) -> LabelledDataset:
     by_label = _group(_keep_labelled(parts[TRAIN], dataset))
     if len(by_label) < MIN_LABELS:
         found = f"has {_count(by_label)}; at least {MIN_LABELS} are needed to train"
-        raise DatasetError(f"{_show(dataset)} {found}.")
+        raise DatasetError(f"{show_location(dataset)} {found}.")
     if HELD_OUT not in parts:
         return LabelledDataset(tuple(by_label), *hold_out(by_label, options.holdout, options.seed))
     held_out = _group(_keep_labelled(parts[HELD_OUT], dataset))
     if unknown := [label for label in held_out if label not in by_label]:
-        message = f"{_show(dataset)} has {_count(unknown)} that are held out alone"
+        message = f"{show_location(dataset)} has {_count(unknown)} that are held out alone"
         raise DatasetError(f"{message}: give samples of them to train on, or remove them.")
     return LabelledDataset(tuple(by_label), _flatten(by_label), _flatten(held_out))
 
@@ -84,7 +84,7 @@ def open_labelled(dataset: str, options: DatasetOptions) -> list[Sample]:
     parts = _open_parts(dataset, options, skip_empty=True)
     samples = _keep_labelled(parts.get(HELD_OUT, parts[TRAIN]), dataset)
     if not samples:
-        raise DatasetError(f"{_show(dataset)} has no labelled image.")
+        raise DatasetError(f"{show_location(dataset)} has no labelled image.")
     return samples
 
 
@@ -101,7 +101,7 @@ def _open_parts(
             return {TRAIN: _open_table(path, storage.make_uri(path), options)}
         parts = LabelFolders(storage, path, skip_empty=skip_empty).list_parts()
     except (OSError, ValueError) as exc:
-        message = f"{clean_name(dataset)} cannot be read: {describe_failure(exc)}."
+        message = f"{show_location(dataset)} cannot be read: {describe_failure(exc)}."
         raise DatasetError(message) from exc
     return {name: translate_listing(part, dataset) for name, part in parts.items()}
 
@@ -110,7 +110,7 @@ def _open_table(path: str, uri: str, options: DatasetOptions) -> Iterator[Sample
     """Find the labelled samples of a table."""
     if not has_suffix(path, TABLE_SUFFIXES):
         kinds = "a folder of labels, a .parquet or a .csv"
-        raise DatasetError(f"{_show(path)} is no dataset. Give {kinds}.")
+        raise DatasetError(f"{show_location(path)} is no dataset. Give {kinds}.")
     table = open_table(uri)
     return TableColumns(uri, table, options.column, options.label_column or "").find_samples()
 
@@ -121,7 +121,9 @@ def _keep_labelled(samples: Iterator[Sample], dataset: str) -> list[Sample]:
     labelled = [one for one in found if one.label is not None]
     if len(labelled) < len(found):
         count = len(found) - len(labelled)
-        _logger.warning("%d images of %s have no label and are left out", count, _show(dataset))
+        _logger.warning(
+            "%d images of %s have no label and are left out", count, show_location(dataset)
+        )
     return labelled
 
 
@@ -150,9 +152,3 @@ def _count(labels: Iterable[str]) -> str:
     found = [label[:100] for label in labels]
     names = ", ".join(found[:MAX_SHOWN]) + (", …" if len(found) > MAX_SHOWN else "")
     return f"{len(found)} label{'' if len(found) == 1 else 's'}" + (f" ({names})" if found else "")
-
-
-def _show(dataset: str) -> str:
-    """Show a dataset's name without secrets."""
-    storage, path = find_storage(dataset)
-    return storage.show(path)

@@ -4,12 +4,24 @@ import re
 
 MAX_REASON = 200
 
+_USER = re.compile("://[^/]*@")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def is_uri(location: str) -> bool:
     """Tell whether a location is a URI and no path."""
     return _SCHEME.match(location) is not None
+
+
+def strip_options(location: str) -> str:
+    """Strip the options from a URI; a path stays, whatever is in it."""
+    return location.partition("?")[0] if is_uri(location) else location
+
+
+def show_location(location: str) -> str:
+    """Show a location to a user: without user, password and options, which may be secrets."""
+    shown = clean_name(strip_options(location))
+    return _USER.sub("://", shown, 1) if is_uri(location) else shown
 
 
 def is_hidden(name: str) -> bool:

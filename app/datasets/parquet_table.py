@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.datasets.arrow import require_pyarrow, translate_arrow
 from app.datasets.location import find_storage
-from app.datasets.names import clean_name, describe_failure
+from app.datasets.names import clean_name, describe_failure, show_location
 from app.datasets.table import Row
 from app.errors import DatasetError
 
@@ -52,7 +52,9 @@ class ParquetTable:
             return False
         if _is_binary(found):
             return True
-        message = f"column {column[:100]!r} of {show(self._location)} holds {str(found)[:100]}"
+        message = (
+            f"column {column[:100]!r} of {show_location(self._location)} holds {str(found)[:100]}"
+        )
         raise DatasetError(f"{message}; paths or the bytes of images are needed.")
 
     def count_rows(self) -> int | None:
@@ -75,7 +77,7 @@ class ParquetTable:
             with translate_arrow(), open_parquet(self._location) as file:
                 yield file
         except OSError as exc:
-            message = f"{show(self._location)} cannot be read: {describe_failure(exc)}."
+            message = f"{show_location(self._location)} cannot be read: {describe_failure(exc)}."
             raise DatasetError(message) from exc
 
 
@@ -87,12 +89,6 @@ def open_parquet(location: str) -> "ParquetFile":
     with translate_arrow():
         file = storage.open_table(path)
         return ParquetFile(file, buffer_size=BUFFER_BYTES, pre_buffer=False)
-
-
-def show(location: str) -> str:
-    """Show a location to a user."""
-    storage, path = find_storage(location)
-    return storage.show(path)
 
 
 def _strip(found: "DataType") -> "DataType":

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Iterator
+from posixpath import normpath
 from urllib.parse import quote
 
 from app.datasets.location import find_storage
-from app.datasets.names import clean_name, is_uri
+from app.datasets.names import clean_name, is_uri, show_location
 from app.datasets.sample import Sample
 from app.datasets.table import Row, Table
 from app.errors import DatasetError
@@ -56,7 +57,7 @@ class TableColumns:
         if not path:
             return Sample(f"{self._shown}#{number}", self._uri, number, label)
         if is_uri(str(path)):
-            return Sample(str(path), str(path), -1, label)
+            return Sample(show_location(str(path)), str(path), -1, label)
         uri = join_location(self._uri, str(path))
         return Sample(self._show(str(path)), uri, -1, label)
 
@@ -80,8 +81,9 @@ def join_location(table: str, path: str, *, is_quoted: bool = True) -> str:
     if is_uri(path) or not is_uri(table):
         return path if is_uri(path) else os.path.join(os.path.dirname(table), path)  # noqa: PTH118, PTH120 - surrogates
     head, mark, query = table.partition("?")
+    scheme, _, folder = head.rpartition("/")[0].partition("://")
     below = quote(os.fsencode(path)) if is_quoted else path
-    return f"{head.rpartition('/')[0]}/{below}{mark}{query}"
+    return f"{scheme}://{normpath(f'{folder}/{below}')}{mark}{query}"
 
 
 def _name_label(value: object) -> str | None:

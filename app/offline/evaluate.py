@@ -11,6 +11,7 @@ from app.backend import Description, Logits
 from app.classifier.startup import load_model
 from app.datasets.fetcher import SampleFetcher
 from app.datasets.labelled import DatasetOptions, open_labelled
+from app.datasets.names import show_location
 from app.datasets.sample import Sample
 from app.errors import DatasetError, ProblemError
 from app.evaluation.calibration import Calibration, calibrate
@@ -35,7 +36,7 @@ class Evaluation:
     """What a model's predictions of a dataset are worth.
 
     Attributes:
-        dataset: its name, as it was given.
+        dataset: its name, as it was given, but without secrets.
         decode: how images were decoded: exact or scaled.
         description: of the model.
         metrics: of the images that could be scored.
@@ -94,7 +95,7 @@ def evaluate_dataset(
     logits = np.stack([scored[index].logits for index in good])  # type: ignore[misc] # no None
     metrics, calibration = _measure(logits, label_ids[good], model.description)
     kept = [samples[index] for index in good]
-    about = (dataset, settings.decode, model.description)
+    about = (show_location(dataset), settings.decode, model.description)
     return Evaluation(*about, metrics, calibration, kept, logits, failed, seconds)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from app.datasets.fetcher import SampleFetcher
 from app.datasets.inputs import find_samples
+from app.datasets.names import show_location
 from app.datasets.remote_storage import connect
 from app.datasets.walk import walk_files
 from app.errors import DatasetError, InvalidRequestError
@@ -112,6 +113,8 @@ def test_neither_password_nor_options_of_a_uri_are_shown() -> None:
     options = "endpoint_override=127.0.0.1:9&scheme=http&region=us-east-1"
     storage, head = connect("s3://key:secret@bucket", options)
     assert storage.show(f"{head}/a b.png") == "s3://bucket/a b.png"
+    assert show_location(f"s3://key:secret@bucket/a b.png?{options}") == "s3://bucket/a b.png"
+    assert show_location("what?/is@here") == "what?/is@here"
     assert storage.make_uri(f"{head}/a b.png") == f"s3://key:secret@bucket/a%20b.png?{options}"
 
 

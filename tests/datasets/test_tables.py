@@ -12,6 +12,7 @@ import pytest
 from app.datasets.fetcher import SampleFetcher
 from app.datasets.inputs import find_samples
 from app.datasets.labelled import DatasetOptions, open_labelled
+from app.datasets.table_columns import join_location
 from app.errors import DatasetError, InvalidRequestError
 from tests.datasets.conftest import MakeImages
 
@@ -193,3 +194,18 @@ def test_a_column_of_numbers_is_no_column_of_images(tmp_path: Path) -> None:
         find_samples([file])
     with pytest.raises(DatasetError, match="--label-column: which column is it"):
         open_labelled(write(tmp_path / "t.parquet", pa.array(["a"])), DatasetOptions("image"))
+
+
+@pytest.mark.parametrize(
+    ("table", "path", "joined"),
+    [
+        ("s3://b/t/x.csv?region=y", "../a b.png", "s3://b/a%20b.png?region=y"),
+        ("s3://b/t/x.csv?region=y", "gs://c/d.png", "gs://c/d.png"),
+        ("file:///t%FF/x.csv", "ü.png", "file:///t%FF/%C3%BC.png"),
+        ("/t/x.csv", "../a.png", "/t/../a.png"),
+        ("/t/x.csv", "/a.png", "/a.png"),
+    ],
+)
+def test_paths_are_joined_to_the_folder_of_their_table(table: str, path: str, joined: str) -> None:
+    """The options of a table's URI count for its images, too."""
+    assert join_location(table, path) == joined
