@@ -21,6 +21,7 @@ from app.images.formats import load_heif
 from app.images.reader import Reading
 from app.images.workers.pool import ProcessReader
 from app.limits import Limits
+from app.offline.task_errors import unwrap_groups
 from app.prediction.scores import check_logits
 
 AHEAD = 4
@@ -65,6 +66,9 @@ class BulkScorer:
         model: warmed up.
         limits: of an image, and how many are read and run at once.
         fetch: gives the bytes of a sample.
+
+    Raises:
+        ModelUnavailableError: a process that reads images cannot be started.
     """
 
     def __init__(self, model: Model, limits: Limits, fetch: Fetch) -> None:
@@ -72,10 +76,14 @@ class BulkScorer:
         self.model = model
         self._batch_size = limits.batch_size
         self._fetch = fetch
-        self._fetchers = ThreadPoolExecutor(FETCHERS)
         self._reader = ProcessReader(limits)
         self._runner = asyncio.Runner()
-        self._runner.run(self._reader.warm_up(model.description.geometry))
+        self._fetchers = ThreadPoolExecutor(FETCHERS, "fetch")
+        try:
+            self._runner.run(self._reader.warm_up(model.description.geometry))
+        except ProblemError:
+            self.close()
+            raise
 
     def score(self, samples: Sequence[Sample], tell: Tell | None = None) -> list[ScoredSample]:
         """Score samples; gives one result for each, in their order.
@@ -86,17 +94,16 @@ class BulkScorer:
 
         Raises:
             ModelUnavailableError: the device is lost.
+            VitrineError: what `fetch` raises and is no ProblemError.
         """
-        try:
+        with unwrap_groups():
             return self._runner.run(self._score(samples, tell))
-        except ExceptionGroup as group:
-            raise _find_first(group) from group
 
     def close(self) -> None:
-        """End the processes that read images."""
+        """End the processes that read images, and the threads once they have ended their work."""
         self._reader.close()
-        self._runner.close()
         self._fetchers.shutdown(cancel_futures=True)
+        self._runner.close()
 
     async def _score(self, samples: Sequence[Sample], tell: Tell | None) -> list[ScoredSample]:
         """Read and score, both at the same time."""
@@ -143,12 +150,6 @@ class BulkScorer:
             assert scored.logits is not None  # noqa: S101 - the geometry is the model's
             for one, logits in zip(batch, scored.logits, strict=True):
                 call.set(one.place, _finish(one, logits))
-
-
-def _find_first(group: ExceptionGroup[Exception]) -> Exception:
-    """Find the first failure of tasks, whose own tasks may have failed."""
-    first = group.exceptions[0]
-    return _find_first(first) if isinstance(first, ExceptionGroup) else first
 
 
 class _Ready(NamedTuple):
