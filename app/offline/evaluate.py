@@ -42,7 +42,7 @@ class Evaluation:
         metrics: of the images that could be scored.
         calibration: None where the model's scores are no softmax.
         samples: those that could be scored, in the order of `metrics.label_ids`.
-        logits: of them `[n, labels]`.
+        logits: of them `[n, labels]`, divided by the temperature that the service would use.
         failed: the others.
         seconds: that reading and scoring took, without loading the model.
     """
@@ -92,7 +92,8 @@ def evaluate_dataset(
         message = f"None of {len(samples)} images could be scored. The first one: {failed[0][1]}"
         raise DatasetError(message)
     good = [index for index, one in enumerate(scored) if one.problem is None]
-    logits = np.stack([scored[index].logits for index in good])  # type: ignore[misc] # no None
+    raw = np.stack([scored[index].logits for index in good])  # type: ignore[misc] # no None
+    logits = raw / np.float32(model.description.temperature)
     metrics, calibration = _measure(logits, label_ids[good], model.description)
     kept = [samples[index] for index in good]
     about = (show_location(dataset), settings.decode, model.description)

@@ -28,7 +28,7 @@ Identity = dict[str, Any]
 Tell = Callable[[str], None]
 """Shows a line to the user."""
 
-_SETTINGS = ("engine", "precision", "decode", "max_bytes", "max_pixels")
+_SETTINGS = ("engine", "precision", "decode", "calibration", "max_bytes", "max_pixels")
 _OPTIONS = ("column", "format", "top_k", "scores", "logits", "part_rows")
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from app.backend import Description
 from app.offline.bulk_scorer import ScoredSample
-from app.prediction.scores import compute_scores, rank_predictions
+from app.prediction.scores import choose_order, compute_scores, rank_predictions
 from app.scoring.manifest import encode_parquet
 from app.scoring.options import Format, ScoreOptions
 from schemas import PredictOptions
@@ -62,16 +62,18 @@ def make_row(scored: ScoredSample, description: Description, options: ScoreOptio
 def _rank(scored: ScoredSample, description: Description, options: ScoreOptions) -> Row:
     """Make the part of a row that comes from the logits."""
     assert scored.logits is not None  # noqa: S101 - the caller has checked
-    scores = compute_scores(scored.logits, description.activation)
+    logits, temperature = scored.logits, description.temperature
+    scores = compute_scores(logits, description.activation, temperature)
     top_k = min(options.top_k, len(description.labels))
-    best = rank_predictions(scores, description.labels, PredictOptions(top_k=top_k))
+    asked, order = PredictOptions(top_k=top_k), choose_order(logits, temperature)
+    best = rank_predictions(scores, description.labels, asked, order)
     return {
         "label": best[0].label,
         "label_id": best[0].label_id,
         "score": best[0].score,
         "top_k": [one.model_dump() for one in best],
         "scores": scores if options.scores else None,
-        "logits": scored.logits if options.logits else None,
+        "logits": logits if options.logits else None,
     }
 
 

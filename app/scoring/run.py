@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Never
 
 from rich.console import Console
 
-from app.classifier.checkpoint.files import open_checkpoint
+from app.classifier.opening import open_configured
 from app.errors import StartupError
 from app.evaluation.extras import check_installed
 from app.scoring.closing import encode_summary, list_figures, print_summary
@@ -40,7 +40,7 @@ def score_images(settings: Settings, options: ScoreOptions) -> int:
     """
     shown = Console(stderr=True)
     check_installed()
-    checkpoint = open_checkpoint(settings.model, settings.revision, settings.processor)
+    checkpoint = open_configured(settings)
     job = open_job(settings, checkpoint, options, lambda line: _tell(shown, line))
     started = time.monotonic()
     try:
