@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ from app.machine import count_cores
 CORES_PER_ACTOR = 8
 """Cores of an actor without a GPU: one engine uses so many well, and a machine that has more runs
 several."""
+
+REACH_S = 10.0
+"""Seconds that the head node of a cluster may take to accept a connection."""
 
 OBJECT_STORE_BYTES = 100 << 20
 """Of a Ray of our own: nothing but the numbers of parts goes through it."""
@@ -66,6 +70,7 @@ def run_ray(address: str | None) -> Iterator[None]:
     """
     os.environ.update(QUIET)
     if address is not None:
+        _check_reachable(address)
         with _connect({"address": address}):
             yield
         return
@@ -78,6 +83,18 @@ def run_ray(address: str | None) -> Iterator[None]:
             yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_reachable(address: str) -> None:
+    """Raise StartupError unless something listens at HOST:PORT; Ray itself tries for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
+    except (OSError, OverflowError) as exc:
+        message = f"--address {address} does not answer: {exc}. Give the head node of a cluster."
+        raise StartupError(message) from exc
 
 
 @contextmanager

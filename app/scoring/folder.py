@@ -12,6 +12,7 @@ from pathlib import Path
 from pyarrow import ArrowException
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
 
+from app.datasets.names import is_uri, show_location
 from app.errors import DatasetError
 
 OWN = ".vitrine"
@@ -29,9 +30,9 @@ class OutputFolder:
     """
 
     def __init__(self, out: str) -> None:
-        self.name = out
-        with refuse(f"--out {out} cannot be used"):
-            if "://" in out:
+        self.name = show_location(out)
+        with refuse(f"--out {self.name} cannot be used"):
+            if is_uri(out):
                 self._files, self._root = FileSystem.from_uri(out)
             else:
                 self._files, self._root = LocalFileSystem(), str(Path(out).absolute())

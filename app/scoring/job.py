@@ -13,6 +13,7 @@ from typing import Any
 
 from app.classifier.checkpoint.files import Checkpoint
 from app.datasets.inputs import find_samples
+from app.datasets.names import is_uri, show_location
 from app.datasets.sample import Sample
 from app.errors import DatasetError
 from app.scoring.folder import OWN, OutputFolder, refuse
@@ -57,7 +58,7 @@ def open_job(settings: Settings, checkpoint: Checkpoint, options: ScoreOptions, 
     """
     folder = OutputFolder(options.out)
     identity = identify(settings, checkpoint, options)
-    with refuse(f"--out {options.out} cannot be used"):
+    with refuse(f"--out {folder.name} cannot be used"):
         images = _find_begun(folder, identity, options)
         if not images:
             samples = find_samples(options.inputs, options.column)
@@ -71,7 +72,9 @@ def open_job(settings: Settings, checkpoint: Checkpoint, options: ScoreOptions, 
 
 def identify(settings: Settings, checkpoint: Checkpoint, options: ScoreOptions) -> Identity:
     """List what the rows depend on."""
-    inputs = [one if "://" in one else str(Path(one).absolute()) for one in options.inputs]
+    inputs = [
+        show_location(one if is_uri(one) else str(Path(one).absolute())) for one in options.inputs
+    ]
     return (
         {"input": inputs, "model": checkpoint.id, "revision": checkpoint.revision}
         | {name: getattr(options, name) for name in _OPTIONS}
@@ -96,7 +99,7 @@ def _find_begun(folder: OutputFolder, identity: Identity, options: ScoreOptions)
     if not folder.has(JOB):
         if folder.is_empty():
             return 0
-        message = f"--out {options.out} is not empty, and no result of vitrine score"
+        message = f"--out {folder.name} is not empty, and no result of vitrine score"
         raise DatasetError(f"{message}. Give a new folder.")
     known = _decode(folder)
     if options.overwrite:
@@ -105,12 +108,12 @@ def _find_begun(folder: OutputFolder, identity: Identity, options: ScoreOptions)
     for name, value in identity.items():
         if known.get(name) != value:
             message = (
-                f"--out {options.out} was begun with another {name}: {_show(known.get(name))}, "
+                f"--out {folder.name} was begun with another {name}: {_show(known.get(name))}, "
                 f"now {_show(value)}. Give the same to go on, another --out, or --overwrite."
             )
             raise DatasetError(message)
     if folder.has(SUMMARY):
-        message = f"--out {options.out} is complete, with {known['images']:,} images"
+        message = f"--out {folder.name} is complete, with {known['images']:,} images"
         raise DatasetError(f"{message}. Give --overwrite to score anew, or another --out.")
     return int(known["images"])
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from app.datasets.fetcher import SampleFetcher
+from app.datasets.names import show_location
 from app.datasets.sample import Sample
 from app.errors import ProblemError
 from app.evaluation.figures import draw_histogram
@@ -33,7 +34,7 @@ def render_report(
     Raises:
         SettingsError: what it needs is not installed.
     """
-    report = Report("Scored images", ", ".join(options.inputs))
+    report = Report("Scored images", ", ".join(map(show_location, options.inputs)))
     report.add_figures(figures)
     _add_counts(report, summary)
     if summary.scores and sum(summary.scores):

@@ -54,7 +54,7 @@ def score_images(settings: Settings, options: ScoreOptions) -> int:
     except StartupError as exc:
         message = f"{exc}. {_describe_rest(job)}" if job.summary.images else str(exc)
         raise StartupError(message) from exc
-    with refuse(f"--out {options.out} cannot be written"):
+    with refuse(f"--out {job.folder.name} cannot be written"):
         figures = list_figures(job.summary, checkpoint, rate)
         job.folder.write(REPORT, render_report(settings, options, job.summary, figures))
         job.folder.write(SUMMARY, encode_summary(job.summary, checkpoint, rate))

@@ -3,7 +3,8 @@
 import pytest
 
 from app.errors import StartupError
-from app.scoring.cluster import Pool, plan_pool
+from app.scoring.cluster import Pool, plan_pool, run_ray
+from tests.support.ports import find_port
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,11 @@ def test_a_cluster_without_cores_is_refused() -> None:
     """A job would wait for ever."""
     with pytest.raises(StartupError, match="No machine of the cluster has a core"):
         plan_pool([{}], 9, uses_gpu=True)
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_an_address_where_nothing_listens_is_refused_at_once(scheme: str) -> None:
+    """Ray itself would try for minutes."""
+    address = f"{scheme}127.0.0.1:{find_port()}"
+    with pytest.raises(StartupError, match=f"--address {address} does not answer: .*refused"):
+        run_ray(address).__enter__()

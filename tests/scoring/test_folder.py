@@ -59,3 +59,8 @@ def test_a_failure_is_described_in_a_few_words() -> None:
         "[Errno 28] Error writing bytes to file. Detail: [errno 28] No space left on it"
     )
     assert describe(arrow) == "No space left on it"
+
+
+def test_a_secret_of_a_uri_is_not_shown() -> None:
+    """Neither user nor password nor options are in the name that messages have."""
+    assert OutputFolder("s3://key:secret@bucket/out?region=eu").name == "s3://bucket/out"
