@@ -12,6 +12,7 @@ from app.auth.keys import hash_key, make_key
 from app.cli.evaluation_commands import evaluate_model
 from app.cli.scoring_commands import score_images
 from app.cli.service_commands import load_service, watch_service
+from app.cli.training_commands import tune_model
 from app.errors import ProblemError
 from app.network import format_address
 from app.observability.logs import choose_format, configure_logging
@@ -155,6 +156,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "openapi": print_openapi,
     "quantize": quantize_model,
     "evaluate": evaluate_model,
+    "tune": tune_model,
     "key": print_key,
     "profile": profile_service,
 }

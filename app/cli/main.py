@@ -1,7 +1,7 @@
 """The command line: `vitrine COMMAND`; its options, and its exit code.
 
-The commands are serve, deploy, predict, score, evaluate, explain, check, load, top, env, openapi,
-quantize, key and profile.
+The commands are serve, deploy, predict, score, tune, evaluate, explain, check, load, top, env,
+openapi, quantize, key and profile.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from app.cli.evaluation_commands import add_evaluate
 from app.cli.options import add_settings, read_settings
 from app.cli.scoring_commands import add_score
 from app.cli.service_options import add_load, add_top
+from app.cli.training_commands import add_tune
 from app.errors import VitrineError
 from app.settings import Settings
 from schemas import ExplainMethod
@@ -70,6 +71,7 @@ def build_parser(chosen: list[str]) -> argparse.ArgumentParser:
     add_top(commands["top"])
     _add_quantize(commands["quantize"])
     add_evaluate(commands["evaluate"])
+    add_tune(commands["tune"])
     _add_deploy(commands["deploy"])
     help_ = "what reads them (default: dotenv)"
     formats = ("dotenv", "docker", "kuberay")

@@ -9,7 +9,7 @@ tests/contract/test_ray.py checks that the installed Ray still reads them.
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-Scope = Literal["serve", "node", "cluster", "secret", "machine"]
+Scope = Literal["serve", "node", "cluster", "secret", "machine", "train"]
 
 ALIKE = frozenset[Scope]({"serve", "node", "cluster"})
 """Scopes of what all nodes of a cluster have, with the same values."""
@@ -30,7 +30,8 @@ class Variable(NamedTuple):
         scope: `serve` when the contract or the speed needs it and the processes of Serve read it;
             `node` when it is needed as well, but Ray reads it when a node starts; `cluster` the
             same, where there are other nodes; `secret` the same, but it may be in a file instead;
-            `machine` when it keeps a Ray to one machine, which `vitrine serve` alone does.
+            `machine` when it keeps a Ray to one machine, which `vitrine serve` alone does; `train`
+            when `vitrine tune` sets it (`app.training.cluster`).
         name: its name.
         value: its value; a name in braces stands for what is known when the service starts.
         reader: file below `ray/` that acts on it.
@@ -117,6 +118,9 @@ VARIABLES = tuple(Variable(*row) for row in (
      "the same"),
     ("machine", "RAY_SERVE_HAPROXY_SERVER_STATE_BASE", "{folder}", _HAPROXY, "the same"),
     ("machine", "RAY_SERVE_HAPROXY_SERVER_STATE_FILE", "{folder}/state", _HAPROXY, "the same"),
+    ("train", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2",
+     "train/v2/_internal/execution/controller/controller.py",
+     "each epoch waits for its report until Ray Train looks for it, every 2 s"),
 ))
 # fmt: on
 

@@ -29,6 +29,7 @@ _CONSTANTS = (
     "serve/_private/constants.py",
     "_private/ray_constants.py",
     "_common/usage/usage_constants.py",
+    "train/v2/_internal/constants.py",
 )
 _CLIENT = {"RAY_DASHBOARD_ADDRESS", "RAY_AUTH_TOKEN_PATH"}
 """Variables of the user's own shell, which Ray's commands read as `vitrine deploy` does."""

@@ -1,0 +1,100 @@
+"""`vitrine tune`: its options, and what it does."""
+
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from app.settings import Settings
+
+
+def tune_model(settings: Settings, **options: Any) -> int:  # noqa: ANN401 - those of add_tune
+    """Tune a model on labelled images, with Ray Train, into a folder that `serve` takes."""
+    from app.training.options import TuneOptions  # noqa: PLC0415
+    from app.training.tune import tune_model as tune  # noqa: PLC0415
+
+    tune(settings, TuneOptions(**options), partial(print, flush=True))
+    return 0
+
+
+def add_tune(command: argparse.ArgumentParser) -> None:
+    """Add the options of `vitrine tune`."""
+    add = command.add_argument
+    add("dataset", metavar="DATASET", help="folder LABEL/IMAGE or train/LABEL/IMAGE; Parquet, CSV")
+    help_ = "folder of the run; the same command goes on with a run that was stopped"
+    add("--out", type=Path, metavar="RUN", required=True, help=help_)
+    help_ = "folder or Hub id of a model to start from (default: a small one from scratch)"
+    add("--base", metavar="MODEL", help=help_)
+    add("--column", metavar="NAME", help="of a table: paths, or bytes of images")
+    add("--label-column", metavar="NAME", help="of a table: labels")
+    help_ = "of the images to hold out, if DATASET is not split (default: 0.2)"
+    add("--holdout", metavar="SHARE", type=_read_share, default=0.2, help=help_)
+    add("--seed", metavar="N", type=_read_natural, default=0, help="of all that is random")
+    _add_recipe(command)
+    help_ = "processes that train, each on a GPU where there are as many (default: 1)"
+    add("--workers", metavar="N", type=_read_count, default=1, help=help_)
+    help_ = "Ray cluster to run on, such as auto (default: this machine)"
+    add("--address", metavar="ADDRESS", help=help_)
+
+
+def _add_recipe(command: argparse.ArgumentParser) -> None:
+    """Add the options of training itself."""
+    add = command.add_argument_group("training").add_argument
+    add("--epochs", metavar="N", type=_read_count, default=10, help="over all images (default: 10)")
+    help_ = "peak learning rate (default: 1e-4, from scratch 1e-3)"
+    add("--lr", metavar="RATE", type=_read_positive, dest="rate", help=help_)
+    help_ = "images of a step, on all workers together (default: 32)"
+    add("--batch-size", metavar="N", type=_read_count, default=32, help=help_)
+    help_ = "parts of a step, computed one by one in less memory (default: 1)"
+    add("--accumulate", metavar="N", type=_read_count, default=1, help=help_)
+    help_ = "blocks of the base that do not learn, or all (default: 0)"
+    add("--freeze", metavar="N", type=_read_freeze, default=0, help=help_)
+    help_ = "standard: crops, mirrors, TrivialAugment; light: small moves, for digits and letters"
+    names = ("standard", "light", "none")
+    add("--augment", choices=names, default="standard", help=f"{help_} (default: standard)")
+    help_ = "share of each label that is spread over all (default: 0)"
+    add(
+        "--label-smoothing",
+        metavar="SHARE",
+        type=_read_share,
+        default=0.0,
+        dest="smoothing",
+        help=help_,
+    )
+    add("--class-weights", action="store_true", help="let rare labels weigh as much as others")
+    add("--ema", action="store_true", help="keep an average of the weights of the last steps")
+    help_ = "epochs without a better accuracy, after which it stops (default: never)"
+    add("--patience", metavar="N", type=_read_count, help=help_)
+
+
+def _read_count(text: str) -> int:
+    """Read a number of at least 1."""
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
+def _read_natural(text: str) -> int:
+    """Read a number of at least 0."""
+    if (number := int(text)) < 0:
+        raise ValueError
+    return number
+
+
+def _read_positive(text: str) -> float:
+    """Read a finite number above 0."""
+    if not 0 < (number := float(text)) < float("inf"):
+        raise ValueError
+    return number
+
+
+def _read_share(text: str) -> float:
+    """Read a share: at least 0, below 1."""
+    if not 0 <= (number := float(text)) < 1:
+        raise ValueError
+    return number
+
+
+def _read_freeze(text: str) -> int | str:
+    """Read a number of blocks, or `all`."""
+    return text if text == "all" else _read_natural(text)

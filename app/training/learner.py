@@ -1,0 +1,183 @@
+"""A network that learns, a step and an epoch at a time. It knows no Ray and no files."""
+
+import contextlib
+import math
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from transformers import get_cosine_schedule_with_warmup
+
+from app.training.augmentation import Augmentation
+from app.training.recipe import MAX_GRADIENT, WEIGHT_DECAY, Recipe
+
+Batch = tuple[Tensor, Tensor]
+"""Pixels `[n, height, width, 3]` uint8, and label ids `[n]` int64."""
+
+
+class Sums(NamedTuple):
+    """Sums over images, which workers add up.
+
+    Attributes:
+        loss: in nats.
+        right: images whose label is the best one.
+        images: number of images.
+    """
+
+    loss: float
+    right: float
+    images: float
+
+
+class Learner:
+    """Trains a network.
+
+    Args:
+        network: from pixels to logits; may be wrapped for several workers.
+        augment: varies training pixels, on the device.
+        recipe: numbers.
+        device: of the network.
+    """
+
+    def __init__(
+        self, network: nn.Module, augment: Augmentation, recipe: Recipe, device: torch.device
+    ) -> None:
+        self.network = network
+        self._augment = augment
+        self._recipe = recipe
+        self._device = device
+        self._optimizer = torch.optim.AdamW(_group(network), recipe.options.peak_rate)
+        self._schedule = get_cosine_schedule_with_warmup(
+            self._optimizer, recipe.warm_up_steps, recipe.steps
+        )
+        self._average: AveragedModel | None = None
+        if recipe.options.ema:
+            average = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
+            self._average = AveragedModel(_unwrap(network), multi_avg_fn=average)
+        weights = None if recipe.weights is None else torch.tensor(recipe.weights, device=device)
+        self._loss = nn.CrossEntropyLoss(weights, label_smoothing=recipe.options.smoothing)
+
+    @property
+    def best_network(self) -> nn.Module:
+        """The network to judge and to keep: the average where one is kept."""
+        return _unwrap(self.network) if self._average is None else self._average.module
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return float(self._schedule.get_last_lr()[0])
+
+    def run_epoch(self, batches: Iterable[Batch]) -> Sums:
+        """Train on batches once; the loss is not finite where training has failed."""
+        self.network.train()
+        loss = images = 0.0
+        for pixels, labels in batches:
+            loss += self._step(pixels.to(self._device), labels.to(self._device)) * len(labels)
+            images += len(labels)
+            if not math.isfinite(loss):
+                break
+        return Sums(loss, 0.0, images)
+
+    @torch.inference_mode()
+    def evaluate(self, batches: Iterable[Batch]) -> Sums:
+        """Score batches without training on them."""
+        network = self.best_network.eval()
+        total = torch.zeros(3, device=self._device, dtype=torch.float64)
+        for pixels, labels in batches:
+            named = labels.to(self._device)
+            with self._mixed():
+                logits = network(pixels.to(self._device))
+            loss = functional.cross_entropy(logits, named, reduction="sum").double()
+            right = (logits.argmax(-1) == named).sum().double()
+            total += torch.stack([loss, right, torch.full_like(loss, len(labels))])
+        return Sums(*total.tolist())
+
+    def save(self) -> dict[str, Any]:
+        """Give what `load` needs to go on: tensors and numbers only."""
+        state = {
+            "network": _unwrap(self.network).state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+        }
+        return state if self._average is None else state | {"average": self._average.state_dict()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from where `save` was called."""
+        _unwrap(self.network).load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])
+
+    def _step(self, pixels: Tensor, labels: Tensor) -> float:
+        """Train on one batch, in parts; gives its mean loss."""
+        count = min(self._recipe.options.accumulate, len(labels))
+        parts = list(zip(pixels.chunk(count), labels.chunk(count), strict=True))
+        total = 0.0
+        for index, (part, named) in enumerate(parts):
+            with self._keep_local(is_last=index == len(parts) - 1), self._mixed():
+                logits = self.network(self._augment(part))
+                loss = self._loss(logits, named) * (len(named) / len(labels))
+                torch.autograd.backward(loss)
+            total += float(loss.detach())
+        nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT)
+        self._optimizer.step()
+        self._schedule.step()
+        self._optimizer.zero_grad()
+        if self._average is not None:
+            self._average.update_parameters(_unwrap(self.network))
+        return total
+
+    def _keep_local(self, *, is_last: bool) -> contextlib.AbstractContextManager[None]:
+        """Keep gradients on this worker until the last part of a step."""
+        if isinstance(self.network, nn.parallel.DistributedDataParallel) and not is_last:
+            return self.network.no_sync()
+        return contextlib.nullcontext()
+
+    def _mixed(self) -> torch.autocast:
+        """Compute in bfloat16 on a GPU; a CPU computes in float32."""
+        return torch.autocast(
+            self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"
+        )
+
+
+def freeze_backbone(network: nn.Module, body: nn.Module, freeze: int | str) -> None:
+    """Keep a part of the backbone as it is.
+
+    Args:
+        network: all of it; what is not the backbone learns.
+        body: the backbone.
+        freeze: `all`, or a number of its blocks, with everything that comes before them.
+    """
+    if not freeze:
+        return
+    lists = [list(one) for one in body.modules() if isinstance(one, nn.ModuleList)]
+    blocks: list[nn.Module] = max(lists, key=len, default=[])
+    learning: set[nn.Parameter] = set(network.parameters()) - set(body.parameters())
+    if freeze != "all":
+        for block in blocks[int(freeze) :]:
+            learning |= set(block.parameters())
+        last = list(body.children())[-1]  # the norm after the blocks, in most models
+        if not any(isinstance(one, nn.ModuleList) for one in last.modules()):
+            learning |= set(last.parameters())
+    for parameter in network.parameters():
+        parameter.requires_grad_(parameter in learning)
+
+
+def _group(network: nn.Module) -> list[dict[str, Any]]:
+    """Group parameters: biases and norms are not made smaller by weight decay."""
+    learning = [one for one in network.parameters() if one.requires_grad]
+    return [
+        {"params": [one for one in learning if one.ndim > 1], "weight_decay": WEIGHT_DECAY},
+        {"params": [one for one in learning if one.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _unwrap(network: nn.Module) -> nn.Module:
+    """Find the network itself within what shares it between workers."""
+    if isinstance(network, nn.parallel.DistributedDataParallel):
+        return network.module  # type: ignore[no-any-return]
+    return network

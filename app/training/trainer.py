@@ -1,0 +1,155 @@
+"""Ray Train around the worker: how many, where checkpoints go, and what its failures mean."""
+
+import errno
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from app.errors import SettingsError, StartupError
+from app.training.recipe import Recipe
+from app.training.run_folder import METRICS
+from app.training.worker import NOT_FINITE, run_worker
+
+TRIES = 3
+"""Failures of workers that a run survives, each from its newest checkpoint."""
+
+POLL_S = 0.2
+"""Seconds between two looks at the metrics."""
+
+Show = Callable[[dict[str, float]], None]
+
+
+def train_model(recipe: Recipe, parts: dict[str, Any], folder: Path, show: Show) -> str:
+    """Train, and give why the run ended early, or nothing.
+
+    Args:
+        recipe: what to do.
+        parts: Ray Data's `train` and `held_out`.
+        folder: of the run.
+        show: gets the metrics of each epoch.
+
+    Raises:
+        StartupError: training failed.
+    """
+    lines = _MetricsLines(folder / METRICS, show)
+    done: Future[str] = Future()
+    fit = partial(_settle, done, partial(_fit, recipe, parts, folder))
+    # A thread of its own, because Ray Train takes Ctrl-C from the main one and goes on.
+    threading.Thread(target=fit, daemon=True, name="fit").start()
+    while not done.done():
+        _wait(done)
+        lines.show()
+    ended = done.result()
+    lines.show()
+    if ended == NOT_FINITE:
+        message = (
+            "The loss is not a finite number any more. Give a smaller --lr (a tenth), and remove "
+            f"{folder}, or give another --out; checkpoints of earlier epochs are there."
+        )
+        raise StartupError(message)
+    return ended
+
+
+def _fit(recipe: Recipe, parts: dict[str, Any], folder: Path) -> str:
+    """Run Ray Train."""
+    import ray  # noqa: PLC0415
+    from ray import train  # noqa: PLC0415
+    from ray.train.torch import TorchTrainer  # noqa: PLC0415
+
+    use_gpu = ray.cluster_resources().get("GPU", 0) >= recipe.options.workers
+    trainer = TorchTrainer(
+        run_worker,
+        train_loop_config={"recipe": recipe, "folder": str(folder)},
+        scaling_config=train.ScalingConfig(num_workers=recipe.options.workers, use_gpu=use_gpu),
+        run_config=train.RunConfig(
+            name=folder.name,
+            storage_path=str(folder.parent),
+            failure_config=train.FailureConfig(max_failures=TRIES),
+            checkpoint_config=train.CheckpointConfig(
+                num_to_keep=1, checkpoint_score_attribute="accuracy"
+            ),
+        ),
+        datasets=parts,
+    )
+    return cast("str", trainer.fit().return_value)
+
+
+def _settle(done: "Future[str]", act: Callable[[], str]) -> None:
+    """Act, and hand on what comes of it."""
+    from ray.exceptions import RayError  # noqa: PLC0415
+    from ray.train import TrainingFailedError  # noqa: PLC0415
+
+    failure: Exception = StartupError("Training did not run; the lines above say why.")
+    try:
+        done.set_result(act())
+    except (TrainingFailedError, RayError, OSError, RuntimeError, ValueError) as exc:
+        failure = explain_failure(exc)
+        failure.__cause__ = exc
+    finally:
+        if not done.done():
+            done.set_exception(failure)
+
+
+def explain_failure(failure: BaseException) -> StartupError:
+    """Say in one line why training failed, and what to do."""
+    causes = _list_causes(failure)
+    text = " ".join(f"{type(one).__name__}: {one}" for one in causes)
+    if _is_full(causes) or "No space left on device" in text:
+        message = "The disk is full. Make room, and run the same command: it goes on."
+        return SettingsError(message)
+    if "out of memory" in text.lower():
+        message = (
+            "A worker had too little memory. Give a smaller --batch-size, or --accumulate, and "
+            "another --out."
+        )
+        return SettingsError(message)
+    lines = [line.strip() for line in str(causes[-1]).splitlines() if line.strip()]
+    reason = lines[-1] if lines else type(causes[-1]).__name__
+    message = f"Training failed {TRIES + 1} times: {reason} Run the same command to go on."
+    return StartupError(message)
+
+
+def _list_causes(failure: BaseException) -> list[BaseException]:
+    """List an error and what it came of, on whatever worker."""
+    found = [failure]
+    for one in found:
+        failures = getattr(one, "worker_failures", {}).values()
+        inner = (*failures, getattr(one, "cause", None), one.__cause__)
+        found += [e for e in inner if isinstance(e, BaseException) and e not in found]
+    return found
+
+
+def _is_full(causes: list[BaseException]) -> bool:
+    """Tell whether a disk is full."""
+    full = {errno.ENOSPC, errno.EDQUOT}
+    return any(isinstance(one, OSError) and one.errno in full for one in causes)
+
+
+def _wait(done: "Future[str]") -> None:
+    """Wait for the end, a moment at most; Ctrl-C comes through."""
+    try:
+        done.exception(POLL_S)
+    except NotYet:
+        return
+
+
+class _MetricsLines:
+    """The lines of the metrics file that were not shown yet."""
+
+    def __init__(self, path: Path, show: Show) -> None:
+        self._path = path
+        self._show = show
+        self._shown = 0
+
+    def show(self) -> None:
+        """Show what is new."""
+        text = self._path.read_text("utf-8") if self._path.exists() else ""
+        lines = text[: text.rfind("\n") + 1].splitlines()
+        for line in lines[self._shown :]:
+            self._show(json.loads(line))
+        self._shown = len(lines)  # fewer after a failure: the epochs since are run again

@@ -1,0 +1,114 @@
+"""The network that learns, without Ray."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from app.training.augmentation import build_augmentation
+from app.training.learner import Batch, Learner, freeze_backbone
+from app.training.options import TuneOptions
+from app.training.recipe import make_recipe
+
+
+class Tiny(nn.Module):
+    """A network of pixels `[n, 4, 4, 3]` to two logits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([nn.Linear(48, 8), nn.Linear(8, 8)])
+        self.body = nn.Sequential(self.blocks, nn.LayerNorm(8))
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Run."""
+        values = pixels.float().flatten(1) / 255
+        for block in self.blocks:
+            values = torch.relu(block(values))
+        logits: torch.Tensor = self.head(self.body[1](values))
+        return logits
+
+
+def make_batches(count: int = 4) -> list[Batch]:
+    """Make batches of dark pictures, label 0, and light ones, label 1."""
+    torch.manual_seed(1)
+    labels = torch.arange(8) % 2
+    light = labels[:, None, None, None] * 120
+    return [((torch.rand(8, 4, 4, 3) * 100 + light).byte(), labels) for _ in range(count)]
+
+
+def make_learner(**changes: object) -> Learner:
+    """Make a learner with seeded weights."""
+    torch.manual_seed(0)
+    given = {"epochs": 20, "batch_size": 8, "rate": 0.01, "augment": "none"} | changes
+    options = TuneOptions("data", Path("run"), **given)  # type: ignore[arg-type]
+    augment = build_augmentation(options.augment, (4, 4))
+    return Learner(Tiny(), augment, make_recipe(options, [16, 16]), torch.device("cpu"))
+
+
+def list_weights(learner: Learner) -> list[torch.Tensor]:
+    """List the weights that would be kept."""
+    return [one.detach().clone() for one in learner.best_network.parameters()]
+
+
+@pytest.mark.parametrize("changes", [{}, {"ema": True}, {"accumulate": 3}, {"smoothing": 0.1}])
+def test_it_learns(changes: dict[str, object]) -> None:
+    """Dark and light pictures are told apart after some epochs."""
+    learner = make_learner(**changes)
+    batches = make_batches()
+    for _ in range(20):
+        learner.run_epoch(batches)
+    sums = learner.evaluate(batches)
+    assert (sums.right, sums.images) == (32, 32)
+
+
+def test_parts_of_a_step_give_the_gradient_of_the_whole() -> None:
+    """Accumulation changes memory and time, and nothing else."""
+    whole, parts = make_learner(), make_learner(accumulate=3)
+    for learner in (whole, parts):
+        learner.run_epoch(make_batches(2))
+    for one, other in zip(list_weights(whole), list_weights(parts), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("ema", [False, True])
+def test_it_goes_on_as_if_it_had_not_stopped(ema: bool) -> None:  # noqa: FBT001
+    """A run that was saved and loaded has the weights of one that was not."""
+    through, first, second = (make_learner(ema=ema) for _ in range(3))
+    batches = make_batches()
+    first.run_epoch(batches)
+    second.load(first.save())
+    second.run_epoch(batches)
+    for _ in range(2):
+        through.run_epoch(batches)
+    assert second.rate == through.rate
+    for one, other in zip(list_weights(second), list_weights(through), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_loss_that_is_not_finite_is_told() -> None:
+    """The sum of an epoch shows the first loss that is none."""
+    learner = make_learner(rate=1e30)
+    losses = [learner.run_epoch(make_batches()).loss for _ in range(3)]
+    assert not math.isfinite(losses[-1])
+
+
+@pytest.mark.parametrize(
+    ("freeze", "learning"),
+    [
+        (0, {"blocks.0", "blocks.1", "body.1", "head"}),
+        (1, {"blocks.1", "body.1", "head"}),
+        (2, {"body.1", "head"}),
+        ("all", {"head"}),
+    ],
+)
+def test_what_is_frozen_does_not_learn(freeze: int | str, learning: set[str]) -> None:
+    """The head learns always; of the backbone, what is behind the frozen blocks."""
+    network = Tiny()
+    freeze_backbone(network, network.body, freeze)
+    found = {
+        name.rpartition(".")[0] for name, one in network.named_parameters() if one.requires_grad
+    }
+    assert found == learning
