@@ -70,9 +70,13 @@ def tune_model(settings: Settings, options: TuneOptions, say: Say) -> Outcome:
     for package in ("pyarrow", "kornia", "jinja2", "matplotlib"):
         check_installed(package, "Run `pip install 'vitrine[train]'`.")
     run = _Run(settings, options, say)
-    with start_ray(options.address):
-        survey = run.train()
-    outcome, suspects = run.judge()
+    try:
+        with start_ray(options.address):
+            survey = run.train()
+        outcome, suspects = run.judge()
+    except KeyboardInterrupt:
+        say("stopped; the same command goes on after the last epoch that is shown")
+        raise
     findings = Findings(survey, outcome.best, suspects, run.labels)
     report = write_report(run.folder, options, findings, derive_limits(settings))
     run.folder.finish()
