@@ -16,7 +16,7 @@ from app.limits import Limits
 from app.offline.local_backend import LocalBackend
 from app.prediction.predictor import Predictor
 from schemas import Prediction, PredictOptions
-from tools.train_digits.__main__ import Split, digit_png, split_digits
+from tools.train_digits.digits import Split, digit_png, split_digits
 
 SAMPLES = BUNDLED.parent / "samples"
 LIMITS = Limits(max_bytes=10**6, max_pixels=10**6, max_queue=1000, timeout_s=120.0, batch_size=64)

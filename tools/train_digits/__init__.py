@@ -1,1 +1,1 @@
-"""Training of the bundled checkpoint; writes its files into app/demo."""
+"""The bundled checkpoint: scikit-learn's digits as PNG files, and `vitrine tune` on them."""

@@ -1,11 +1,12 @@
 """The two sets of pictures: handwritten digits, and crops of photographs.
 
 The digits are those that the bundled checkpoint was not trained on, drawn as the bundled samples,
-each also a second time, moved as in its training. A photograph is a class; nine cells part it, and
-three of them are held out. Pictures of one source (a digit, a cell) resemble each other, so
-intervals resample sources.
+each also a second time, moved about as much as in its training. A photograph is a class; nine cells
+part it, and three of them are held out. Pictures of one source (a digit, a cell) resemble each
+other, so intervals resample sources.
 """
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,8 +17,7 @@ from PIL import Image
 from torch.nn import functional
 
 from bench.studies.photographs import SOURCES, read_source
-from tools.train_digits.__main__ import INPUT_SIDE, split_digits, to_pixels
-from tools.train_digits.fitting import random_grid
+from tools.train_digits.digits import digit_png, split_digits
 
 SEED = 5
 CLASSES = [index for index, path in enumerate(SOURCES) if path.stem != "motorcycle_right"]
@@ -30,6 +30,13 @@ MIN_SHARE = 0.4
 """Of a cell's shorter edge, the least edge of a crop."""
 
 NOISE = 8  # grey levels, either way
+
+DIGIT_SIDE = 32
+"""Pixels that the bundled model sees."""
+
+MAX_TURN = 0.15  # radians
+MAX_SHIFT = 0.12  # of half a side
+MIN_SCALE, MAX_SCALE = 0.75, 1.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +64,33 @@ class PictureSet:
 def make_digits() -> PictureSet:
     """Return the held-out digits, then the same ones moved."""
     split = split_digits()
-    still = to_pixels(split.test_digits) + 1  # the dark ground is 0, which padding brings in
+    digits = np.stack([_read_digit(digit_png(digit)) for digit in split.test_digits])
+    still = torch.from_numpy(digits).permute(0, 3, 1, 2).float()
     generator = torch.Generator().manual_seed(SEED)
-    grid = random_grid(len(still), INPUT_SIDE, generator)
+    grid = _move_at_random(len(still), DIGIT_SIDE, generator)
     moved = functional.grid_sample(still, grid, align_corners=False)
-    values = torch.cat([still, moved]).mul(127.5).round().clamp(0, 255).byte()
+    values = torch.cat([still, moved]).round().clamp(0, 255).byte()
     numbers = np.arange(len(still))
     labels = np.concatenate([split.test_labels] * 2).astype(np.int64)
     pixels = values.permute(0, 2, 3, 1).numpy()
     return PictureSet("digits", pixels, labels, np.concatenate([numbers, numbers]))
+
+
+def _read_digit(png: bytes) -> NDArray[np.uint8]:
+    """Read a digit as the bundled checkpoint's processor does."""
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image.resize((DIGIT_SIDE, DIGIT_SIDE), Image.Resampling.BILINEAR))
+
+
+def _move_at_random(count: int, side: int, generator: torch.Generator) -> torch.Tensor:
+    """Return (count, side, side, 2) sampling positions: turned, shifted, scaled."""
+    draw = torch.rand(5, count, generator=generator)
+    turn, right, down = (2 * draw[:3] - 1) * torch.tensor([[MAX_TURN], [MAX_SHIFT], [MAX_SHIFT]])
+    wide, high = 1 / (MIN_SCALE + (MAX_SCALE - MIN_SCALE) * draw[3:])
+    cos, sin = turn.cos(), turn.sin()
+    rows = [wide * cos, -wide * sin, right, high * sin, high * cos, down]
+    theta = torch.stack(rows, dim=1).view(-1, 2, 3)
+    return functional.affine_grid(theta, [count, 1, side, side], align_corners=False)
 
 
 def make_crops(count: int, seed: int, *, held_out: bool) -> PictureSet:
