@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.backend import Logits
+from app.classifier.checkpoint.calibration import CALIBRATION
+from app.classifier.checkpoint.choice import NEWEST
 from app.classifier.startup import load_model
 from app.datasets.fetcher import SampleFetcher
 from app.datasets.sample import Sample
@@ -20,7 +22,6 @@ from app.offline.bulk_scorer import BulkScorer
 from app.settings import Settings
 from app.training.run_folder import write_json
 
-CALIBRATION = "calibration.json"
 CHUNK = 1024
 """Samples that are scored in one call."""
 
@@ -80,7 +81,8 @@ class Judge:
     """
 
     def __init__(self, settings: Settings, checkpoint: Path, column: str | None) -> None:
-        settings = settings.model_copy(update={"model": str(checkpoint)})
+        itself = {"model": str(checkpoint), "checkpoint": NEWEST, "calibration": "off"}
+        settings = settings.model_copy(update=itself | {"revision": None, "processor": None})
         limits = derive_limits(settings)
         self._model = load_model(settings)
         self._scorer = BulkScorer(self._model, limits, SampleFetcher(limits.max_bytes, column))

@@ -6,7 +6,8 @@ Unlike a checkpoint that is served, it may have no labels, or others than those 
 from pathlib import Path
 from typing import NamedTuple
 
-from app.classifier.checkpoint.files import _find_model, _find_processor, find_weights
+from app.classifier.checkpoint.choice import Choice
+from app.classifier.checkpoint.files import find_model, find_processor, find_weights
 from app.errors import CheckpointError
 
 
@@ -35,7 +36,7 @@ def find_base(model: str, revision: str | None, processor: str | None) -> Base:
     Raises:
         CheckpointError: it is not there or incomplete, or its weights are pickled or quantized.
     """
-    name, folder, _ = _find_model(model, revision)
+    name, folder, _ = find_model(model, revision, Choice())
     weights = find_weights(folder)[0]
     if weights.suffix != ".safetensors":
         message = (
@@ -43,4 +44,4 @@ def find_base(model: str, revision: str | None, processor: str | None) -> Base:
             "the model with save_pretrained(), or give the one that was quantized."
         )
         raise CheckpointError(message)
-    return Base(name, folder, _find_processor(folder, processor))
+    return Base(name, folder, find_processor(folder, processor))

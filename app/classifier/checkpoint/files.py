@@ -75,7 +75,7 @@ def open_checkpoint(
             does not fit.
     """
     try:
-        found = _find_model(model, revision, parse_choice(choice))
+        found = find_model(model, revision, parse_choice(choice))
         return _open(found, processor, is_calibrated=is_calibrated)
     except OSError as exc:
         message = (
@@ -94,7 +94,7 @@ def _open(
     labels = read_labels(config, folder / CONFIG)
     weights = find_weights(folder)
     check_head(weights, labels)
-    processor_folder = _find_processor(folder, processor)
+    processor_folder = find_processor(folder, processor)
     files = [folder / CONFIG, processor_folder / PROCESSOR_CONFIG, *weights]
     digests = hash_files(folder, processor_folder, files)
     activation = find_activation(config, labels)
@@ -145,7 +145,7 @@ def find_weights(folder: Path) -> list[Path]:
     return weights
 
 
-def _find_model(model: str, revision: str | None, choice: Choice) -> tuple[str, Path, str | None]:
+def find_model(model: str, revision: str | None, choice: Choice) -> tuple[str, Path, str | None]:
     """Find the folder of `model`; returns its name, its folder and its commit, if any."""
     if model == "bundled":
         return "vitrine-digits", find_checkpoint(BUNDLED, choice), None
@@ -177,7 +177,7 @@ def _name_folder(start: Path, folder: Path) -> str:
     return (root.name / folder.relative_to(start)).as_posix()
 
 
-def _find_processor(folder: Path, processor: str | None) -> Path:
+def find_processor(folder: Path, processor: str | None) -> Path:
     """Find the folder of the image processor."""
     if processor is None:
         found = folder
