@@ -116,7 +116,8 @@ def _init(given: dict[str, object]) -> None:
 
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **given)
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as exc:
+    except Exception as exc:  # Ray raises bare ones, such as when a busy machine starts it late
+        ray.shutdown()
         reason = str(exc).strip().partition("\n")[0]
         where = f"--address {given['address']}" if given["address"] != "local" else "Ray"
         raise StartupError(f"{where} does not start or answer: {reason}") from exc

@@ -77,6 +77,8 @@ class Dispatch:
                 self._done.put(Done(row["part"], row["failure"]))
         except RayError as exc:
             self._done.put(Done(-1, f"Ray has stopped: {_describe(exc)}"))
+        finally:  # nobody reads it once all parts are done
+            self._done.put(Done(-1, "Ray has stopped before all parts were done"))
 
 
 @dataclass(frozen=True, slots=True)
