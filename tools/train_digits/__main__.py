@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from safetensors.numpy import load_file
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessorPil
 
 from app.settings import Settings
@@ -124,7 +125,7 @@ def fill_card(checkpoint: Path, accuracy: float, split: Split) -> str:
     """Return the model card's text for a checkpoint of this accuracy."""
     train, test = len(split.train_labels), len(split.test_labels)
     return CARD.format(
-        parameters=ViTForImageClassification.from_pretrained(checkpoint).num_parameters(),
+        parameters=sum(one.size for one in load_file(checkpoint / "model.safetensors").values()),
         total=train + test,
         train=train,
         test=test,
