@@ -1,5 +1,6 @@
 """The services that tests/serve and tests/e2e share: started when the first of them needs one."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -44,6 +45,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VITRINE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _seen_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `caplog` see our log, although a command that ran before may have kept it to itself."""
+    monkeypatch.setattr(logging.getLogger("vitrine"), "propagate", True)
 
 
 @pytest.fixture(scope="session")

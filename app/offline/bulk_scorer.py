@@ -140,12 +140,8 @@ class BulkScorer:
         while batch := await call.take(self._batch_size):
             description = self.model.description
             pixels = cast("Pixels", np.stack([one.reading.pixels for one in batch]))
-            group = Group(
-                pixels,
-                description.revision,
-                description.geometry,
-                temperature=description.temperature,
-            )
+            about = (description.revision, description.geometry)
+            group = Group(pixels, *about, temperature=description.temperature)
             (scored,) = await asyncio.to_thread(self.model.score, [group])
             assert scored.logits is not None  # noqa: S101 - the geometry is the model's
             for one, logits in zip(batch, scored.logits, strict=True):
