@@ -1,16 +1,22 @@
-"""The whole pipeline on the handwritten digits: tune, serve the run, predict."""
+"""The whole pipeline on the handwritten digits: tune, serve the run, predict, score, evaluate."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 
 from app.settings import Settings
 from app.training.options import TuneOptions
 from app.training.tune import tune_model
-from tests.support.service import start_service
+from tests.support.service import run_cli, start_service
 from tools.train_digits.__main__ import write_untrained
 from tools.train_digits.digits import split_digits, write_dataset
+
+Rows = dict[str, dict[str, Any]]
+"""Rows of a table by the path of their image."""
 
 EPOCHS, MIN_ACCURACY = 14, 0.9
 """Enough to tell a pipeline that learns from one that does not; `make demo` trains for longer."""
@@ -43,18 +49,37 @@ def run(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return options.out
 
 
-def test_a_run_is_served_as_it_is(digits: Path, run: Path, tmp_path: Path) -> None:
-    """`vitrine serve` takes the run's folder, and names held-out digits as the run was judged."""
+@pytest.fixture(scope="module")
+def rows(digits: Path, run: Path, tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    """What `vitrine score` makes of the held-out fifth, by path."""
+    out = tmp_path_factory.mktemp("score") / "out"
+    done = run_cli("score", str(digits / "holdout"), "--out", str(out), model=str(run))
+    assert done.returncode == 0, done.stderr
+    found = pq.read_table(out / "rows").to_pylist()
+    assert len(found) == len(list(digits.glob("holdout/*/*.png")))
+    return {row["path"]: row for row in found}
+
+
+def test_a_run_is_served_as_it_is_and_scores_the_same(
+    digits: Path, run: Path, rows: Rows, tmp_path: Path
+) -> None:
+    """`vitrine serve` takes the run's folder, and answers what `vitrine score` has written."""
     paths = sorted(digits.glob("holdout/*/*.png"))[::18]
     with start_service(tmp_path, model=str(run)) as service:
         service.wait_until_ready()
-        named = [
-            httpx.post(
-                f"{service.url}/predict", files={"file": path.read_bytes()}, timeout=30
-            ).json()["predictions"][0]["label"]
-            for path in paths
-        ]
+        for path in paths:
+            image = {"file": path.read_bytes()}
+            answer = httpx.post(f"{service.url}/predict", files=image, timeout=30).json()
+            best, row = answer["predictions"][0], rows[str(path)]
+            assert (best["label"], answer["model"]["revision"]) == (row["label"], row["revision"])
+            assert best["score"] == pytest.approx(row["score"], abs=1e-5)
         service.assert_stops()
-    right = [label == path.parent.name for label, path in zip(named, paths, strict=True)]
-    assert len(right) == 20
-    assert sum(right) >= 17
+    assert len(paths) == 20
+
+
+def test_evaluate_counts_what_score_has_written(digits: Path, run: Path, rows: Rows) -> None:
+    """The accuracy of `vitrine evaluate` is the share of rows whose label is that of the folder."""
+    done = run_cli("evaluate", str(digits), "--json", model=str(run))
+    right = sum(row["label"] == Path(path).parent.name for path, row in rows.items())
+    assert json.loads(done.stdout)["accuracy"] == pytest.approx(right / len(rows))
+    assert right / len(rows) >= MIN_ACCURACY

@@ -15,7 +15,7 @@ from PIL import Image
 
 from app.classifier.checkpoint.files import open_checkpoint
 from app.training.run_folder import METRICS, REPORT, START, TRAINING_STATE
-from tests.support.service import ROOT, make_environment
+from tests.support.service import ROOT, default_sigint, make_environment
 from tests.support.tuning import COLORS, write_colors
 
 TIMEOUT_S = 240
@@ -132,16 +132,16 @@ def test_a_stop_loses_no_epoch_and_leaves_no_process(dataset: Path, tmp_path: Pa
     """A killed worker, then Ctrl-C, then the same command: every epoch is there once."""
     options = (dataset, "--out", tmp_path / "run", "--epochs", 40, "--augment", "none")
     command = [sys.executable, "-m", "app.cli.main", "tune", *map(str, options)]
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=make_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-    )
+    with default_sigint():
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=make_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
     with process:
         wait_for_epoch(process, 2)
         (worker,) = find_workers(process)

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pyarrow.parquet as pq
 
-from tests.support.service import ROOT
+from tests.support.service import ROOT, default_sigint
 
 COMMAND = (sys.executable, "-m", "app.cli.main", "score")
 
@@ -75,7 +75,7 @@ def start_scoring(
         "VITRINE_MODEL": str(ROOT / "app/demo/checkpoint"),
     }
     command = (*wrapped, *COMMAND, *map(str, arguments), "--out", str(out))
-    with log.open("wb") as written:
+    with log.open("wb") as written, default_sigint():
         process = subprocess.Popen(
             command, stdout=written, stderr=written, cwd=ROOT, env=environment
         )
