@@ -48,9 +48,11 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _seen_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+def _seen_logs() -> None:
     """Let `caplog` see our log, although a command that ran before may have kept it to itself."""
-    monkeypatch.setattr(logging.getLogger("vitrine"), "propagate", True)
+    logger = logging.getLogger("vitrine")
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
 
 
 @pytest.fixture(scope="session")
