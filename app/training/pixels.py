@@ -1,8 +1,8 @@
 """Ray Data reads every image once, with the service's own reader, to pixels of the model's size."""
 
+import asyncio
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from app.datasets.fetcher import SampleFetcher
 from app.datasets.sample import Sample
 from app.errors import ProblemError
 from app.images.formats import load_heif
-from app.images.reader import ImageReader
+from app.images.reader import Reading
+from app.images.workers.pool import ProcessReader
 from app.limits import Limits
 from app.machine import count_cores
 from app.training.duplicates import THUMBNAIL_SIDE, hash_image
@@ -23,74 +24,95 @@ Columns = dict[str, NDArray[Any]]
 MIN_BLOCK, MAX_BLOCK = 16, 512
 """Images of a block of Ray Data."""
 
-READ_BATCH = 16
-"""Images that one call reads."""
+READ_BATCH = 64
+"""Images that are read at the same time."""
 
 
-class PixelReader(NamedTuple):
-    """What reads samples.
+class PixelReader:
+    """Reads batches of samples, in worker processes: a bad image costs no more than itself.
 
-    Attributes:
+    Args:
         geometry: of the pixels.
         limits: of an image.
         column: of a table, that holds the images.
     """
 
-    geometry: Geometry
-    limits: Limits
-    column: str | None
+    def __init__(self, geometry: Geometry, limits: Limits, column: str | None) -> None:
+        load_heif()
+        self._geometry = geometry
+        self._fetch = SampleFetcher(limits.max_bytes, column)
+        self._images = ProcessReader(limits)
+        self._runner = asyncio.Runner()
+        self._runner.run(self._images.warm_up(geometry))
 
+    def __call__(self, batch: Columns) -> Columns:
+        """Read a batch; an image that has a problem is black, with the problem beside it."""
+        count = len(batch["number"])
+        pixels = np.zeros((count, *self._geometry.shape), np.uint8)
+        hashes = np.zeros(count, np.uint64)
+        thumbnails = np.zeros((count, THUMBNAIL_SIDE**2), np.uint8)
+        problems = np.full(count, "", dtype=object)
+        for index, found in enumerate(self._runner.run(self._read(batch))):
+            if isinstance(found, ProblemError):
+                problems[index] = f"{found.title}: {found.detail}"
+            else:
+                pixels[index] = found.pixels
+                hashes[index], thumbnails[index] = hash_image(Image.fromarray(found.pixels))
+        kept = {name: batch[name] for name in ("number", "label_id", "held_out")}
+        read: Columns = {
+            "pixels": pixels,
+            "hash": hashes,
+            "thumbnail": thumbnails,
+            "problem": problems,
+        }
+        return kept | read
 
-@lru_cache(maxsize=1)
-def _build(reader: PixelReader) -> tuple[ImageReader, SampleFetcher]:
-    """Build what a process needs; Ray's run many tasks."""
-    load_heif()
-    images = ImageReader(reader.limits)
-    images.warm_up(reader.geometry)
-    return images, SampleFetcher(reader.limits.max_bytes, reader.column)
+    def close(self) -> None:
+        """End the worker processes."""
+        self._images.close()
+        self._runner.close()
 
+    async def _read(self, batch: Columns) -> list[Reading | ProblemError]:
+        """Read the samples of a batch at the same time."""
+        samples = (
+            Sample(_decode(path), _decode(uri), int(row))
+            for path, uri, row in zip(batch["path"], batch["uri"], batch["row"], strict=True)
+        )
+        return await asyncio.gather(*map(self._read_sample, samples))
 
-def read_batch(batch: Columns, reader: PixelReader) -> Columns:
-    """Read a batch of samples; an image that has a problem is black, with the problem beside it."""
-    images, fetch = _build(reader)
-    count = len(batch["number"])
-    pixels = np.zeros((count, *reader.geometry.shape), np.uint8)
-    hashes = np.zeros(count, np.uint64)
-    thumbnails = np.zeros((count, THUMBNAIL_SIDE**2), np.uint8)
-    problems = np.full(count, "", dtype=object)
-    for index, (path, uri, row) in enumerate(
-        zip(batch["path"], batch["uri"], batch["row"], strict=True)
-    ):
-        sample = Sample(_decode(path), _decode(uri), int(row))
+    async def _read_sample(self, sample: Sample) -> Reading | ProblemError:
+        """Read a sample, or give why it cannot be."""
         try:
-            pixels[index] = images.read(fetch(sample), reader.geometry).pixels
+            data = await asyncio.to_thread(self._fetch, sample)
+            return await self._images.read(data, self._geometry)
         except ProblemError as problem:
-            problems[index] = f"{problem.title}: {problem.detail}"
-        else:
-            image = Image.fromarray(pixels[index])
-            hashes[index], thumbnails[index] = hash_image(image)
-    return {
-        "number": batch["number"],
-        "label_id": batch["label_id"],
-        "held_out": batch["held_out"],
-        "pixels": pixels,
-        "hash": hashes,
-        "thumbnail": thumbnails,
-        "problem": problems,
-    }
+            return problem
 
 
 def read_pixels(
     parts: tuple[Sequence[Sample], Sequence[Sample]],
     label_ids: dict[str, int],
-    reader: PixelReader,
+    reader: tuple[Geometry, Limits, str | None],
 ) -> Any:  # noqa: ANN401 - Ray has no types
-    """Build Ray Data's plan that reads the training and the held-out samples; it runs later."""
+    """Build Ray Data's plan that reads the training and the held-out samples; it runs later.
+
+    Args:
+        parts: to train on, and held out.
+        label_ids: by label.
+        reader: what a `PixelReader` is made of. Each machine has one, with as many processes as
+            cores.
+    """
     import ray  # noqa: PLC0415
 
-    tables = _list_tables(parts, label_ids)
-    samples = ray.data.from_arrow(tables)
-    return samples.map_batches(read_batch, fn_args=(reader,), batch_size=READ_BATCH)
+    samples = ray.data.from_arrow(_list_tables(parts, label_ids))
+    machines = sum(node["Alive"] for node in ray.nodes())
+    return samples.map_batches(
+        PixelReader,
+        fn_constructor_args=reader,
+        batch_size=READ_BATCH,
+        compute=ray.data.ActorPoolStrategy(size=machines),
+        num_cpus=1,
+    )
 
 
 def take_part(pixels: Any, *, held_out: bool) -> Any:  # noqa: ANN401 - Ray has no types

@@ -11,8 +11,9 @@ from app.classifier.engines.selection import check_installed
 from app.datasets.labelled import DatasetOptions, open_dataset
 from app.errors import CheckpointError
 from app.limits import derive_limits
+from app.machine import count_cores
+from app.ray_session import run_ray
 from app.settings import Settings
-from app.training.cluster import start_ray
 from app.training.judgement import (
     SUSPECT_SCORE,
     Judge,
@@ -25,7 +26,7 @@ from app.training.judgement import (
     write_calibration,
 )
 from app.training.options import TuneOptions
-from app.training.pixels import PixelReader, read_pixels, take_part
+from app.training.pixels import read_pixels, take_part
 from app.training.recipe import make_recipe
 from app.training.report import Findings, write_report
 from app.training.run_folder import RunFolder
@@ -34,6 +35,13 @@ from app.training.start import write_start
 from app.training.survey import Survey, check_labels, list_findings, survey_pixels
 from app.training.trainer import train_model
 from app.training.worker import NO_BETTER
+
+MIN_CPUS = 2
+"""Of a Ray of our own: one for the trainer, and one for what reads images."""
+
+OWN = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2", "OMP_WAIT_POLICY": "PASSIVE"}
+"""Environment of it. Ray Train looks every 0.2 s for reports, which each epoch waits for, and not
+every 2 s; and threads of torch that have nothing to do leave the cores to others."""
 
 Say = Callable[[str], None]
 """Tells the user a line."""
@@ -71,7 +79,7 @@ def tune_model(settings: Settings, options: TuneOptions, say: Say) -> Outcome:
         check_installed(package, "Run `pip install 'vitrine[train]'`.")
     run = _Run(settings, options, say)
     try:
-        with start_ray(options.address):
+        with run_ray(options.address, OWN, num_cpus=max(MIN_CPUS, count_cores())):
             survey = run.train()
         outcome, suspects = run.judge()
     except KeyboardInterrupt:
@@ -110,7 +118,7 @@ class _Run:
                 "cannot be tuned. Give another --base, or VITRINE_PROCESSOR with a plain one."
             )
             raise CheckpointError(message)
-        reader = PixelReader(geometry, derive_limits(self._settings), self._options.column)
+        reader = (geometry, derive_limits(self._settings), self._options.column)
         ids = {label: index for index, label in enumerate(self.labels)}
         parts = (self._dataset.train, self._dataset.held_out)
         pixels = read_pixels(parts, ids, reader).materialize()

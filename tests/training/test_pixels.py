@@ -1,5 +1,7 @@
 """Reading samples to pixels, as a task of Ray Data does."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +14,18 @@ from app.datasets.sample import Sample
 from app.images.reader import ImageReader
 from app.limits import derive_limits
 from app.settings import Settings
-from app.training.pixels import Columns, PixelReader, read_batch
+from app.training.pixels import Columns, PixelReader
 from tests.support.service import SAMPLES
 
 LIMITS = derive_limits(Settings(model="bundled"))
+GEOMETRY, _ = load_processor(open_checkpoint("bundled").processor_folder)
 
 
 @pytest.fixture(scope="module")
-def reader() -> PixelReader:
+def reader() -> Iterator[PixelReader]:
     """A reader for the bundled model."""
-    geometry, _ = load_processor(open_checkpoint("bundled").processor_folder)
-    return PixelReader(geometry, LIMITS, None)
+    with closing(PixelReader(GEOMETRY, LIMITS, None)) as found:
+        yield found
 
 
 def make_batch(paths: list[str]) -> Columns:
@@ -43,9 +46,9 @@ def test_pixels_are_those_of_the_service(reader: PixelReader) -> None:
     """Training sees the pixels that the service will give to the model."""
     paths = sorted(map(str, SAMPLES.glob("*.png")))
     images, fetch = ImageReader(LIMITS), SampleFetcher(LIMITS.max_bytes)
-    found = read_batch(make_batch(paths), reader)
+    found = reader(make_batch(paths))
     for path, pixels in zip(paths, found["pixels"], strict=True):
-        wanted = images.read(fetch(Sample(path, path)), reader.geometry).pixels
+        wanted = images.read(fetch(Sample(path, path)), GEOMETRY).pixels
         assert np.array_equal(pixels, wanted)
     assert set(found["problem"]) == {""}
 
@@ -59,7 +62,7 @@ def test_what_cannot_be_read_has_its_problem_and_stops_nothing(
     strange = tmp_path / "\udcff.png"
     strange.write_bytes((SAMPLES / "7-0.png").read_bytes())
     paths = [str(text), str(tmp_path / "gone.png"), str(strange)]
-    found = read_batch(make_batch(paths), reader)
+    found = reader(make_batch(paths))
     assert found["problem"][0].startswith("Unsupported media type: ")
     assert "cannot be read" in found["problem"][1]
     assert found["problem"][2] == ""
