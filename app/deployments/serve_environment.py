@@ -31,7 +31,7 @@ class Variable(NamedTuple):
             `node` when it is needed as well, but Ray reads it when a node starts; `cluster` the
             same, where there are other nodes; `secret` the same, but it may be in a file instead;
             `machine` when it keeps a Ray to one machine, which `vitrine serve` alone does; `train`
-            when `vitrine tune` sets it (`app.training.cluster`).
+            when `vitrine tune` sets it (`app.training.tune`).
         name: its name.
         value: its value; a name in braces stands for what is known when the service starts.
         reader: file below `ray/` that acts on it.

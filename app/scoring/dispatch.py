@@ -1,6 +1,5 @@
 """Hands the parts of a job to Ray Data's actors, in a thread, and counts what they have done."""
 
-import logging
 import queue
 import re
 import threading
@@ -8,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import ray
-from ray.data import ActorPoolStrategy, DataContext
+from ray.data import ActorPoolStrategy
 from ray.exceptions import RayError
 
 from app.errors import StartupError
 from app.scoring.board import Board
-from app.scoring.cluster import Pool, plan_pool
 from app.scoring.folder import OutputFolder
 from app.scoring.options import ScoreOptions
 from app.scoring.part_scorer import PartScorer, Task
+from app.scoring.pool import Pool, plan_pool
 from app.scoring.progress import Progress
 from app.settings import Settings
 
@@ -59,9 +58,6 @@ class Dispatch:
 
     def _run(self, task: Task, pool: Pool, parts: Sequence[int]) -> None:
         """Run the parts; the last message is that all are done, or why not."""
-        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it would speak to the terminal
-        context = DataContext.get_current()
-        context.enable_progress_bars = False
         rows = [{"part": part} for part in parts]
         numbers = ray.data.from_items(rows, override_num_blocks=len(rows))
         done = numbers.map_batches(

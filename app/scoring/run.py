@@ -9,8 +9,9 @@ from rich.console import Console
 from app.classifier.opening import open_configured
 from app.errors import StartupError
 from app.evaluation.extras import check_installed
+from app.machine import count_cores
+from app.ray_session import run_ray
 from app.scoring.closing import encode_summary, list_figures, print_summary
-from app.scoring.cluster import run_ray
 from app.scoring.folder import refuse
 from app.scoring.job import Job, open_job, read_summary
 from app.scoring.options import ScoreOptions, bound_problems
@@ -26,6 +27,13 @@ LOOK_S = 0.5
 """Seconds between two looks at the progress."""
 
 EXIT_WORKED, EXIT_PROBLEMS, EXIT_INTERRUPTED = 0, 1, 130
+
+
+OBJECT_STORE_BYTES = 100 << 20
+"""Of a Ray of our own: nothing but the numbers of parts goes through it."""
+
+OWN = {"RAY_local_fs_capacity_threshold": "1"}
+"""Environment of it. A disk that is nearly full is no reason to stop: nothing is spilled."""
 
 
 class TooManyProblemsError(Exception):
@@ -72,7 +80,8 @@ def _run(settings: Settings, options: ScoreOptions, job: Job, shown: Console) ->
     if not job.pending:
         return 0.0
     before = Progress(job.summary.images, job.summary.count_problems)
-    with run_ray(options.address):
+    store = OBJECT_STORE_BYTES
+    with run_ray(options.address, OWN, num_cpus=count_cores(), object_store_memory=store):
         from app.scoring.dispatch import Dispatch  # noqa: PLC0415 - Ray reads its environment here
 
         signal.signal(signal.SIGTERM, _interrupt)  # Ray has set its own

@@ -36,6 +36,6 @@ def test_a_broad_except_is_the_last_handler_of_an_api_or_guards_ray() -> None:
     assert found == [
         "app/api/grpc/middleware.py",
         "app/api/http/middleware.py",
-        "app/scoring/cluster.py",
+        "app/ray_session.py",
         "app/standalone/cluster.py",
     ]

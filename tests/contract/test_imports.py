@@ -22,7 +22,8 @@ app.datasets app.prediction
 app.evaluation
 app.client
 app.api.open_inference app.api.validation app.offline
-app.api.services app.api.python app.scoring app.training
+app.api.services app.api.python app.ray_session
+app.scoring app.training
 app.api.http app.api.grpc
 app.deployments
 app.standalone
@@ -33,7 +34,13 @@ app.cli
 RANKS = {name: rank for rank, line in enumerate(LAYERS.splitlines()) for name in line.split()}
 
 ONLY_IN = {
-    "ray": {"app/deployments", "app/scoring", "app/standalone", "app/training"},
+    "ray": {
+        "app/deployments",
+        "app/ray_session.py",
+        "app/scoring",
+        "app/standalone",
+        "app/training",
+    },
     "fastapi": {"app/api/http", "app/deployments"},
     "starlette": {"app/api/http", "app/deployments/server_hook.py"},
     "grpc": {"app/api/grpc", "app/deployments/call_errors.py", "schemas/rpc"},

@@ -3,7 +3,8 @@
 import pytest
 
 from app.errors import StartupError
-from app.scoring.cluster import Pool, plan_pool, run_ray
+from app.ray_session import run_ray
+from app.scoring.pool import Pool, plan_pool
 from tests.support.ports import find_port
 
 
@@ -45,4 +46,4 @@ def test_an_address_where_nothing_listens_is_refused_at_once(scheme: str) -> Non
     """Ray itself would try for minutes."""
     address = f"{scheme}127.0.0.1:{find_port()}"
     with pytest.raises(StartupError, match=f"--address {address} does not answer: .*refused"):
-        run_ray(address).__enter__()
+        run_ray(address, {}).__enter__()

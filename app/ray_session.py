@@ -1,4 +1,4 @@
-"""The Ray that a job runs on: one of its own on this machine, or a cluster's.
+"""The Ray that `vitrine score` or `vitrine tune` works on: one of its own, or a cluster's.
 
 Ray reads its environment when it is imported, so this module imports it in functions only.
 """
@@ -10,65 +10,41 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import StartupError
-from app.machine import count_cores
-
-CORES_PER_ACTOR = 8
-"""Cores of an actor without a GPU: one engine uses so many well, and a machine that has more runs
-several."""
+from app.network import LOOPBACK
 
 REACH_S = 10.0
 """Seconds that the head node of a cluster may take to accept a connection."""
 
-OBJECT_STORE_BYTES = 100 << 20
-"""Of a Ray of our own: nothing but the numbers of parts goes through it."""
-
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-}
-"""Ray tells its makers nothing, and the user only what this command tells."""
-
-ALONE = {
+OWN = {
     "RAY_enable_metrics_collection": "0",
     "RAY_worker_niceness": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_AUTH_MODE": "token",
-    "RAY_local_fs_capacity_threshold": "1",
 }
-"""Of a Ray of our own: no dashboard to measure for, no other machine, and no strangers. A disk that
-is nearly full is no reason to stop, because nothing is spilled."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """The actors of a job.
-
-    Attributes:
-        actors: how many.
-        cpus: of each.
-        gpus: of each.
-        sharing: how many may be on one machine.
-    """
-
-    actors: int
-    cpus: int
-    gpus: int
-    sharing: int
+"""Environment of a Ray of our own: no dashboard to measure for, no other machine, and nobody else
+who may use it."""
 
 
 @contextmanager
-def run_ray(address: str | None) -> Iterator[None]:
-    """Run a Ray of our own, or connect to a cluster's, and end that.
+def run_ray(
+    address: str | None, environment: Mapping[str, str], **resources: float
+) -> Iterator[None]:
+    """Run a Ray of our own, or connect to a cluster's, and end that; what it writes is not shown.
+
+    Args:
+        address: of a cluster, such as `auto` or `HOST:PORT`; None for one of our own.
+        environment: more variables of one of our own.
+        resources: options of `ray.init` for one of our own.
 
     Raises:
         StartupError: it does not start, or no cluster answers.
     """
-    os.environ.update(QUIET)
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     if address is not None:
         _check_reachable(address)
         with _connect({"address": address}):
@@ -76,10 +52,11 @@ def run_ray(address: str | None) -> Iterator[None]:
         return
     parent = "/tmp" if sys.platform == "darwin" else None  # noqa: S108 - paths of sockets must be short
     folder = tempfile.mkdtemp(prefix="vitrine-", dir=parent)
-    os.environ.update(ALONE | {"RAY_TMPDIR": folder, "RAY_AUTH_TOKEN": secrets.token_hex(32)})
-    given = {"address": "local", "num_cpus": count_cores(), "include_dashboard": False}
+    token = {"RAY_TMPDIR": folder, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    os.environ.update({**OWN, **environment, **token})
+    given = {"address": "local", "include_dashboard": False, "_node_ip_address": LOOPBACK}
     try:
-        with _connect(given | {"object_store_memory": OBJECT_STORE_BYTES}):
+        with _connect(given | resources):
             yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -98,7 +75,7 @@ def _check_reachable(address: str) -> None:
 
 
 @contextmanager
-def _connect(given: dict[str, object]) -> Iterator[None]:
+def _connect(given: Mapping[str, object]) -> Iterator[None]:
     """Start or join a Ray, and leave it."""
     import ray  # noqa: PLC0415
 
@@ -110,7 +87,7 @@ def _connect(given: dict[str, object]) -> Iterator[None]:
             ray.shutdown()
 
 
-def _init(given: dict[str, object]) -> None:
+def _init(given: Mapping[str, object]) -> None:
     """Start or join a Ray; raises StartupError."""
     import ray  # noqa: PLC0415
 
@@ -121,6 +98,13 @@ def _init(given: dict[str, object]) -> None:
         reason = str(exc).strip().partition("\n")[0]
         where = f"--address {given['address']}" if given["address"] != "local" else "Ray"
         raise StartupError(f"{where} does not start or answer: {reason}") from exc
+    from ray.data import DataContext  # noqa: PLC0415
+
+    for name in ("ray.data", "ray.train"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what fails comes as an error
+    context = DataContext.get_current()
+    context.enable_progress_bars = context.print_on_execution_start = False
+    context.execution_options.preserve_order = True  # the same seed gives the same run
 
 
 @contextmanager
@@ -136,31 +120,3 @@ def _keep_quiet() -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             sys.stderr = python
-
-
-def plan_pool(nodes: list[dict[str, float]], parts: int, *, uses_gpu: bool) -> Pool:
-    """Plan the actors so that no core and no GPU is taken twice.
-
-    Args:
-        nodes: resources of each machine, as Ray names them.
-        parts: that are to be scored.
-        uses_gpu: whether the model may run on a GPU.
-
-    Raises:
-        StartupError: no machine has a free core.
-    """
-    gpus = [int(node.get("GPU", 0)) for node in nodes] if uses_gpu else []
-    if any(gpus):
-        cpus = min(_share(node, each) for node, each in zip(nodes, gpus, strict=True) if each)
-        return Pool(min(sum(gpus), parts), cpus, 1, max(gpus))
-    cores = [int(node.get("CPU", 0)) for node in nodes if node.get("CPU", 0) >= 1]
-    if not cores:
-        raise StartupError("No machine of the cluster has a core. Add one, or leave out --address.")
-    each = min(CORES_PER_ACTOR, *cores)
-    counts = [max(1, core // each) for core in cores]
-    return Pool(min(sum(counts), parts), each, 0, max(counts))
-
-
-def _share(node: dict[str, float], actors: int) -> int:
-    """Share the cores of a machine."""
-    return max(1, int(node.get("CPU", 0)) // actors)
