@@ -1,6 +1,5 @@
 """How good a checkpoint is on the held-out part, as the service would run it."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.backend import Logits
+from app.classifier.checkpoint.best_checkpoint import find_checkpoint
 from app.classifier.checkpoint.calibration import CALIBRATION
-from app.classifier.checkpoint.choice import NEWEST
+from app.classifier.checkpoint.choice import NEWEST, parse_choice
 from app.classifier.startup import load_model
 from app.datasets.fetcher import SampleFetcher
 from app.datasets.sample import Sample
@@ -153,9 +153,6 @@ def write_calibration(folder: Path, judgement: Judgement) -> None:
 
 
 def find_kept(folder: Path) -> tuple[Path, Path]:
-    """Find the best and the last checkpoint of a run, which may be one, in Ray Train's snapshot."""
-    snapshot = json.loads((folder / "checkpoint_manager_snapshot.json").read_text("utf-8"))
-    results = snapshot["checkpoint_results"]
-    best = max(results, key=lambda one: (one["metrics"]["accuracy"], -one["metrics"]["loss"]))
-    last = snapshot["latest_checkpoint_result"]
-    return folder / best["checkpoint_dir_name"], folder / last["checkpoint_dir_name"]
+    """Find the best and the last checkpoint of a run, as a service would; they may be one."""
+    best = find_checkpoint(folder, parse_choice("best:accuracy"))
+    return best, find_checkpoint(folder, parse_choice(NEWEST))
