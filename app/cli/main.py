@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.cli.commands import COMMANDS
 from app.cli.evaluation_commands import add_evaluate
+from app.cli.numbers import read_count, read_share
 from app.cli.options import add_settings, read_settings
 from app.cli.scoring_commands import add_score
 from app.cli.service_options import add_load, add_top
@@ -63,7 +64,7 @@ def build_parser(chosen: list[str]) -> argparse.ArgumentParser:
     add = commands["predict"].add_argument
     add("files", nargs="+", type=Path, metavar="FILE", help="images to classify")
     add("--json", action="store_true", help="print one JSON object a file")
-    add("--top-k", metavar="N", type=_read_count, default=3, help="predictions a file (default: 3)")
+    add("--top-k", metavar="N", type=read_count, default=3, help="predictions a file (default: 3)")
     _add_explain(commands["explain"])
     _add_profile(commands["profile"])
     add_score(commands["score"])
@@ -99,7 +100,7 @@ def _add_quantize(command: argparse.ArgumentParser) -> None:
     add("--images", type=Path, metavar="FOLDER", required=True, help="folder of typical images")
     add("--out", type=Path, metavar="FOLDER", required=True, help="folder to write, a new one")
     help_ = "write nothing below this share of same labels as fp32 (default: 0.99)"
-    add("--min-agreement", metavar="SHARE", type=_read_share, default=0.99, help=help_)
+    add("--min-agreement", metavar="SHARE", type=read_share, default=0.99, help=help_)
 
 
 def _add_deploy(command: argparse.ArgumentParser) -> None:
@@ -110,7 +111,7 @@ def _add_deploy(command: argparse.ArgumentParser) -> None:
     help_ = f"dashboard of the head node (default: RAY_DASHBOARD_ADDRESS, here {address})"
     add("--address", metavar="URL", default=address, help=help_)
     help_ = "for the nodes to answer, and again for the rollout (default: 600)"
-    add("--timeout", metavar="SECONDS", type=_read_count, default=600, help=help_)
+    add("--timeout", metavar="SECONDS", type=read_count, default=600, help=help_)
     help_ = "deploy replicas that do not fit yet, because an autoscaler adds nodes"
     add("--allow-pending", action="store_true", help=help_)
 
@@ -119,27 +120,13 @@ def _add_profile(command: argparse.ArgumentParser) -> None:
     """Add the options of `vitrine profile`."""
     add = command.add_argument
     help_ = "to record for (default: 10)"
-    add("--seconds", metavar="N", type=_read_count, default=10, help=help_)
+    add("--seconds", metavar="N", type=read_count, default=10, help=help_)
     help_ = "samples a second (default: 100)"
-    add("--rate", metavar="N", type=_read_count, default=100, help=help_)
+    add("--rate", metavar="N", type=read_count, default=100, help=help_)
     help_ = "folder to write to (default: vitrine-profile)"
     add("--out", metavar="FOLDER", type=Path, default=Path("vitrine-profile"), help=help_)
     help_ = "process id of the service, where several run"
-    add("--pid", metavar="N", type=_read_count, help=help_)
-
-
-def _read_count(text: str) -> int:
-    """Read a number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return int(text)
-
-
-def _read_share(text: str) -> float:
-    """Read a number from 0 to 1; argparse tells what ValueError refuses."""
-    if not 0 <= float(text) <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return float(text)
+    add("--pid", metavar="N", type=read_count, help=help_)
 
 
 if __name__ == "__main__":

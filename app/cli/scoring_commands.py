@@ -3,6 +3,7 @@
 import argparse
 import re
 
+from app.cli.numbers import read_count
 from app.errors import SettingsError
 from app.settings import Settings
 
@@ -31,23 +32,16 @@ def add_score(command: argparse.ArgumentParser) -> None:
     help_ = "of the rows (default: parquet)"
     add("--format", choices=("parquet", "csv", "jsonl"), default="parquet", help=help_)
     help_ = "best labels of an image (default: 5)"
-    add("--top-k", metavar="N", type=_read_count, default=5, help=help_)
+    add("--top-k", metavar="N", type=read_count, default=5, help=help_)
     add("--scores", action="store_true", help="write the scores of all labels, too")
     add("--logits", action="store_true", help="write the logits, too")
     help_ = "images of a file of rows, which a stop repeats at most (default: 1000)"
-    add("--part-rows", metavar="N", type=_read_count, default=1000, help=help_)
+    add("--part-rows", metavar="N", type=read_count, default=1000, help=help_)
     help_ = "stop when more images have a problem: a number, or a share of all such as 1%%"
     add("--max-problems", metavar="N|N%", type=_read_limit, help=help_)
     help_ = "Ray cluster to run on, such as auto or ray://HOST:10001 (default: this machine)"
     add("--address", metavar="ADDRESS", help=help_)
     add("--overwrite", action="store_true", help="score anew what is in FOLDER already")
-
-
-def _read_count(text: str) -> int:
-    """Read a number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return int(text)
 
 
 def _read_limit(text: str) -> str:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from app.cli.numbers import read_count
 from app.settings import Settings
 
 
@@ -32,7 +33,7 @@ def add_tune(command: argparse.ArgumentParser) -> None:
     add("--seed", metavar="N", type=_read_natural, default=0, help="of all that is random")
     _add_recipe(command)
     help_ = "processes that train, each on a GPU where there are as many (default: 1)"
-    add("--workers", metavar="N", type=_read_count, default=1, help=help_)
+    add("--workers", metavar="N", type=read_count, default=1, help=help_)
     help_ = "Ray cluster to run on, such as auto (default: this machine)"
     add("--address", metavar="ADDRESS", help=help_)
 
@@ -40,13 +41,13 @@ def add_tune(command: argparse.ArgumentParser) -> None:
 def _add_recipe(command: argparse.ArgumentParser) -> None:
     """Add the options of training itself."""
     add = command.add_argument_group("training").add_argument
-    add("--epochs", metavar="N", type=_read_count, default=10, help="over all images (default: 10)")
+    add("--epochs", metavar="N", type=read_count, default=10, help="over all images (default: 10)")
     help_ = "peak learning rate (default: 1e-4, from scratch 1e-3)"
     add("--lr", metavar="RATE", type=_read_positive, dest="rate", help=help_)
     help_ = "images of a step, on all workers together (default: 32)"
-    add("--batch-size", metavar="N", type=_read_count, default=32, help=help_)
+    add("--batch-size", metavar="N", type=read_count, default=32, help=help_)
     help_ = "parts of a step, computed one by one in less memory (default: 1)"
-    add("--accumulate", metavar="N", type=_read_count, default=1, help=help_)
+    add("--accumulate", metavar="N", type=read_count, default=1, help=help_)
     help_ = "blocks of the base that do not learn, or all (default: 0)"
     add("--freeze", metavar="N", type=_read_freeze, default=0, help=help_)
     help_ = "standard: crops, mirrors, TrivialAugment; light: small moves, for digits and letters"
@@ -64,14 +65,7 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
     add("--class-weights", action="store_true", help="let rare labels weigh as much as others")
     add("--ema", action="store_true", help="keep an average of the weights of the last steps")
     help_ = "epochs without a better accuracy, after which it stops (default: never)"
-    add("--patience", metavar="N", type=_read_count, help=help_)
-
-
-def _read_count(text: str) -> int:
-    """Read a number of at least 1."""
-    if (number := int(text)) < 1:
-        raise ValueError
-    return number
+    add("--patience", metavar="N", type=read_count, help=help_)
 
 
 def _read_natural(text: str) -> int:

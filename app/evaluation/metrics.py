@@ -5,7 +5,6 @@ It knows logits and label ids alone, not where they come from.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,16 +65,16 @@ class Metrics:
     label_ids: Ids = field(repr=False)
     predicted_ids: Ids = field(repr=False)
 
-    @cached_property
-    def confusion(self) -> Ids:
-        """Count images `[labels, labels]`: rows are true labels, columns predicted ones.
-
-        It takes 8 bytes a pair of labels: 8 MB for 1,000, 80 GB for 100,000.
-        """
-        return self.count_confusions(np.arange(len(self.labels)))
+    def choose_confused(self, most: int) -> Ids:
+        """Choose the ids to show in a matrix: all, or of more than `most` the most confused."""
+        if len(self.labels) <= most:
+            return np.arange(len(self.labels))
+        pairs = self.list_confusions(most)
+        chosen = list(dict.fromkeys(one for pair in pairs for one in pair[:2]))[:most]
+        return np.array(sorted(chosen), np.int64)
 
     def count_confusions(self, ids: Ids) -> Ids:
-        """Count images among some labels, `[ids, ids]`, as `confusion` has them."""
+        """Count images among some labels, `[ids, ids]`: rows are true ones, columns predicted."""
         places = np.full(len(self.labels), -1, np.int64)
         places[ids] = np.arange(len(ids))
         rows, columns = places[self.label_ids], places[self.predicted_ids]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from app.datasets.fetcher import SampleFetcher
+from app.datasets.sample import Sample
 from app.errors import ProblemError
 from app.images.decoder import ImageDecoder
 from app.images.scaled_decoding import Size
@@ -29,6 +31,14 @@ class Picture:
     caption: str
     note: str
     jpeg: bytes | None
+
+
+def show_sample(fetch: SampleFetcher, sample: Sample, limits: Limits) -> bytes | None:
+    """Make the thumbnail of a sample, which is read again; None where it is gone or damaged."""
+    try:
+        return make_thumbnail(fetch(sample), limits)
+    except ProblemError:
+        return None
 
 
 def make_thumbnail(data: bytes, limits: Limits) -> bytes | None:

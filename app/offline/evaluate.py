@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 
@@ -20,9 +21,6 @@ from app.limits import derive_limits
 from app.offline.bulk_scorer import BulkScorer, ScoredSample
 from app.offline.label_match import match_labels
 from app.settings import Settings
-
-CHUNK = 512
-"""Samples that are scored in one call, between two steps of the progress."""
 
 Show = Callable[[int, int], None]
 """Shows progress: the samples that are done, and all."""
@@ -101,13 +99,9 @@ def evaluate_dataset(
 
 
 def _score(scorer: BulkScorer, samples: Sequence[Sample], show: Show) -> list[ScoredSample]:
-    """Score all samples, some at a time."""
-    scored: list[ScoredSample] = []
-    for start in range(0, len(samples), CHUNK):
-        show(start, len(samples))
-        scored += scorer.score(samples[start : start + CHUNK])
-    show(len(samples), len(samples))
-    return scored
+    """Score all samples."""
+    done = count(1)
+    return scorer.score(samples, lambda _: show(next(done), len(samples)))
 
 
 def _measure(

@@ -1,17 +1,15 @@
 """The report of an evaluation: what it found, with the images that show it."""
 
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from app.datasets.fetcher import SampleFetcher
-from app.errors import ProblemError
 from app.evaluation.calibration import reliability
 from app.evaluation.figures import draw_histogram, draw_reliability
-from app.evaluation.metrics import Ids, score_all
-from app.evaluation.pictures import Picture, make_thumbnail
+from app.evaluation.metrics import score_all
+from app.evaluation.pictures import Picture, show_sample
 from app.evaluation.report import Figure, Report
 from app.limits import Limits
 from app.offline.evaluate import Evaluation
@@ -87,21 +85,12 @@ def _add_charts(report: Report, found: Evaluation) -> None:
 
 def _add_matrix(report: Report, found: Evaluation) -> None:
     """Add the confusions of all labels, or of those that are most often confused."""
-    labels = found.description.labels
-    ids, note = np.arange(len(labels)), ""
-    if len(labels) > MAX_MATRIX:
-        ids = _choose_confused(found)
+    labels, ids, note = found.description.labels, found.metrics.choose_confused(MAX_MATRIX), ""
+    if len(ids) < len(labels):
         note = f"The {len(ids)} labels of the most frequent confusions, of {len(labels)}."
     if len(ids):
         counts = found.metrics.count_confusions(ids)
         report.add_matrix("Confusions", [labels[one] for one in ids.tolist()], counts, note)
-
-
-def _choose_confused(found: Evaluation) -> Ids:
-    """Choose the labels of the most frequent confusions, at most MAX_MATRIX."""
-    pairs = found.metrics.list_confusions(MAX_MATRIX)
-    chosen = list(dict.fromkeys(chain.from_iterable(pair[:2] for pair in pairs)))[:MAX_MATRIX]
-    return np.array(sorted(chosen), np.int64)
 
 
 def _add_tables(report: Report, found: Evaluation) -> None:
@@ -157,9 +146,6 @@ class _Thumbnails:
         )
         score = score_all(found.logits[place : place + 1], found.description.activation).max()
         taken = f" taken for {labels[predicted_id]}" if predicted_id != label_id else ""
-        try:
-            jpeg = make_thumbnail(self._fetch(sample), self._limits)
-        except ProblemError:
-            jpeg = None
+        jpeg = show_sample(self._fetch, sample, self._limits)
         path = sample.path.removeprefix(found.dataset).lstrip("/#")
         return Picture(f"{labels[label_id]}{taken}", f"{score:.4f}, {path}", jpeg)

@@ -7,9 +7,8 @@ import numpy as np
 from app.datasets.fetcher import SampleFetcher
 from app.datasets.names import show_location
 from app.datasets.sample import Sample
-from app.errors import ProblemError
 from app.evaluation.figures import draw_histogram
-from app.evaluation.pictures import Picture, make_thumbnail
+from app.evaluation.pictures import Picture, show_sample
 from app.evaluation.report import Figure, Report
 from app.limits import derive_limits
 from app.scoring.options import ScoreOptions
@@ -76,8 +75,5 @@ def _make_pictures(
     """Make pictures; one that is gone by now has a caption alone."""
     limits = derive_limits(settings)
     for one in images:
-        try:
-            jpeg = make_thumbnail(fetch(Sample(one.path, one.uri, one.row)), limits)
-        except ProblemError:
-            jpeg = None
+        jpeg = show_sample(fetch, Sample(one.path, one.uri, one.row), limits)
         yield Picture(f"{one.score:.3f}", one.path, jpeg)

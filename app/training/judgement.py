@@ -1,7 +1,7 @@
 """How good a checkpoint is on the held-out part, as the service would run it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,9 +21,6 @@ from app.limits import derive_limits
 from app.offline.bulk_scorer import BulkScorer
 from app.settings import Settings
 from app.training.run_folder import write_json
-
-CHUNK = 1024
-"""Samples that are scored in one call."""
 
 MAX_SUSPECTS = 20_000
 """Training images that are looked through for labels that may be wrong."""
@@ -95,12 +92,7 @@ class Judge:
 
     def score(self, samples: Sequence[Sample]) -> Scores:
         """Score samples; leaves out those that cannot be read."""
-        done = [
-            one
-            for start in range(0, len(samples), CHUNK)
-            for one in self._scorer.score(samples[start : start + CHUNK])
-            if one.logits is not None
-        ]
+        done = [one for one in self._scorer.score(samples) if one.logits is not None]
         ids = np.array([self._ids[str(one.sample.label)] for one in done], np.int64)
         logits = [one.logits for one in done if one.logits is not None]
         empty = np.zeros((0, len(self.labels)), np.float32)
@@ -142,14 +134,7 @@ def pick_training(samples: Sequence[Sample], seed: int) -> list[Sample]:
 
 def write_calibration(folder: Path, judgement: Judgement) -> None:
     """Write the temperature beside a checkpoint's config.json."""
-    found = judgement.calibration
-    value = {
-        "temperature": found.temperature,
-        "ece_before": found.ece_before,
-        "ece_after": found.ece_after,
-        "images": found.images,
-    }
-    write_json(folder / CALIBRATION, value)
+    write_json(folder / CALIBRATION, asdict(judgement.calibration))
 
 
 def find_kept(folder: Path) -> tuple[Path, Path]:

@@ -5,14 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from app.datasets.fetcher import SampleFetcher
-from app.errors import ProblemError
 from app.evaluation.calibration import reliability
 from app.evaluation.figures import draw_curves, draw_histogram, draw_reliability
 from app.evaluation.metrics import score_all
-from app.evaluation.pictures import Picture, make_thumbnail
+from app.evaluation.pictures import Picture, show_sample
 from app.evaluation.report import Figure, Report
 from app.limits import Limits
 from app.training.judgement import Judgement, Mistake
@@ -101,11 +98,8 @@ def _add_curves(report: Report, metrics: Path) -> None:
 def _add_confusion(report: Report, judgement: Judgement) -> None:
     """Add the confusion matrix, of the labels with the most mistakes where there are many."""
     metrics = judgement.metrics
-    ids, note = np.arange(len(metrics.labels)), "Rows are true labels."
-    if len(ids) > MAX_MATRIX:
-        pairs = metrics.list_confusions(MAX_MATRIX)
-        chosen = list(dict.fromkeys(one for pair in pairs for one in pair[:2]))[:MAX_MATRIX]
-        ids = np.array(sorted(chosen), np.int64)
+    ids, note = metrics.choose_confused(MAX_MATRIX), "Rows are true labels."
+    if len(ids) < len(metrics.labels):
         note += f" The {len(ids)} labels that are confused the most, of {len(metrics.labels)}."
     if len(ids):
         names = [metrics.labels[one].label for one in ids]
@@ -146,10 +140,7 @@ def _add_pictures(report: Report, findings: Findings, fetch: SampleFetcher, limi
 
 def _make_picture(mistake: Mistake, fetch: SampleFetcher, limits: Limits) -> Picture:
     """Make the picture of a mistake."""
-    try:
-        jpeg = make_thumbnail(fetch(mistake.sample), limits)
-    except ProblemError:
-        jpeg = None
+    jpeg = show_sample(fetch, mistake.sample, limits)
     caption = f"{mistake.sample.label}, named {mistake.named} ({mistake.score:.3f})"
     return Picture(caption, mistake.sample.path, jpeg)
 
