@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from PIL import Image
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -45,6 +46,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VITRINE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_pixel_limit() -> Iterator[None]:
+    """Put Pillow's own limit back, which every ImageDecoder replaces."""
+    limit = Image.MAX_IMAGE_PIXELS
+    yield
+    Image.MAX_IMAGE_PIXELS = limit
 
 
 @pytest.fixture(autouse=True)

@@ -63,7 +63,6 @@ Read = Callable[[bytes], Reading]
 @pytest.fixture(scope="module")
 def read() -> Iterator[Read]:
     """Have a process read an image; one process for all."""
-    limit = Image.MAX_IMAGE_PIXELS
     reader = ProcessReader(_LIMITS)
 
     async def read_one(data: bytes) -> Reading:
@@ -74,7 +73,6 @@ def read() -> Iterator[Read]:
         yield lambda data: runner.run(read_one(data))
         reader.close()
         runner.run(asyncio.sleep(0))  # its connection closes in a turn of the loop
-    Image.MAX_IMAGE_PIXELS = limit
 
 
 def encode(mode: str = "RGB", size: tuple[int, int] = (60, 44), **options: object) -> bytes:

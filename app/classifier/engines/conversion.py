@@ -4,7 +4,10 @@ Serving imports it only where there is something to convert, and then in a proce
 """
 
 import json
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -80,11 +83,24 @@ def convert_network(source: EngineInput, network: Network) -> ov.Model:
     with (
         translate_loader_errors(subject, _FIX_CONVERT, ConversionError),
         silence(),
+        _keep_root_logger(),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")  # that shapes become constants: they are constant here
         shape = [-1, *example.shape[1:]]
         return ov.convert_model(network, example_input=example, input=[shape])
+
+
+@contextmanager
+def _keep_root_logger() -> Iterator[None]:
+    """Put back what OpenVINO changes in the root logger; it leaves it changed where it fails."""
+    root = logging.getLogger()
+    level, filters, handlers = root.level, list(root.filters), list(root.handlers)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.filters, root.handlers = filters, handlers
 
 
 def write_quantized(source: EngineInput, images: list[Pixels], path: Path) -> None:
