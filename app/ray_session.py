@@ -1,4 +1,4 @@
-"""The Ray that `vitrine score` or `vitrine tune` works on: one of its own, or a cluster's.
+"""Ray's start, and the Ray that `vitrine score` or `vitrine tune` works on: its own or a cluster's.
 
 Ray reads its environment when it is imported, so this module imports it in functions only.
 """
@@ -80,31 +80,42 @@ def _connect(given: Mapping[str, object]) -> Iterator[None]:
     import ray  # noqa: PLC0415
 
     with _keep_quiet():
-        _init(given)
         try:
+            init_ray(**given)
+            _configure_data()
             yield
         finally:
             ray.shutdown()
 
 
-def _init(given: Mapping[str, object]) -> None:
-    """Start or join a Ray; raises StartupError."""
+def init_ray(**given: object) -> None:
+    """Start or join a Ray.
+
+    Args:
+        given: options of `ray.init`.
+
+    Raises:
+        StartupError: it does not start, or no cluster answers.
+    """
     import ray  # noqa: PLC0415
 
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **given)
     except Exception as exc:  # Ray raises bare ones, such as when a busy machine starts it late
-        ray.shutdown()
         reason = str(exc).strip().partition("\n")[0]
         where = f"--address {given['address']}" if given["address"] != "local" else "Ray"
         raise StartupError(f"{where} does not start or answer: {reason}") from exc
+
+
+def _configure_data() -> None:
+    """Have Ray Data and Ray Train write nothing, and give the same run for the same seed."""
     from ray.data import DataContext  # noqa: PLC0415
 
     for name in ("ray.data", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what fails comes as an error
     context = DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
-    context.execution_options.preserve_order = True  # the same seed gives the same run
+    context.execution_options.preserve_order = True
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from app.deployments.haproxy_config import APP_NAME
 from app.deployments.reload import ReloadOutcome, describe_outcomes
 from app.errors import ProblemError, StartupError
 from app.network import LOOPBACK
+from app.ray_session import init_ray
 from app.settings import Settings
 from app.standalone.preflight import Proxy
 from app.standalone.shutdown import end_processes, end_ray, list_children
@@ -39,12 +40,12 @@ def start_ray(settings: Settings, interrupt: Interrupt, tries: int = 2) -> None:
     before = list_children()
     try:
         _init_ray(settings)
-    except Exception as exc:  # Ray raises bare ones
+    except StartupError as exc:
         interrupt.catch()
         end_ray()
         end_processes([child for child in list_children() if child not in before])
         if tries == 1:
-            message = f"Ray did not start: {exc}. VITRINE_LOG_LEVEL=debug keeps its log files."
+            message = f"{exc}. VITRINE_LOG_LEVEL=debug keeps its log files."
             raise StartupError(message) from exc
         _logger.warning("Ray did not start; trying once more", exc_info=True)
         start_ray(settings, interrupt, tries - 1)
@@ -52,15 +53,11 @@ def start_ray(settings: Settings, interrupt: Interrupt, tries: int = 2) -> None:
 
 def _init_ray(settings: Settings) -> None:
     """Start a Ray that never joins another that runs here."""
-    import ray  # noqa: PLC0415
-
     replicas = settings.most_ingresses + settings.most_classifiers
-    ray.init(
+    init_ray(
         address="local",
         num_cpus=max(os.cpu_count() or 1, replicas),
         include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
         object_store_memory=200 * 1024 * 1024,
     )
 

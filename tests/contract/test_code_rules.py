@@ -37,5 +37,4 @@ def test_a_broad_except_is_the_last_handler_of_an_api_or_guards_ray() -> None:
         "app/api/grpc/middleware.py",
         "app/api/http/middleware.py",
         "app/ray_session.py",
-        "app/standalone/cluster.py",
     ]

@@ -15,6 +15,7 @@ import ray
 from ray import serve
 from ray.exceptions import RayError
 
+import app.deployments.application  # noqa: F401 - else a thread does, beside the tests that follow
 from app.deployments.reload import ReloadOutcome
 from app.errors import ModelUnavailableError, StartupError
 from app.settings import Settings
