@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 
 
-def run_rounds(measures: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Measure everything once unseen, then in alternating rounds: every other goes backwards."""
+def run_rounds(
+    measures: Mapping[str, Callable[[], float]], rounds: int, unseen: int = 1
+) -> dict[str, list[float]]:
+    """Measure everything unseen, then in alternating rounds: every other goes backwards."""
     seen: dict[str, list[float]] = {name: [] for name in measures}
-    for number in range(1 + rounds):
+    for number in range(1 - unseen, 1 + rounds):
         for name in list(measures)[:: 1 if number % 2 else -1]:
             value = measures[name]()
             if number:
