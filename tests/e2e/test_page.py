@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.browser import launch_chromium, open_page
-from tests.support.page_actions import choose, expect_maps, expect_top, show_seven
+from tests.support.page_actions import choose, compare_best_two, expect_top, show_seven
 from tests.support.service import ANN, SAMPLES, SEVEN, Service
 
 
@@ -21,8 +21,7 @@ def test_the_page_works_over_the_service(browser: Browser, service: Service) -> 
     """A picture, its heatmaps and a contact sheet, through HAProxy, by a name that is not local."""
     with open_page(browser, f"http://vitrine.test:{service.port}/") as visit:
         show_seven(visit.page)
-        visit.page.get_by_role("button", name="Compare with 4").click()
-        expect_maps(visit.page, "7", "4")
+        compare_best_two(visit.page)
         expect(visit.page.locator("#samples button")).to_have_count(10)
         choose(visit.page, *sorted(SAMPLES.glob("*.png")))
         expect(visit.page.locator("#summary")).to_have_text("20 pictures", timeout=30_000)

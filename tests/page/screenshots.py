@@ -7,7 +7,7 @@ from typing import Final
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import launch_chromium, open_page
-from tests.support.page_actions import choose, expect_maps, measure_delays, show_seven
+from tests.support.page_actions import choose, compare_best_two, measure_delays, show_seven
 from tests.support.page_server import serve_page
 from tests.support.service import ROOT, SAMPLES
 
@@ -22,8 +22,7 @@ def draw_picture(page: Page) -> None:
 
 def draw_two_labels(page: Page) -> None:
     """Show the best two labels side by side."""
-    page.get_by_role("button", name="Compare with 4").click()
-    expect_maps(page, "7", "4")
+    compare_best_two(page)
 
 
 def draw_contact_sheet(page: Page) -> None:

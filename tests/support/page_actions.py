@@ -82,6 +82,24 @@ def find_bar(page: Page, label: str) -> Locator:
     return page.locator("#bars").get_by_role("button", name=label, exact=True)
 
 
+def read_second(page: Page) -> str:
+    """Read the label of the second bar: which one that is depends on the model."""
+    return page.locator("#bars button").nth(1).inner_text()
+
+
+def compare_best_two(page: Page) -> str:
+    """Show the best two labels of a seven side by side; gives the second."""
+    second = read_second(page)
+    page.get_by_role("button", name=f"Compare with {second}", exact=True).click()
+    expect_maps(page, "7", second)
+    return second
+
+
+def read_share(page: Page, label: str) -> str:
+    """Read the score of a label as it is written beside its bar."""
+    return find_bar(page, label).locator("xpath=../span").inner_text()
+
+
 def read_score(page: Page, label: str) -> float:
     """Read the score of a label from its meter."""
     return float(find_bar(page, label).locator("xpath=../meter").evaluate("meter => meter.value"))
