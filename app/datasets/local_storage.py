@@ -36,11 +36,14 @@ class LocalStorage:
         return found.st_dev, found.st_ino
 
     def open(self, path: str) -> IO[bytes]:
-        """Open a regular file; a pipe, which would block, is none."""
+        """Open a regular file; a pipe, which would block, and a device, which may act, are none."""
+        _check_regular(os.stat(path))  # noqa: PTH116 - a Path would lose what was given
         opened = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - the caller closes
-        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+        try:
+            _check_regular(os.fstat(opened.fileno()))  # it may be another one by now
+        except OSError:
             opened.close()
-            raise OSError("it is no regular file")
+            raise
         return opened
 
     def open_table(self, path: str) -> IO[bytes]:
@@ -59,6 +62,12 @@ class LocalStorage:
         """Make an absolute path, or a URI where its bytes are not UTF-8."""
         absolute = os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH118 - keeps links and `..`
         return absolute if is_unicode(absolute) else f"file://{quote(os.fsencode(absolute))}"
+
+
+def _check_regular(found: os.stat_result) -> None:
+    """Raise OSError for what is no regular file."""
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError("it is no regular file")
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -7,7 +7,6 @@ decoder that crashes or hangs costs one image, and memory is bounded whatever th
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from app.backend import Group, Logits, Pixels
 from app.classifier.model import Model
+from app.datasets.fetch_threads import Fetch, FetchThreads
 from app.datasets.sample import Sample
 from app.errors import ProblemError
 from app.images.formats import load_heif
@@ -26,13 +26,6 @@ from app.prediction.scores import check_logits
 
 AHEAD = 4
 """Batches of images that are held at most: fetched, being read, and read."""
-
-FETCHERS = 32
-"""Images that are fetched at once, in threads of their own: an object store takes some 50 ms for
-each, and the model must not wait for its turn behind them."""
-
-Fetch = Callable[[Sample], bytes]
-"""Gives the bytes of a sample, in a thread; raises ProblemError where it cannot be read."""
 
 Tell = Callable[["ScoredSample"], None]
 """Is called with each result as it comes, in any order."""
@@ -64,7 +57,8 @@ class BulkScorer:
 
     Args:
         model: warmed up.
-        limits: of an image, and how many are read and run at once.
+        limits: of an image, which may take `timeout_s` to be fetched, and how many are read and run
+            at once.
         fetch: gives the bytes of a sample.
 
     Raises:
@@ -75,10 +69,9 @@ class BulkScorer:
         load_heif()
         self.model = model
         self._batch_size = limits.batch_size
-        self._fetch = fetch
         self._reader = ProcessReader(limits)
         self._runner = asyncio.Runner()
-        self._fetchers = ThreadPoolExecutor(FETCHERS, "fetch")
+        self._threads = FetchThreads(fetch, limits.timeout_s)
         try:
             self._runner.run(self._reader.warm_up(model.description.geometry))
         except ProblemError:
@@ -94,15 +87,16 @@ class BulkScorer:
 
         Raises:
             ModelUnavailableError: the device is lost.
+            DatasetError: too many fetches hang.
             VitrineError: what `fetch` raises and is no ProblemError.
         """
         with unwrap_groups():
             return self._runner.run(self._score(samples, tell))
 
     def close(self) -> None:
-        """End the processes that read images, and the threads once they have ended their work."""
+        """End the processes that read images, and the threads; one that hangs is left behind."""
         self._reader.close()
-        self._fetchers.shutdown(cancel_futures=True)
+        self._threads.close()
         self._runner.close()
 
     async def _score(self, samples: Sequence[Sample], tell: Tell | None) -> list[ScoredSample]:
@@ -125,8 +119,7 @@ class BulkScorer:
         """Read a sample, or note why it cannot be."""
         started = time.perf_counter()
         try:
-            loop = asyncio.get_running_loop()
-            data = await loop.run_in_executor(self._fetchers, self._fetch, sample)
+            data = await self._threads.fetch(sample)
             reading = await self._reader.read(data, self.model.description.geometry)
         except ProblemError as problem:
             seconds = time.perf_counter() - started

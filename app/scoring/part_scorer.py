@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.classifier.startup import load_model
 from app.datasets.fetcher import SampleFetcher
-from app.errors import ProblemError, StartupError
+from app.errors import DatasetError, ProblemError, StartupError
 from app.limits import derive_limits
 from app.offline.bulk_scorer import BulkScorer, ScoredSample
 from app.scoring.folder import OutputFolder, describe
@@ -84,8 +84,8 @@ class PartScorer:
         """Score and write a part; returns why the job must stop, else an empty text."""
         try:
             self._score_part(part)
-        except ProblemError as exc:
-            return str(exc)
+        except (ProblemError, DatasetError) as exc:
+            return str(exc).removesuffix(".")
         except OSError as exc:
             return f"{self._task.folder.name} cannot be written or read: {describe(exc)}"
         return ""

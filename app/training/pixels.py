@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.backend import Geometry
+from app.datasets.fetch_threads import FetchThreads
 from app.datasets.fetcher import SampleFetcher
 from app.datasets.sample import Sample
 from app.errors import ProblemError
@@ -40,7 +41,7 @@ class PixelReader:
     def __init__(self, geometry: Geometry, limits: Limits, column: str | None) -> None:
         load_heif()
         self._geometry = geometry
-        self._fetch = SampleFetcher(limits.max_bytes, column)
+        self._threads = FetchThreads(SampleFetcher(limits.max_bytes, column), limits.timeout_s)
         self._images = ProcessReader(limits)
         self._runner = asyncio.Runner()
         self._runner.run(self._images.warm_up(geometry))
@@ -68,8 +69,9 @@ class PixelReader:
         return kept | read
 
     def close(self) -> None:
-        """End the worker processes."""
+        """End the worker processes, and the threads that fetch."""
         self._images.close()
+        self._threads.close()
         self._runner.close()
 
     async def _read(self, batch: Columns) -> list[Reading | ProblemError]:
@@ -83,7 +85,7 @@ class PixelReader:
     async def _read_sample(self, sample: Sample) -> Reading | ProblemError:
         """Read a sample, or give why it cannot be."""
         try:
-            data = await asyncio.to_thread(self._fetch, sample)
+            data = await self._threads.fetch(sample)
             return await self._images.read(data, self._geometry)
         except ProblemError as problem:
             return problem

@@ -1,6 +1,8 @@
 """What a user names: files, folders, patterns and URIs, and what is said where nothing is found."""
 
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -145,15 +147,22 @@ def test_a_scheme_that_nothing_reads_is_refused() -> None:
 
 
 def test_what_cannot_be_fetched_is_a_problem_that_names_it(make_images: MakeImages) -> None:
-    """A file that vanished and a pipe are problems; nothing waits."""
+    """A file that vanished and a pipe are problems; nothing waits, and no pipe is opened."""
     (path,) = make_images("a.png")
     (sample,) = find_samples([str(path)])
     path.unlink()
     with pytest.raises(InvalidRequestError, match=r"a\.png cannot be read: No such file"):
         SampleFetcher(100)(sample)
     os.mkfifo(path)
+    writer = threading.Thread(target=lambda: path.open("wb").close())  # waits for a reader
+    writer.start()
+    time.sleep(0.3)  # until it surely waits
     with pytest.raises(InvalidRequestError, match=r"a\.png cannot be read: it is no regular file"):
         SampleFetcher(100)(sample)
+    writer.join(0.3)
+    assert writer.is_alive()
+    path.open("rb").close()
+    writer.join(10)
 
 
 def test_no_more_of_a_file_is_read_than_the_limit_and_a_byte(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Many images in one process: as the service scores them, in their order, and never for ever."""
 
 import asyncio
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +17,11 @@ from app.backend import Logits, Pixels
 from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.engines.selection import EngineOptions
 from app.classifier.model import Model
+from app.datasets.fetch_threads import Fetch
 from app.datasets.sample import Sample
 from app.errors import (
     DatasetError,
+    DeadlineExceededError,
     InternalError,
     InvalidRequestError,
     ModelUnavailableError,
@@ -29,7 +32,7 @@ from app.images.workers import process
 from app.images.workers.pool import ProcessReader
 from app.images.workers.process import WORKER
 from app.limits import Limits
-from app.offline.bulk_scorer import AHEAD, BulkScorer, Fetch, ScoredSample
+from app.offline.bulk_scorer import AHEAD, BulkScorer, ScoredSample
 from app.offline.local_backend import LocalBackend
 from app.prediction.predictor import Predictor
 from app.prediction.result import Classified
@@ -37,6 +40,7 @@ from schemas import PredictOptions
 from tests.support.pictures import draw_image, make_pictures
 from tests.support.sabotaged_worker import END, HANG, MODULE
 from tests.support.samples import encode_grey, save
+from tests.support.service import default_sigint
 from tests.support.uploads import REFUSED
 
 LIMITS = Limits(
@@ -241,6 +245,50 @@ def test_memory_is_bounded_while_the_model_is_slow(
         go_on.set()
         call.join(30)
     assert len(found) == len(fetched) == len(samples)
+
+
+def test_a_fetch_that_hangs_costs_one_sample_and_holds_up_no_end(model: Model) -> None:
+    """As on a remote filesystem: it has a problem after the time limit, and is left behind."""
+    go_on = threading.Event()
+
+    def fetch(sample: Sample) -> bytes:
+        if sample.path == "3":
+            go_on.wait(120)
+        return WHITE
+
+    samples = [Sample(str(place), "") for place in range(40)]
+    started = time.monotonic()
+    with open_scorer(model, fetch, replace(LIMITS, timeout_s=0.5)) as scorer:
+        scored = scorer.score(samples)
+    assert time.monotonic() - started < 60
+    assert [one.sample.path for one in scored if one.problem is not None] == ["3"]
+    assert isinstance(scored[3].problem, DeadlineExceededError)
+    assert str(scored[3].problem) == "3 cannot be read: it took longer than 0.5 s."
+    go_on.set()
+
+
+def test_ctrl_c_ends_a_call_whose_fetches_hang(model: Model) -> None:
+    """At once, and not after the time limit; so does the scorer."""
+    go_on, begun = threading.Event(), threading.Event()
+
+    def hang(_: Sample) -> bytes:
+        begun.set()
+        go_on.wait(120)
+        return WHITE
+
+    def interrupt() -> None:
+        begun.wait(10)
+        signal.raise_signal(signal.SIGINT)
+
+    limits = replace(LIMITS, timeout_s=100)
+    with open_scorer(model, hang, limits) as scorer, default_sigint():
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            scorer.score([Sample(str(place), "") for place in range(40)])
+        started = time.monotonic()
+    assert time.monotonic() - started < 10
+    assert begun.is_set()
+    go_on.set()
 
 
 def test_a_slow_fetch_does_not_hold_up_the_model(
