@@ -75,6 +75,7 @@ class ProblemError(VitrineError):
     grpc_code: ClassVar[str]
     retry_after_s: ClassVar[int | None] = None
     challenge: ClassVar[str | None] = None
+    seconds: float = 0.0  # that it took to fetch or read the image, where that has failed
 
     @property
     def detail(self) -> str:

@@ -5,13 +5,21 @@ may never return. These are daemons, and one that hangs is left behind.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from threading import Thread
+from typing import NamedTuple
 
 from app.datasets.sample import Sample
-from app.errors import DatasetError, DeadlineExceededError, InternalError, VitrineError
+from app.errors import (
+    DatasetError,
+    DeadlineExceededError,
+    InternalError,
+    ProblemError,
+    VitrineError,
+)
 
 FETCHERS = 32
 """Samples that are fetched at once: an object store takes some 50 ms for each, and what reads them
@@ -22,6 +30,13 @@ MAX_HUNG = 8 * FETCHERS
 
 Fetch = Callable[[Sample], bytes]
 """Gives the bytes of a sample, in a thread; raises ProblemError where it cannot be read."""
+
+
+class Fetched(NamedTuple):
+    """The bytes of a sample, and the seconds that they took; that of a problem has them, too."""
+
+    data: bytes
+    seconds: float
 
 
 class FetchThreads:
@@ -39,7 +54,7 @@ class FetchThreads:
         self._idle: list[_FetchThread] = []
         self._hung: list[_FetchThread] = []
 
-    async def fetch(self, sample: Sample) -> bytes:
+    async def fetch(self, sample: Sample) -> Fetched:
         """Fetch a sample.
 
         Raises:
@@ -65,7 +80,7 @@ class FetchThreads:
             thread.end()
         self._idle.clear()
 
-    def _take_back(self, thread: "_FetchThread", future: "asyncio.Future[bytes]") -> None:
+    def _take_back(self, thread: "_FetchThread", future: "asyncio.Future[Fetched]") -> None:
         """Keep a thread for the next sample, or let it end, whenever its fetch does."""
         if future.done() and future.exception() is None:
             self._idle.append(thread)
@@ -79,7 +94,9 @@ class FetchThreads:
         """Say that a sample took too long, or that too many have."""
         took = f"{sample.path} cannot be read: it took longer than {self._timeout_s:g} s"
         if len(self._hung) < MAX_HUNG:
-            return DeadlineExceededError(f"{took}.")
+            refusal = DeadlineExceededError(f"{took}.")
+            refusal.seconds = self._timeout_s
+            return refusal
         return DatasetError(f"{took}, as {len(self._hung) - 1} others that hang still.")
 
 
@@ -89,12 +106,12 @@ class _FetchThread(Thread):
     def __init__(self, fetch: Fetch) -> None:
         super().__init__(name="fetch", daemon=True)
         self._fetch = fetch
-        self._begun: SimpleQueue[tuple[Sample, Future[bytes]] | None] = SimpleQueue()
+        self._begun: SimpleQueue[tuple[Sample, Future[Fetched]] | None] = SimpleQueue()
         self.start()
 
-    def begin(self, sample: Sample) -> "Future[bytes]":
+    def begin(self, sample: Sample) -> "Future[Fetched]":
         """Begin to fetch a sample."""
-        future: Future[bytes] = Future()
+        future: Future[Fetched] = Future()
         future.set_running_or_notify_cancel()  # it cannot be cancelled
         self._begun.put((sample, future))
         return future
@@ -110,10 +127,14 @@ class _FetchThread(Thread):
             del begun  # the bytes
 
 
-def _settle(sample: Sample, future: "Future[bytes]", fetch: Fetch) -> None:
+def _settle(sample: Sample, future: "Future[Fetched]", fetch: Fetch) -> None:
     """Fetch a sample, and hand on what comes of it."""
+    started = time.perf_counter()
     try:
-        future.set_result(fetch(sample))
+        future.set_result(Fetched(fetch(sample), time.perf_counter() - started))
+    except ProblemError as problem:
+        problem.seconds = time.perf_counter() - started
+        future.set_exception(problem)
     except (VitrineError, MemoryError, OSError, RuntimeError, ValueError) as exc:
         future.set_exception(exc)
     finally:

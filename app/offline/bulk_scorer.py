@@ -5,7 +5,6 @@ decoder that crashes or hangs costs one image, and memory is bounded whatever th
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
@@ -41,7 +40,8 @@ class ScoredSample:
         logits: `[labels]` float32, finite; None where there is a problem.
         size: width and height of the image, upright; 0 where it could not be read.
         format: such as JPEG; empty where it could not be read.
-        seconds: that fetching and reading took.
+        seconds: that the file itself took: to be fetched, and of CPU to be read. It does not count
+            where it has waited for others.
     """
 
     sample: Sample
@@ -117,16 +117,14 @@ class BulkScorer:
 
     async def _read(self, index: int, sample: Sample, call: "_Call") -> None:
         """Read a sample, or note why it cannot be."""
-        started = time.perf_counter()
+        fetch_s = 0.0
         try:
-            data = await self._threads.fetch(sample)
+            data, fetch_s = await self._threads.fetch(sample)
             reading = await self._reader.read(data, self.model.description.geometry)
         except ProblemError as problem:
-            seconds = time.perf_counter() - started
-            call.set(index, ScoredSample(sample, problem, seconds=seconds))
+            call.set(index, ScoredSample(sample, problem, seconds=fetch_s + problem.seconds))
         else:
-            seconds = time.perf_counter() - started
-            call.ready.put_nowait(_Ready(index, sample, reading, seconds))
+            call.ready.put_nowait(_Ready(index, sample, reading, fetch_s + reading.seconds))
 
     async def _score_ready(self, call: "_Call") -> None:
         """Score what is ready, a batch at a time, until all samples are."""

@@ -85,8 +85,8 @@ class PixelReader:
     async def _read_sample(self, sample: Sample) -> Reading | ProblemError:
         """Read a sample, or give why it cannot be."""
         try:
-            data = await self._threads.fetch(sample)
-            return await self._images.read(data, self._geometry)
+            fetched = await self._threads.fetch(sample)
+            return await self._images.read(fetched.data, self._geometry)
         except ProblemError as problem:
             return problem
 

@@ -17,6 +17,7 @@ from app.errors import DatasetError, DeadlineExceededError, InternalError, Inval
 from tests.support.service import ROOT
 
 Outcome = bytes | BaseException
+"""Of a sample: its bytes, or why there are none."""
 
 
 @pytest.fixture
@@ -37,7 +38,8 @@ def fetch_all(fetch: Fetch, count: int, timeout_s: float = 20.0) -> list[Outcome
     async def scenario() -> list[Outcome]:
         with closing(FetchThreads(fetch, timeout_s)) as threads:
             calls = (threads.fetch(Sample(str(place), "")) for place in range(count))
-            return await asyncio.gather(*calls, return_exceptions=True)
+            found = await asyncio.gather(*calls, return_exceptions=True)
+        return [one if isinstance(one, BaseException) else one.data for one in found]
 
     return asyncio.run(scenario())
 

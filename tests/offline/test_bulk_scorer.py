@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 from app.backend import Logits, Pixels
 from app.classifier.checkpoint.files import open_checkpoint
@@ -265,6 +266,43 @@ def test_a_fetch_that_hangs_costs_one_sample_and_holds_up_no_end(model: Model) -
     assert isinstance(scored[3].problem, DeadlineExceededError)
     assert str(scored[3].problem) == "3 cannot be read: it took longer than 0.5 s."
     go_on.set()
+
+
+def test_a_slow_file_is_the_slowest_and_not_those_behind_it(model: Model) -> None:
+    """They wait for its process, and for their fetch, but that is no time of theirs."""
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), np.uint8)
+    slow = save(Image.fromarray(noise).resize((6000, 4500)), "JPEG", progressive=True)
+    cut, small = slow[: len(slow) * 9 // 10], save(draw_image((400, 300)), "PNG")
+    contents = [small, small, slow, *[small] * 60, cut, *[small] * 60]
+    limits = replace(LIMITS, max_pixels=10**8, max_bytes=10**8, readers=1, decode_timeout_s=60)
+    scored = score(model, contents, limits)
+    order = sorted(scored, key=lambda one: -one.seconds)
+    assert {order[0].sample.path, order[1].sample.path} == {"2", "63"}
+    assert order[2].seconds < order[1].seconds / 4
+
+
+def test_a_fetch_that_is_slow_or_hangs_counts_as_slow(model: Model) -> None:
+    """Those that wait for a thread do not."""
+    go_on = threading.Event()
+
+    def fetch(sample: Sample) -> bytes:
+        time.sleep(1 if sample.path == "1" else 0)
+        if sample.path == "2":
+            go_on.wait(60)
+        if sample.path == "3":
+            time.sleep(0.7)
+            raise InvalidRequestError("3 is gone.")
+        return WHITE
+
+    samples = [Sample(str(place), "") for place in range(100)]
+    with open_scorer(model, fetch, replace(LIMITS, timeout_s=4)) as scorer:
+        scored = scorer.score(samples)
+    go_on.set()
+    assert scored[2].seconds == 4
+    assert scored[1].seconds >= 1
+    assert scored[3].seconds >= 0.7
+    order = sorted(scored, key=lambda one: -one.seconds)
+    assert {one.sample.path for one in order[:3]} == {"1", "2", "3"}
 
 
 def test_ctrl_c_ends_a_call_whose_fetches_hang(model: Model) -> None:

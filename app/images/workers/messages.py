@@ -27,8 +27,8 @@ Head = tuple[Any, ...]
 warm up.
 
 From the worker: `(number, seconds, answers)`: the CPU time that was taken, and for each image that
-there was time for `("reading", size, format)`, with its pixels in the body, or `("problem", type,
-detail)`.
+there was time for `("reading", size, format, seconds)`, with its pixels in the body, or
+`("problem", type, detail, seconds)`.
 """
 
 Outcome = Reading | ProblemError
@@ -92,14 +92,21 @@ def _unpack_outcomes(
     size, start = count_bytes(geometry), 0
     for answer in answers:
         match answer:
-            case ("problem", str() as kind, str() as detail) if kind in _PROBLEMS:
-                yield _PROBLEMS[kind](detail)
-            case ("reading", (int() as width, int() as height), str() as image_format) if (
-                start + size <= len(body)
+            case ("problem", str() as kind, str() as detail, float() as seconds) if (
+                kind in _PROBLEMS and 0 <= seconds < math.inf
             ):
+                problem = _PROBLEMS[kind](detail)
+                problem.seconds = seconds
+                yield problem
+            case (
+                "reading",
+                (int() as width, int() as height),
+                str() as image_format,
+                float() as seconds,
+            ) if start + size <= len(body) and 0 <= seconds < math.inf:
                 pixels: Pixels = np.ndarray(geometry.shape, geometry.dtype, body, start)
                 start += size
-                yield Reading((width, height), image_format, pixels, len(answers))
+                yield Reading((width, height), image_format, pixels, len(answers), seconds)
             case _:
                 raise ConnectionError("The answer is neither a reading nor a problem.")
     if start != len(body):

@@ -168,7 +168,9 @@ class ProcessReader:
         """Refuse an image that a worker has failed on alone; None while it may not be to blame."""
         if isinstance(failure, TimeoutError):
             took = f"The image took longer than {self._timeout_s:g} s to decode."
-            return UndecodableImageError(f"{took} Send a smaller or simpler one.")
+            refusal = UndecodableImageError(f"{took} Send a smaller or simpler one.")
+            refusal.seconds = self._timeout_s
+            return refusal
         image.failures += 1
         if image.failures < MAX_FAILURES:
             return None

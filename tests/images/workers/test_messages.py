@@ -19,18 +19,19 @@ from app.images.workers.messages import (
 
 GEOMETRY = Geometry(size=(1, 2), resize=None, resample=2, crop=False)
 PIXELS = bytes(range(6))
-READING = ("reading", (20, 10), "PNG")
-PROBLEM = ("problem", "undecodable-image", "cut")
+READING = ("reading", (20, 10), "PNG", 0.25)
+PROBLEM = ("problem", "undecodable-image", "cut", 0.125)
 
 
 def test_each_image_has_what_was_sent_for_it() -> None:
     """Pixels have the dtype of the geometry, problems their type and detail; order is kept."""
-    head = (7, 0.5, (READING, PROBLEM, ("reading", (3, 4), "GIF")))
+    head = (7, 0.5, (READING, PROBLEM, ("reading", (3, 4), "GIF", 0.0)))
     outcomes, seconds = unpack_answer(head, PIXELS + PIXELS[::-1], GEOMETRY, 7, 3)
     first, problem, last = outcomes
     assert seconds == 0.5
     assert isinstance(first, Reading)
     assert (first.size, first.format, first.group_size) == ((20, 10), "PNG", 3)
+    assert (first.seconds, problem.seconds) == (0.25, 0.125)
     assert first.pixels.dtype == np.uint8
     assert first.pixels.tolist() == [[[0, 1, 2], [3, 4, 5]]]
     assert isinstance(problem, UndecodableImageError)
@@ -53,14 +54,18 @@ def test_each_image_has_what_was_sent_for_it() -> None:
         ((7, 0.5, (READING, READING)), PIXELS * 2),
         ((7, 0.5, "r"), PIXELS),
         ((7, 0.5, ((),)), PIXELS),
-        ((7, 0.5, (("problem", "no-such-problem", "detail"),)), b""),
-        ((7, 0.5, (("problem", "undecodable-image", 1),)), b""),
+        ((7, 0.5, (("problem", "no-such-problem", "detail", 0.0),)), b""),
+        ((7, 0.5, (("problem", "undecodable-image", 1, 0.0),)), b""),
         ((7, 0.5, (PROBLEM,)), PIXELS),
         ((7, 0.5, ((*READING, (-1, 2, 3)),)), PIXELS),
         ((7, 0.5, (READING,)), PIXELS[1:]),
         ((7, 0.5, (READING,)), PIXELS * 2),
-        ((7, 0.5, (("reading", (20, 10), 1),)), PIXELS),
-        ((7, 0.5, (("reading", (20,), "PNG"),)), PIXELS),
+        ((7, 0.5, (("reading", (20, 10), 1, 0.0),)), PIXELS),
+        ((7, 0.5, (("reading", (20,), "PNG", 0.0),)), PIXELS),
+        ((7, 0.5, (READING[:3],)), PIXELS),
+        ((7, 0.5, ((*READING[:3], "0.0"),)), PIXELS),
+        ((7, 0.5, ((*READING[:3], -0.5),)), PIXELS),
+        ((7, 0.5, ((*PROBLEM[:3], float("nan")),)), b""),
     ],
 )
 def test_a_forged_answer_is_refused(head: tuple[Any, ...], pixels: bytes) -> None:
