@@ -28,6 +28,8 @@ GRID, STEPS = 13, 24
 PRIOR = 1.0
 """Weight of an image that holds the temperature at 1: it decides for few or perfect images."""
 
+NOT_PROBABILITIES = "does not apply: the scores are no softmax"
+
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 

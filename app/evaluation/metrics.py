@@ -83,6 +83,11 @@ class Metrics:
         np.add.at(found, (rows[inside], columns[inside]), 1)
         return found
 
+    def rank_labels(self) -> list[int]:
+        """List the ids of labels that have images or were predicted, the worst F1 first."""
+        shown = (at for at, one in enumerate(self.labels) if one.support or one.predicted)
+        return sorted(shown, key=lambda at: (self.labels[at].f1, -self.labels[at].support))
+
     def list_confusions(self, most: int) -> list[tuple[int, int, int]]:
         """List the most frequent mistakes: true id, predicted id, and number of images."""
         wrong = self.label_ids != self.predicted_ids

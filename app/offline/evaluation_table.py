@@ -1,20 +1,18 @@
 """What an evaluation found, as tables for a terminal."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.evaluation.metrics import LabelMetrics
+from app.evaluation.calibration import NOT_PROBABILITIES
 from app.hostile_text import clean_text
 from app.offline.evaluate import Evaluation
 
 MAX_LABELS, MAX_CONFUSIONS, MAX_PROBLEMS = 20, 10, 10
 """Lines that are shown at most; the files of --out have all."""
-
-NOT_PROBABILITIES = "does not apply: the scores are no softmax"
 
 
 def print_evaluation(found: Evaluation, console: Console) -> None:
@@ -59,12 +57,6 @@ def describe_calibration(found: Evaluation) -> str:
     return f"ECE {calibration.ece_before:.4f}, {after}"
 
 
-def rank_labels(found: Evaluation) -> Sequence[LabelMetrics]:
-    """List the labels that have images or were predicted, the worst F1 first."""
-    shown = [one for one in found.metrics.labels if one.support or one.predicted]
-    return sorted(shown, key=lambda one: (one.f1, -one.support))
-
-
 def count_problems(found: Evaluation) -> list[tuple[str, int]]:
     """Count problems by their title, the most frequent first."""
     return Counter(problem.title for _, problem in found.failed).most_common()
@@ -72,11 +64,11 @@ def count_problems(found: Evaluation) -> list[tuple[str, int]]:
 
 def _make_labels(found: Evaluation) -> Table:
     """Make the table of labels: all, or the worst of many."""
-    labels = rank_labels(found)
+    labels = found.metrics.rank_labels()
     title = None if len(labels) <= MAX_LABELS else f"the worst {MAX_LABELS} of {len(labels)} labels"
     header = ("label", "images", "precision", "recall", "F1")
     table = Table(*header, box=None, title=title, title_justify="left")
-    for one in labels[:MAX_LABELS]:
+    for one in map(found.metrics.labels.__getitem__, labels[:MAX_LABELS]):
         shares = (f"{share:.4f}" for share in (one.precision, one.recall, one.f1))
         table.add_row(_show(one.label), str(one.support), *shares)
     return table
