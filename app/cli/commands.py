@@ -14,13 +14,12 @@ from app.cli.scoring_commands import score_images
 from app.cli.service_commands import load_service, watch_service
 from app.cli.training_commands import tune_model
 from app.errors import ProblemError
+from app.exit_codes import EXIT_FAILED
 from app.network import format_address
 from app.observability.logs import choose_format, configure_logging
 from app.observability.status_line import StatusLine, can_show_status
 from app.settings import Settings
 from schemas import ExplainMethod
-
-EXIT_FAILED = 1
 
 
 def serve_model(settings: Settings, *, status: bool) -> int:

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict, Unpack
 
+from app.exit_codes import EXIT_FAILED
 from app.settings import Settings
-
-EXIT_FAILED = 1
 
 
 def add_evaluate(command: argparse.ArgumentParser) -> None:

@@ -17,11 +17,9 @@ from app.cli.scoring_commands import add_score
 from app.cli.service_options import add_load, add_top
 from app.cli.training_commands import add_tune
 from app.errors import VitrineError
+from app.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_STARTED
 from app.settings import Settings
 from schemas import ExplainMethod
-
-EXIT_NOT_STARTED = 2
-EXIT_INTERRUPTED = 130
 
 WITH_SETTINGS = {"serve", "predict", "score", "evaluate", "explain", "check", "quantize"}
 """Commands whose options are settings, too."""

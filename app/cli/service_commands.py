@@ -9,10 +9,8 @@ from typing import TypedDict, Unpack
 from rich.console import Console
 
 from app.cli.service_options import read_key
+from app.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from app.settings import Settings
-
-EXIT_MISSED = 1
-EXIT_INTERRUPTED = 130
 
 
 class LoadFlags(TypedDict):
@@ -62,7 +60,7 @@ def load_service(
         draw_plot(report, plot)
     if report.interrupted:
         return EXIT_INTERRUPTED
-    return EXIT_MISSED if report.best_per_s is None else 0
+    return EXIT_FAILED if report.best_per_s is None else 0
 
 
 def watch_service(

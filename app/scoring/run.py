@@ -9,6 +9,7 @@ from rich.console import Console
 from app.classifier.opening import open_configured
 from app.errors import StartupError
 from app.evaluation.extras import check_installed
+from app.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from app.machine import count_cores
 from app.ray_session import run_ray
 from app.scoring.closing import encode_summary, list_figures, print_summary
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.5
 """Seconds between two looks at the progress."""
-
-EXIT_WORKED, EXIT_PROBLEMS, EXIT_INTERRUPTED = 0, 1, 130
-
 
 OBJECT_STORE_BYTES = 100 << 20
 """Of a Ray of our own: nothing but the numbers of parts goes through it."""
@@ -58,7 +56,7 @@ def score_images(settings: Settings, options: ScoreOptions) -> int:
         return EXIT_INTERRUPTED
     except TooManyProblemsError as stop:
         _tell(shown, f"{stop} {_describe_rest(job)}")
-        return EXIT_PROBLEMS
+        return EXIT_FAILED
     except StartupError as exc:
         message = f"{exc}. {_describe_rest(job)}" if job.summary.images else str(exc)
         raise StartupError(message) from exc
@@ -67,7 +65,7 @@ def score_images(settings: Settings, options: ScoreOptions) -> int:
         job.folder.write(REPORT, render_report(settings, options, job.summary, figures))
         job.folder.write(SUMMARY, encode_summary(job.summary, checkpoint, rate))
     print_summary(Console(), job, time.monotonic() - started, rate)
-    return EXIT_PROBLEMS if job.summary.count_problems else EXIT_WORKED
+    return EXIT_FAILED if job.summary.count_problems else 0
 
 
 def _run(settings: Settings, options: ScoreOptions, job: Job, shown: Console) -> float:

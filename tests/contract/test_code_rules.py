@@ -24,6 +24,19 @@ def test_files_and_functions_stay_short(path: Path) -> None:
             assert (node.end_lineno or 0) - node.lineno + 1 <= 40, node.name
 
 
+def test_exit_codes_are_defined_once() -> None:
+    """All commands take theirs from app.exit_codes."""
+    found = {
+        str(path.relative_to(ROOT))
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Name)
+        and isinstance(node.ctx, ast.Store)
+        and node.id.startswith("EXIT_")
+    }
+    assert found == {"app/exit_codes.py"}
+
+
 def test_a_broad_except_is_the_last_handler_of_an_api_or_guards_ray() -> None:
     """Nothing else catches every exception; Ray raises bare ones when it starts."""
     found = [

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 LAYERS = """
 schemas
-app.errors app.backend app.hostile_text app.machine app.network
+app.errors app.exit_codes app.backend app.hostile_text app.machine app.network
 app.explainer_backend
 app.auth app.fetching app.observability app.classifier.checkpoint
 app.classifier.cache
