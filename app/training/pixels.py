@@ -1,6 +1,8 @@
 """Ray Data reads every image once, with the service's own reader, to pixels of the model's size."""
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,9 +14,10 @@ from app.backend import Geometry
 from app.datasets.fetch_threads import FetchThreads
 from app.datasets.fetcher import SampleFetcher
 from app.datasets.sample import Sample
-from app.errors import ProblemError
+from app.errors import DatasetError, ProblemError
 from app.images.formats import load_heif
 from app.images.reader import Reading
+from app.images.workers.messages import count_bytes
 from app.images.workers.pool import ProcessReader
 from app.limits import Limits
 from app.machine import count_cores
@@ -24,6 +27,12 @@ Columns = dict[str, NDArray[Any]]
 
 MIN_BLOCK, MAX_BLOCK = 16, 512
 """Images of a block of Ray Data."""
+
+COPIES = 3
+"""Of all pixels, that Ray holds at most: as they are read, shuffled, and split into parts."""
+
+FULL = 0.05
+"""Share of a disk that must stay free, or Ray writes no more to it."""
 
 READ_BATCH = 64
 """Images that are read at the same time."""
@@ -89,6 +98,28 @@ class PixelReader:
             return await self._images.read(fetched.data, self._geometry)
         except ProblemError as problem:
             return problem
+
+
+def measure_room() -> int:
+    """Measure the bytes that a Ray of our own can hold, in its memory and on the disk."""
+    import ray  # noqa: PLC0415
+
+    disk = shutil.disk_usage(tempfile.gettempdir())
+    memory = ray.cluster_resources().get("object_store_memory", 0)
+    return int(memory + max(0, disk.free - FULL * disk.total))
+
+
+def check_room(images: int, geometry: Geometry, room: int) -> None:
+    """Refuse more images than there is room for, before they are read; raises DatasetError."""
+    needed = COPIES * images * count_bytes(geometry)
+    if needed > room:
+        height, width = geometry.size
+        message = (
+            f"{images:,} images of {width} x {height} pixels need {needed / 1e9:,.1f} GB while "
+            f"they are read; Ray's memory and the disk of {tempfile.gettempdir()} have "
+            f"{room / 1e9:,.1f} GB. Set TMPDIR to a larger disk, or give fewer images."
+        )
+        raise DatasetError(message)
 
 
 def read_pixels(

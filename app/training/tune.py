@@ -26,7 +26,7 @@ from app.training.judgement import (
     write_calibration,
 )
 from app.training.options import TuneOptions
-from app.training.pixels import read_pixels, take_part
+from app.training.pixels import check_room, measure_room, read_pixels, take_part
 from app.training.recipe import make_recipe
 from app.training.report import Findings, write_report
 from app.training.run_folder import RunFolder
@@ -121,12 +121,16 @@ class _Run:
         reader = (geometry, derive_limits(self._settings), self._options.column)
         ids = {label: index for index, label in enumerate(self.labels)}
         parts = (self._dataset.train, self._dataset.held_out)
+        if self._options.address is None:
+            check_room(len(parts[0]) + len(parts[1]), geometry, measure_room())
         pixels = read_pixels(parts, ids, reader).materialize()
         survey = survey_pixels(pixels, self._dataset, self.labels)
         for line in list_findings(survey, self.labels):
             self._say(line)
         recipe = make_recipe(self._options, list(survey.counts))
-        ended = train_model(recipe, self._split(pixels), self.folder.path, self._show)
+        split = self._split(pixels)
+        del pixels  # or each image would be held twice while the model learns
+        ended = train_model(recipe, split, self.folder.path, self._show)
         if ended == NO_BETTER:
             self._say(f"stopped: the accuracy has not grown in {self._options.patience} epochs")
         return survey

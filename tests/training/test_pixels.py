@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.checkpoint.processor import load_processor
 from app.datasets.fetcher import SampleFetcher
 from app.datasets.sample import Sample
+from app.errors import DatasetError
 from app.images.reader import ImageReader
 from app.limits import derive_limits
 from app.settings import Settings
-from app.training.pixels import Columns, PixelReader
+from app.training.pixels import Columns, PixelReader, check_room
 from tests.support.service import SAMPLES
 
 LIMITS = derive_limits(Settings(model="bundled"))
@@ -51,6 +53,15 @@ def test_pixels_are_those_of_the_service(reader: PixelReader) -> None:
         wanted = images.read(fetch(Sample(path, path)), GEOMETRY).pixels
         assert np.array_equal(pixels, wanted)
     assert set(found["problem"]) == {""}
+
+
+def test_more_images_than_there_is_room_for_are_refused_before_they_are_read() -> None:
+    """A million at 224 x 224 take 452 GB while they are read: one line, and not a full disk."""
+    geometry = replace(GEOMETRY, size=(224, 224))
+    room = 3 * 224 * 224 * 3 * 10**6
+    check_room(10**6, geometry, room)
+    with pytest.raises(DatasetError, match=r"^1,000,000 images of 224 x 224 pixels need 451\.6 GB"):
+        check_room(10**6, geometry, room - 1)
 
 
 def test_what_cannot_be_read_has_its_problem_and_stops_nothing(
