@@ -144,29 +144,6 @@ class Learner:
         )
 
 
-def freeze_backbone(network: nn.Module, body: nn.Module, freeze: int | str) -> None:
-    """Keep a part of the backbone as it is.
-
-    Args:
-        network: all of it; what is not the backbone learns.
-        body: the backbone.
-        freeze: `all`, or a number of its blocks, with everything that comes before them.
-    """
-    if not freeze:
-        return
-    lists = [list(one) for one in body.modules() if isinstance(one, nn.ModuleList)]
-    blocks: list[nn.Module] = max(lists, key=len, default=[])
-    learning: set[nn.Parameter] = set(network.parameters()) - set(body.parameters())
-    if freeze != "all":
-        for block in blocks[int(freeze) :]:
-            learning |= set(block.parameters())
-        last = list(body.children())[-1]  # the norm after the blocks, in most models
-        if not any(isinstance(one, nn.ModuleList) for one in last.modules()):
-            learning |= set(last.parameters())
-    for parameter in network.parameters():
-        parameter.requires_grad_(parameter in learning)
-
-
 def _group(network: nn.Module) -> list[dict[str, Any]]:
     """Group parameters: biases and norms are not made smaller by weight decay."""
     learning = [one for one in network.parameters() if one.requires_grad]

@@ -23,6 +23,7 @@ from app.datasets.labelled import LabelledDataset
 from app.errors import CheckpointError
 from app.limits import derive_limits
 from app.settings import Settings
+from app.training.backbone import check_freeze, find_backbone, list_head
 from app.training.options import TuneOptions
 from app.training.scratch import build_model, measure_side
 
@@ -48,12 +49,14 @@ def write_start(
 
     Raises:
         CheckpointError: the base is missing, unsafe or no image classifier.
+        SettingsError: it has fewer blocks than are to be frozen.
     """
     torch.manual_seed(options.seed)
     if options.base is not None:
-        return write_base(options.base, settings, dataset.labels, folder)
+        return write_base(options.base, settings, dataset.labels, folder, options.freeze)
     side = measure_side(dataset.train, options.column, derive_limits(settings))
     model, processor = build_model(side, dataset.labels)
+    check_freeze(model, options.freeze)
     folder.mkdir(parents=True, exist_ok=True)
     processor.save_pretrained(folder)
     save_model(model, folder)
@@ -65,13 +68,16 @@ def write_start(
     return Start(dataset.labels, about)
 
 
-def write_base(base: str, settings: Settings, labels: Sequence[str], folder: Path) -> Start:
+def write_base(
+    base: str, settings: Settings, labels: Sequence[str], folder: Path, freeze: int | str = 0
+) -> Start:
     """Write a base model with a head for `labels` as a checkpoint.
 
     The head of the base is kept where it has the same labels; their order is the base's then.
 
     Raises:
         CheckpointError: it is missing, unsafe or no image classifier.
+        SettingsError: it has fewer blocks than `freeze`.
     """
     try:
         found = find_base(base, settings.revision, settings.processor)
@@ -84,6 +90,7 @@ def write_base(base: str, settings: Settings, labels: Sequence[str], folder: Pat
         model, is_fresh = _load_model(found.folder, names)
         if not is_same:
             _renew_head(model)
+    check_freeze(model, freeze)
     folder.mkdir(parents=True, exist_ok=True)
     save_model(model, folder)
     shutil.copyfile(found.processor_folder / PROCESSOR_CONFIG, folder / PROCESSOR_CONFIG)
@@ -109,12 +116,10 @@ def _read_labels(source: Path) -> tuple[str, ...]:
 
 def _renew_head(model: PreTrainedModel) -> None:
     """Forget what the head knows: it may have as many labels, but they mean something else."""
-    body = set(model.base_model.modules())
-    for layer in model.modules():
-        if isinstance(layer, nn.Linear) and layer not in body:
-            nn.init.trunc_normal_(layer.weight, std=0.02)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+    for layer in list_head(model).values():
+        nn.init.trunc_normal_(layer.weight, std=0.02)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
 
 
 def _load_model(source: Path, labels: Sequence[str]) -> tuple[PreTrainedModel, bool]:
@@ -136,8 +141,14 @@ def _load_model(source: Path, labels: Sequence[str]) -> tuple[PreTrainedModel, b
         output_loading_info=True,
     )
     fresh = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
-    body = f"{model.base_model_prefix}."
-    lost = [key for key in fresh if key.startswith(body) and ".pooler." not in key]
-    if lost:
+    if lost := [key for key in fresh if _is_needed(model, key)]:
         raise ValueError(f"its weights lack {min(lost)}")
     return model, bool(fresh)
+
+
+def _is_needed(model: PreTrainedModel, key: str) -> bool:
+    """Tell whether a weight is one of the backbone that the logits come of."""
+    backbone = find_backbone(model)
+    (name,) = (name for name, one in model.named_modules() if one is backbone)
+    is_head = key.startswith(tuple(f"{one}." for one in list_head(model)))
+    return key.startswith(f"{name}.") and ".pooler." not in key and not is_head

@@ -17,7 +17,8 @@ from app.classifier.checkpoint.weights import load_weights
 from app.classifier.engines.network import Network, Normalizer
 from app.machine import count_cores
 from app.training.augmentation import build_augmentation
-from app.training.learner import Learner, Sums, freeze_backbone
+from app.training.backbone import freeze_backbone
+from app.training.learner import Learner, Sums
 from app.training.recipe import Recipe
 from app.training.run_folder import METRICS, START, TRAINING_STATE
 from app.training.shard import Shard
@@ -84,7 +85,7 @@ class _Worker:
         geometry, scaling = load_processor(checkpoint.processor_folder)
         module = load_weights(checkpoint)
         network = Network(module, Normalizer(scaling, device))
-        freeze_backbone(network, module.base_model, recipe.options.freeze)
+        freeze_backbone(module, recipe.options.freeze)
         shared = prepare_model(network) if workers > 1 else network.to(device)
         augment = build_augmentation(recipe.options.augment, geometry.size)
         self._learner = Learner(shared, augment, recipe, device)

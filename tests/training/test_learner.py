@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from app.training.augmentation import build_augmentation
-from app.training.learner import Batch, Learner, freeze_backbone
+from app.training.learner import Batch, Learner
 from app.training.options import TuneOptions
 from app.training.recipe import make_recipe
 
@@ -93,22 +93,3 @@ def test_a_loss_that_is_not_finite_is_told() -> None:
     learner = make_learner(rate=1e30)
     losses = [learner.run_epoch(make_batches()).loss for _ in range(3)]
     assert not math.isfinite(losses[-1])
-
-
-@pytest.mark.parametrize(
-    ("freeze", "learning"),
-    [
-        (0, {"blocks.0", "blocks.1", "body.1", "head"}),
-        (1, {"blocks.1", "body.1", "head"}),
-        (2, {"body.1", "head"}),
-        ("all", {"head"}),
-    ],
-)
-def test_what_is_frozen_does_not_learn(freeze: int | str, learning: set[str]) -> None:
-    """The head learns always; of the backbone, what is behind the frozen blocks."""
-    network = Tiny()
-    freeze_backbone(network, network.body, freeze)
-    found = {
-        name.rpartition(".")[0] for name, one in network.named_parameters() if one.requires_grad
-    }
-    assert found == learning

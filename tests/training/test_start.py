@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.checkpoint.weights import load_weights
-from app.errors import CheckpointError
+from app.errors import CheckpointError, SettingsError
 from app.settings import Settings
 from app.training.scratch import build_model
 from app.training.start import save_model, write_base
+from tests.support.architectures import save_architecture
 from tests.support.checkpoints import LABELS, edit_json, pickle_weights, save_vit
 
 SETTINGS = Settings(model="bundled")
@@ -45,6 +46,36 @@ def test_other_labels_get_a_new_head(tmp_path: Path, count: int) -> None:
     head = read_head(folder)
     assert len(head) == count
     assert not torch.equal(head[: len(LABELS)], read_head(tmp_path / "base"))
+
+
+@pytest.mark.parametrize("model_type", ["siglip", "swin", "convnext", "resnet"])
+def test_every_architecture_gets_a_new_head(tmp_path: Path, model_type: str) -> None:
+    """The head of as many other labels is not kept, and the backbone is."""
+    base = save_architecture(tmp_path / "base", model_type)
+    folder = write(tmp_path, tuple(f"new {one}" for one in range(len(LABELS))), base)
+    ours, theirs = (load_file(one / "model.safetensors") for one in (folder, base))
+    changed = {name for name in theirs if not torch.equal(ours[name], theirs[name])}
+    assert changed
+    assert all(name.startswith("classifier.") for name in changed)
+
+
+def test_a_backbone_that_lacks_weights_is_refused(tmp_path: Path) -> None:
+    """Not only the head of a SigLIP model may be missing; its blocks may not begin as noise."""
+    base = save_architecture(tmp_path / "base", "siglip")
+    weights = load_file(base / "model.safetensors")
+    lost = next(name for name in weights if ".encoder.layers.1." in name)
+    del weights[lost]
+    save_file(weights, base / "model.safetensors", {"format": "pt"})
+    with pytest.raises(CheckpointError, match=f"its weights lack {lost}"):
+        write(tmp_path, ("a", "b"), base)
+
+
+def test_more_blocks_than_there_are_cannot_be_frozen(tmp_path: Path) -> None:
+    """Before anything is written, in one line."""
+    base = save_architecture(tmp_path / "base", "vit")
+    with pytest.raises(SettingsError, match="--freeze 4: the backbone of vit has 3 blocks"):
+        write_base(str(base), SETTINGS, ("a", "b"), tmp_path / "start", 4)
+    assert not (tmp_path / "start").exists()
 
 
 def test_the_backbone_is_that_of_the_base(tmp_path: Path) -> None:
