@@ -1,46 +1,27 @@
-"""Threads that fetch samples, each within a time: one that hangs holds up no other and no end.
-
-Python waits at its exit for the threads of a ThreadPoolExecutor, but a read of a remote filesystem
-may never return. These are daemons, and one that hangs is left behind.
-"""
+"""Fetches samples in threads, each within a time: one that hangs holds up no other and no end."""
 
 import asyncio
-import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from queue import SimpleQueue
-from threading import Thread
-from typing import NamedTuple
 
+from app.datasets.fetch_queue import Fetch, Fetched, FetchQueue, FetchThread, Task
 from app.datasets.sample import Sample
-from app.errors import (
-    DatasetError,
-    DeadlineExceededError,
-    InternalError,
-    ProblemError,
-    VitrineError,
-)
+from app.errors import DatasetError, DeadlineExceededError, VitrineError
 
 FETCHERS = 32
-"""Samples that are fetched at once: an object store takes some 50 ms for each, and what reads them
+"""Files that are fetched at once: an object store takes some 50 ms for each, and what reads them
 must not wait for its turn behind them."""
 
 MAX_HUNG = 8 * FETCHERS
 """Threads that hang, from which on the storage is given up: each takes memory."""
 
-Fetch = Callable[[Sample], bytes]
-"""Gives the bytes of a sample, in a thread; raises ProblemError where it cannot be read."""
-
-
-class Fetched(NamedTuple):
-    """The bytes of a sample, and the seconds that they took; that of a problem has them, too."""
-
-    data: bytes
-    seconds: float
+MAX_HUNG_ROWS = 8
+"""Rows of one table that hang, from which on the table is given up: they hang one by one."""
 
 
 class FetchThreads:
-    """Fetches samples for one event loop.
+    """Fetches samples for one event loop: files at once, and rows of a table one after the other.
+
+    A table is read forwards, so its rows would only wait for each other in their threads, and one
+    that takes long would use up the time of all.
 
     Args:
         fetch: gives the bytes of a sample.
@@ -50,9 +31,8 @@ class FetchThreads:
     def __init__(self, fetch: Fetch, timeout_s: float) -> None:
         self._fetch = fetch
         self._timeout_s = timeout_s
-        self._free = asyncio.Semaphore(FETCHERS)
-        self._idle: list[_FetchThread] = []
-        self._hung: list[_FetchThread] = []
+        self._queues: dict[str, FetchQueue] = {}
+        self._hung: list[tuple[FetchThread, str]] = []
 
     async def fetch(self, sample: Sample) -> Fetched:
         """Fetch a sample.
@@ -63,80 +43,59 @@ class FetchThreads:
             DatasetError: too many fetches hang.
             VitrineError: what `fetch` raises.
         """
-        async with self._free:
-            thread = self._idle.pop() if self._idle else _FetchThread(self._fetch)
-            future = asyncio.wrap_future(thread.begin(sample))
-            try:
-                await asyncio.wait([future], timeout=self._timeout_s)
-            finally:
-                self._take_back(thread, future)
+        name = _name_table(sample)
+        if name not in self._queues:
+            self._queues[name] = FetchQueue(self._fetch, 1 if name else FETCHERS)
+        queue = self._queues[name]
+        task = queue.add(sample)
+        future = asyncio.wrap_future(task.future)
+        try:
+            await self._wait(future, task)
+        finally:
+            future.cancel()
+            self._settle(queue, task, name)
         if future.cancelled():
             raise self._refuse(sample)
         return future.result()
 
     def close(self) -> None:
         """End the threads, those that hang as soon as they can."""
-        for thread in self._idle:
-            thread.end()
-        self._idle.clear()
+        for queue in self._queues.values():
+            queue.close()
+        self._queues.clear()
 
-    def _take_back(self, thread: "_FetchThread", future: "asyncio.Future[Fetched]") -> None:
-        """Keep a thread for the next sample, or let it end, whenever its fetch does."""
-        if future.done() and future.exception() is None:
-            self._idle.append(thread)
-            return
-        thread.end()
-        if not future.done():
-            future.cancel()
-            self._hung = [one for one in (*self._hung, thread) if one.is_alive()]
+    async def _wait(self, future: "asyncio.Future[Fetched]", task: Task) -> None:
+        """Wait until a task is done or its time is over."""
+        while not future.done() and (left := task.count_left(self._timeout_s)) > 0:
+            await asyncio.wait([future], timeout=left)
+
+    def _settle(self, queue: FetchQueue, task: Task, name: str) -> None:
+        """Note the thread of a task if it hangs, and end the queue of a table without tasks."""
+        hung = queue.settle(task)
+        if hung is not None:
+            self._hung = [one for one in (*self._hung, (hung, name)) if one[0].is_alive()]
+            if self._count_lost(name):
+                queue.drop()
+        if name and not queue.open and self._queues.get(name) is queue:
+            self._queues.pop(name).close()
 
     def _refuse(self, sample: Sample) -> VitrineError:
         """Say that a sample took too long, or that too many have."""
         took = f"{sample.path} cannot be read: it took longer than {self._timeout_s:g} s"
-        if len(self._hung) < MAX_HUNG:
-            refusal = DeadlineExceededError(f"{took}.")
-            refusal.seconds = self._timeout_s
-            return refusal
-        return DatasetError(f"{took}, as {len(self._hung) - 1} others that hang still.")
+        if count := self._count_lost(_name_table(sample)):
+            return DatasetError(f"{took}, as {count - 1} others that hang still.")
+        refusal = DeadlineExceededError(f"{took}.")
+        refusal.seconds = self._timeout_s
+        return refusal
+
+    def _count_lost(self, table: str) -> int:
+        """Count the fetches that hang, where they are too many to go on; else 0."""
+        rows = sum(name == table for _, name in self._hung) if table else 0
+        if rows >= MAX_HUNG_ROWS:
+            return rows
+        return len(self._hung) if len(self._hung) >= MAX_HUNG else 0
 
 
-class _FetchThread(Thread):
-    """Fetches one sample at a time."""
-
-    def __init__(self, fetch: Fetch) -> None:
-        super().__init__(name="fetch", daemon=True)
-        self._fetch = fetch
-        self._begun: SimpleQueue[tuple[Sample, Future[Fetched]] | None] = SimpleQueue()
-        self.start()
-
-    def begin(self, sample: Sample) -> "Future[Fetched]":
-        """Begin to fetch a sample."""
-        future: Future[Fetched] = Future()
-        future.set_running_or_notify_cancel()  # it cannot be cancelled
-        self._begun.put((sample, future))
-        return future
-
-    def end(self) -> None:
-        """End it after what it does now."""
-        self._begun.put(None)
-
-    def run(self) -> None:
-        """Fetch until it is ended."""
-        while begun := self._begun.get():
-            _settle(*begun, self._fetch)
-            del begun  # the bytes
-
-
-def _settle(sample: Sample, future: "Future[Fetched]", fetch: Fetch) -> None:
-    """Fetch a sample, and hand on what comes of it."""
-    started = time.perf_counter()
-    try:
-        future.set_result(Fetched(fetch(sample), time.perf_counter() - started))
-    except ProblemError as problem:
-        problem.seconds = time.perf_counter() - started
-        future.set_exception(problem)
-    except (VitrineError, MemoryError, OSError, RuntimeError, ValueError) as exc:
-        future.set_exception(exc)
-    finally:
-        if not future.done():  # the thread ends with a traceback, but nobody waits for it
-            future.set_exception(InternalError(f"{sample.path} cannot be read."))
+def _name_table(sample: Sample) -> str:
+    """Name the table of a sample; empty for a file."""
+    return sample.uri if sample.row >= 0 else ""

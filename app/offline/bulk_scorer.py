@@ -13,7 +13,8 @@ import numpy as np
 
 from app.backend import Group, Logits, Pixels
 from app.classifier.model import Model
-from app.datasets.fetch_threads import Fetch, FetchThreads
+from app.datasets.fetch_queue import Fetch
+from app.datasets.fetch_threads import FetchThreads
 from app.datasets.sample import Sample
 from app.errors import ProblemError
 from app.images.formats import load_heif

@@ -5,19 +5,23 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import pytest
 
 from app.datasets import fetch_threads
-from app.datasets.fetch_threads import FETCHERS, Fetch, FetchThreads
+from app.datasets.fetch_queue import Fetch, Fetched
+from app.datasets.fetch_threads import FETCHERS, MAX_HUNG_ROWS, FetchThreads
 from app.datasets.sample import Sample
 from app.errors import DatasetError, DeadlineExceededError, InternalError, InvalidRequestError
 from tests.support.service import ROOT
 
 Outcome = bytes | BaseException
 """Of a sample: its bytes, or why there are none."""
+
+ROWS = [Sample(f"t#{row}", "t", row) for row in range(3 * FETCHERS)]
+"""Of one table."""
 
 
 @pytest.fixture
@@ -32,16 +36,24 @@ def go_on() -> Iterator[threading.Event]:
         time.sleep(0.01)
 
 
-def fetch_all(fetch: Fetch, count: int, timeout_s: float = 20.0) -> list[Outcome]:
-    """Fetch samples that are named by their place."""
+def fetch_samples(
+    fetch: Fetch, samples: Sequence[Sample], timeout_s: float
+) -> list[Fetched | BaseException]:
+    """Fetch samples at once."""
 
-    async def scenario() -> list[Outcome]:
+    async def scenario() -> list[Fetched | BaseException]:
         with closing(FetchThreads(fetch, timeout_s)) as threads:
-            calls = (threads.fetch(Sample(str(place), "")) for place in range(count))
-            found = await asyncio.gather(*calls, return_exceptions=True)
-        return [one if isinstance(one, BaseException) else one.data for one in found]
+            calls = (threads.fetch(one) for one in samples)
+            return await asyncio.gather(*calls, return_exceptions=True)
 
     return asyncio.run(scenario())
+
+
+def fetch_all(fetch: Fetch, count: int, timeout_s: float = 20.0) -> list[Outcome]:
+    """Fetch samples that are named by their place."""
+    samples = [Sample(str(place), "") for place in range(count)]
+    found = fetch_samples(fetch, samples, timeout_s)
+    return [one if isinstance(one, BaseException) else one.data for one in found]
 
 
 @pytest.mark.usefixtures("go_on")
@@ -88,6 +100,56 @@ def test_a_storage_that_hangs_is_given_up(
     kinds = [DeadlineExceededError, DeadlineExceededError, DatasetError, DatasetError]
     assert [type(one) for one in found] == kinds
     assert str(found[2]).endswith("it took longer than 0.1 s, as 2 others that hang still.")
+
+
+@pytest.mark.usefixtures("go_on")
+def test_a_row_that_takes_long_costs_the_others_nothing() -> None:
+    """A table is read by one after the other; the wait for that is not the row's own time."""
+    table = threading.Lock()
+
+    def fetch(sample: Sample) -> bytes:
+        with table:
+            time.sleep(0.5 if sample.row == 0 else 0.001)
+        return b"%d" % sample.row
+
+    first, second, *others = fetch_samples(fetch, ROWS, timeout_s=0.4)
+    assert isinstance(first, DeadlineExceededError)
+    assert isinstance(second, Fetched)
+    assert [one.data for one in others if isinstance(one, Fetched)] == [
+        b"%d" % sample.row for sample in ROWS[2:]
+    ]
+    assert all(one.seconds < 0.1 for one in others if isinstance(one, Fetched))
+
+
+@pytest.mark.usefixtures("go_on")
+def test_rows_are_fetched_in_their_order_and_files_meanwhile() -> None:
+    """A row far back would cost a walk through its row group."""
+    rows, file_is_read = list[int](), threading.Event()
+
+    def fetch(sample: Sample) -> bytes:
+        if sample.row < 0:
+            file_is_read.set()
+        else:
+            assert file_is_read.wait(10)
+            rows.append(sample.row)
+        return b""
+
+    fetch_samples(fetch, [*ROWS, Sample("a", "a")], timeout_s=20)
+    assert rows == [sample.row for sample in ROWS]
+
+
+def test_a_table_that_hangs_is_given_up(go_on: threading.Event) -> None:
+    """Its rows hang one by one, so it is sooner than for files; those that wait are not tried."""
+
+    def hang(_: Sample) -> bytes:
+        go_on.wait(60)
+        return b""
+
+    started, before = time.monotonic(), MAX_HUNG_ROWS - 1
+    found = fetch_samples(hang, ROWS, timeout_s=0.05)
+    assert time.monotonic() - started < 0.05 * MAX_HUNG_ROWS + 1
+    assert [type(one) for one in found[:before]] == [DeadlineExceededError] * before
+    assert [type(one) for one in found[before:]] == [DatasetError] * (len(ROWS) - before)
 
 
 @pytest.mark.usefixtures("go_on")

@@ -18,7 +18,7 @@ from app.backend import Logits, Pixels
 from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.engines.selection import EngineOptions
 from app.classifier.model import Model
-from app.datasets.fetch_threads import Fetch
+from app.datasets.fetch_queue import Fetch
 from app.datasets.sample import Sample
 from app.errors import (
     DatasetError,
