@@ -31,8 +31,8 @@ class CsvTable:
         self._shown = self._storage.show(self._path)
         with self._open() as lines:
             head = lines.readline()
-        self._delimiter = max(DELIMITERS, key=head.count)
-        self.columns = tuple(next(csv.reader([head], delimiter=self._delimiter), ()))
+            self._delimiter = max(DELIMITERS, key=head.count)
+            self.columns = tuple(next(csv.reader([head], delimiter=self._delimiter), ()))
         if not any(self.columns):
             raise DatasetError(f"{self._shown} has no line with the names of its columns.")
 

@@ -156,6 +156,7 @@ def test_a_table_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
         ("t.csv", b"", "has no line with the names of its columns"),
         ("t.csv", b"image,label\n\xe9,x\n", "is not UTF-8. Save it as UTF-8"),
         ("t.csv", b"image\n" + b"x" * 200_000, "cannot be read: field larger than"),
+        ("t.csv", b"x" * 200_000 + b",image\na,b\n", "cannot be read: field larger than"),
         (
             "t.csv",
             b"file,label\na,b\n",
