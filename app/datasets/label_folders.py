@@ -13,6 +13,9 @@ from app.errors import DatasetError
 TRAIN, HELD_OUT = "train", "held out"
 """The parts of a dataset."""
 
+TRAIN_FOLDER = "train"
+"""Name of the folder to train on, in any case, as is that of the one below."""
+
 HELD_OUT_FOLDERS = ("val", "validation", "valid", "test", "holdout")
 """Names of the folder that is held out; the first that is there."""
 
@@ -38,12 +41,13 @@ class LabelFolders:
 
         The samples raise DatasetError where a folder has no labels, or a label no image.
         """
-        listing = self._storage.list_folder(self._folder)
-        folders = {_get_name(one): one for one in listing.folders}
+        names = {_get_name(one): one for one in self._storage.list_folder(self._folder).folders}
+        folders = {name.lower(): path for name, path in names.items()} | names
+        train = folders.get(TRAIN_FOLDER)
         held_out = next((folders[one] for one in HELD_OUT_FOLDERS if one in folders), None)
-        if "train" not in folders:
-            return {TRAIN: self._find(self._folder, skip_empty=self._skip_empty)}
-        parts = {TRAIN: self._find(folders["train"], skip_empty=self._skip_empty)}
+        if train is None or not (held_out or self._storage.list_folder(train).folders):
+            return {TRAIN: self._find(self._folder, skip_empty=self._skip_empty)}  # or its label
+        parts = {TRAIN: self._find(train, skip_empty=self._skip_empty)}
         if held_out:
             parts[HELD_OUT] = self._find(held_out, skip_empty=True)
         return parts

@@ -118,6 +118,8 @@ def survey_pixels(pixels: Any, dataset: LabelledDataset, labels: Sequence[str]) 
 def list_findings(survey: Survey, labels: Sequence[str]) -> Iterator[str]:
     """List what was found, as lines for a terminal."""
     yield f"{sum(survey.counts)} images to train on, {survey.held_out} held out"
+    more = ", …" if len(labels) > MAX_SHOWN else ""
+    yield f"{len(labels)} labels: {', '.join(map(_show, labels[:MAX_SHOWN]))}{more}"
     if survey.unreadable:
         kinds = Counter(one.problem.split(":")[0] for one in survey.unreadable)
         found = ", ".join(f"{count} {kind.lower()}" for kind, count in kinds.most_common())

@@ -55,6 +55,20 @@ def test_a_folder_to_train_on_alone_is_split(tmp_path: Path, make_images: MakeIm
     assert (len(dataset.train), len(dataset.held_out)) == (8, 2)
 
 
+def test_the_names_of_parts_may_have_capitals(tmp_path: Path, make_images: MakeImages) -> None:
+    """`Train` and `Test` are no labels; a name in lower case comes first."""
+    make_images("Train/cat/a.png", "Train/dog/a.png", "TEST/cat/b.png", "test/dog/c.png")
+    dataset = open_dataset(str(tmp_path), OPTIONS)
+    assert dataset.labels == ("cat", "dog")
+    assert name(dataset.held_out, tmp_path) == [("test/dog/c.png", "dog")]
+
+
+def test_a_label_may_be_named_train(tmp_path: Path, make_images: MakeImages) -> None:
+    """A folder of images alone is a label, as in CIFAR-100, and not a part."""
+    make_images(*(f"{label}/{one}.png" for label in ("train", "bus") for one in range(2)))
+    assert open_dataset(str(tmp_path), OPTIONS).labels == ("bus", "train")
+
+
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [(["10", "9", "1"], ("1", "9", "10")), (["b10", "b9", "1"], ("1", "b10", "b9"))],
@@ -72,6 +86,7 @@ def test_labels_are_sorted_as_numbers_where_all_are(
     [
         (["cat/a.png"], r"has 1 label \(cat\); at least 2 are needed to train"),
         (["a.png"], "has no folders; each is to hold the images of one label"),
+        (["train/a.png", "val/a.png"], "train has no folders; each is to hold the images of one"),
         (["cat/a.png", "dog/a.txt"], "the label 'dog' of .* has no image. Add images"),
         (
             ["train/cat/a.png", "train/dog/a.png", "test/cow/a.png"],

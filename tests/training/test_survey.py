@@ -38,9 +38,19 @@ def test_findings_name_what_to_look_at() -> None:
     survey = Survey((50, 3), 20, (unreadable,), (Duplicates(ONE, bad, 1),))
     text = "\n".join(list_findings(survey, ("a", "rare")))
     assert "53 images to train on, 20 held out" in text
+    assert "2 labels: a, rare" in text
     assert "1 images are left out: 1 undecodable image" in text
     assert "a/1.png" in text
     assert "rare (3)" in text
+
+
+def test_the_first_labels_are_named() -> None:
+    """So that a folder that is no label is seen at once, however many labels there are."""
+    survey = Survey((20,) * 7, 20, (), ())
+    assert list(list_findings(survey, tuple("abcdefg"))) == [
+        "140 images to train on, 20 held out",
+        "7 labels: a, b, c, d, e, …",
+    ]
 
 
 def test_names_of_files_do_not_reach_the_terminal_as_they_are() -> None:
