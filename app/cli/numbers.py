@@ -1,17 +1,47 @@
 """Numbers of the command line; argparse tells what they refuse."""
 
 import argparse
+import math
 
 
 def read_count(text: str) -> int:
-    """Read a number of at least 1."""
+    """Read a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
     return int(text)
 
 
+def read_natural(text: str) -> int:
+    """Read a whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is no whole number of at least 0")
+    return int(text)
+
+
+def read_positive(text: str) -> float:
+    """Read a finite number above 0."""
+    if not 0 < (number := _read(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
 def read_share(text: str) -> float:
     """Read a number from 0 to 1."""
-    if not 0 <= float(text) <= 1:
+    if not 0 <= (number := _read(text)) <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return float(text)
+    return number
+
+
+def read_part(text: str) -> float:
+    """Read a number from 0 to below 1."""
+    if not 0 <= (number := _read(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 0 and below 1")
+    return number
+
+
+def _read(text: str) -> float:
+    """Read a number."""
+    try:
+        return float(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{text} is no number") from exc

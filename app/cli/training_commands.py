@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.cli.numbers import read_count
+from app.cli.numbers import read_count, read_natural, read_part, read_positive
 from app.settings import Settings
 
 
@@ -29,8 +29,8 @@ def add_tune(command: argparse.ArgumentParser) -> None:
     add("--column", metavar="NAME", help="of a table: paths, or bytes of images")
     add("--label-column", metavar="NAME", help="of a table: labels")
     help_ = "of the images to hold out, if DATASET is not split (default: 0.2)"
-    add("--holdout", metavar="SHARE", type=_read_share, default=0.2, help=help_)
-    add("--seed", metavar="N", type=_read_natural, default=0, help="of all that is random")
+    add("--holdout", metavar="SHARE", type=read_part, default=0.2, help=help_)
+    add("--seed", metavar="N", type=read_natural, default=0, help="of all that is random")
     _add_recipe(command)
     help_ = "processes that train, each on a GPU where there are as many (default: 1)"
     add("--workers", metavar="N", type=read_count, default=1, help=help_)
@@ -43,7 +43,7 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
     add = command.add_argument_group("training").add_argument
     add("--epochs", metavar="N", type=read_count, default=10, help="over all images (default: 10)")
     help_ = "peak learning rate (default: 1e-4, from scratch 1e-3)"
-    add("--lr", metavar="RATE", type=_read_positive, dest="rate", help=help_)
+    add("--lr", metavar="RATE", type=read_positive, dest="rate", help=help_)
     help_ = "images of a step, on all workers together (default: 32)"
     add("--batch-size", metavar="N", type=read_count, default=32, help=help_)
     help_ = "parts of a step, computed one by one in less memory (default: 1)"
@@ -57,7 +57,7 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
     add(
         "--label-smoothing",
         metavar="SHARE",
-        type=_read_share,
+        type=read_part,
         default=0.0,
         dest="smoothing",
         help=help_,
@@ -68,27 +68,8 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
     add("--patience", metavar="N", type=read_count, help=help_)
 
 
-def _read_natural(text: str) -> int:
-    """Read a number of at least 0."""
-    if (number := int(text)) < 0:
-        raise ValueError
-    return number
-
-
-def _read_positive(text: str) -> float:
-    """Read a finite number above 0."""
-    if not 0 < (number := float(text)) < float("inf"):
-        raise ValueError
-    return number
-
-
-def _read_share(text: str) -> float:
-    """Read a share: at least 0, below 1."""
-    if not 0 <= (number := float(text)) < 1:
-        raise ValueError
-    return number
-
-
 def _read_freeze(text: str) -> int | str:
     """Read a number of blocks, or `all`."""
-    return text if text == "all" else _read_natural(text)
+    if text != "all" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is neither a number of blocks nor all")
+    return text if text == "all" else int(text)
