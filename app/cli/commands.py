@@ -90,15 +90,11 @@ def check_model(settings: Settings) -> int:
 
 def quantize_model(settings: Settings, images: Path, out: Path, min_agreement: float) -> int:
     """Make an int8 checkpoint, and compare it with fp32."""
-    from app.offline.quantization import quantize_checkpoint  # noqa: PLC0415
+    from app.offline.quantization import list_results, quantize_checkpoint  # noqa: PLC0415
 
     configure_logging(choose_format(settings.log_format, is_terminal=True), settings.log_level)
     found = quantize_checkpoint(settings, images, out, min_agreement)
-    print(f"calibrated on  {found.calibrated} images")
-    print(f"compared on    {found.compared} others")
-    print(f"same label     {found.agreement:.2%}")
-    print(f"probabilities  differ by at most {found.max_difference:.4f}")
-    print(f"serve it with  VITRINE_MODEL={out}")
+    print("\n".join(list_results(found, out)))
     return 0
 
 

@@ -5,6 +5,7 @@ accepts the result as any other checkpoint.
 """
 
 import logging
+import shlex
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -94,6 +95,19 @@ def quantize_checkpoint(
     if comparison.compared < MIN_COMPARED:
         _logger.warning("the agreement on so few images is not reliable; give some hundred")
     return comparison
+
+
+def list_results(found: Comparison, out: Path) -> list[str]:
+    """List what came of a quantization, and what to do with it, as lines for a terminal."""
+    folder = shlex.quote(str(out))
+    return [
+        f"calibrated on  {found.calibrated} images",
+        f"compared on    {found.compared} others",
+        f"same label     {found.agreement:.2%}",
+        f"probabilities  differ by at most {found.max_difference:.4f}",
+        f"judge it with  vitrine evaluate DATASET --model {folder}",
+        f"serve it with  VITRINE_MODEL={folder}",
+    ]
 
 
 def _check_folders(checkpoint: Checkpoint, out: Path) -> None:

@@ -23,7 +23,7 @@ from app.classifier.engines.selection import EngineOptions
 from app.classifier.model import Model
 from app.cli.main import main
 from app.errors import CheckpointError, SettingsError, StartupError
-from app.offline.quantization import quantize_checkpoint
+from app.offline.quantization import Comparison, list_results, quantize_checkpoint
 from app.settings import Settings
 from tests.support.service import SAMPLES
 
@@ -37,6 +37,14 @@ def quantized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert comparison.agreement == 1
     assert 0 < comparison.max_difference < 0.1
     return folder
+
+
+def test_what_was_quantized_is_to_be_judged_and_served() -> None:
+    """The agreement with fp32 is none with the truth, so `vitrine evaluate` is named."""
+    lines = list_results(Comparison(15, 5, 0.8, 0.01), Path("my int8"))
+    assert "same label     80.00%" in lines
+    assert "judge it with  vitrine evaluate DATASET --model 'my int8'" in lines
+    assert lines[-1] == "serve it with  VITRINE_MODEL='my int8'"
 
 
 def copy(folder: Path, to: Path) -> Path:
