@@ -1,11 +1,13 @@
 """Pictures of a report: thumbnails of images, within the limits of the service."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image
 
-from app.datasets.fetcher import SampleFetcher
+from app.datasets.fetch_queue import Fetch
+from app.datasets.picked import look_at
 from app.datasets.sample import Sample
 from app.errors import ProblemError
 from app.images.decoder import ImageDecoder
@@ -33,12 +35,9 @@ class Picture:
     jpeg: bytes | None
 
 
-def show_sample(fetch: SampleFetcher, sample: Sample, limits: Limits) -> bytes | None:
-    """Make the thumbnail of a sample, which is read again; None where it is gone or damaged."""
-    try:
-        return make_thumbnail(fetch(sample), limits)
-    except ProblemError:
-        return None
+def show_samples(samples: Sequence[Sample], fetch: Fetch, limits: Limits) -> list[bytes | None]:
+    """Make thumbnails of samples, which are read again; None where one is gone, damaged or late."""
+    return look_at(samples, fetch, limits.timeout_s, lambda data: make_thumbnail(data, limits))
 
 
 def make_thumbnail(data: bytes, limits: Limits) -> bytes | None:

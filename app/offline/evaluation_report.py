@@ -1,13 +1,12 @@
 """The report of an evaluation: what it found, with the images that show it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from app.datasets.fetcher import SampleFetcher
 from app.evaluation.metrics import score_all
-from app.evaluation.pictures import Picture, show_sample
+from app.evaluation.pictures import Picture, show_samples
 from app.evaluation.report import Figure, Report
 from app.evaluation.sections import Judged, add_sections, list_figures
 from app.limits import Limits
@@ -38,7 +37,7 @@ def make_report(found: Evaluation, limits: Limits, column: str | None) -> Report
     report.add_figures([*list_figures(judged), speed, problems])
     add_sections(report, judged)
     _add_tables(report, found)
-    _add_pictures(report, found, _Thumbnails(limits, column))
+    _add_pictures(report, found, SampleFetcher(limits.max_bytes, column), limits)
     return report
 
 
@@ -50,38 +49,26 @@ def _add_tables(report: Report, found: Evaluation) -> None:
     report.add_table("Run", ["What", "Value"], [list(row) for row in list_summary(found)])
 
 
-def _add_pictures(report: Report, found: Evaluation, thumbnails: "_Thumbnails") -> None:
+def _add_pictures(report: Report, found: Evaluation, fetch: SampleFetcher, limits: Limits) -> None:
     """Add the mistakes with the highest scores, and the images with the lowest."""
     best = score_all(found.logits, found.description.activation).max(-1)
     wrong = np.flatnonzero(found.metrics.predicted_ids != found.metrics.label_ids)
     surest = wrong[np.argsort(-best[wrong], kind="stable")][:MAX_PICTURES]
     least = np.argsort(best, kind="stable")[:MAX_PICTURES]
+    shown = [*surest.tolist(), *least.tolist()]
+    jpegs = show_samples([found.samples[place] for place in shown], fetch, limits)
+    pictures = [_make_picture(found, *one) for one in zip(shown, jpegs, strict=True)]
     if len(surest):
         note = "Wrong with the highest scores: look here for wrong labels, too."
-        report.add_pictures("Surest mistakes", thumbnails.make(found, surest.tolist()), note)
-    report.add_pictures("Least certain", thumbnails.make(found, least.tolist()))
+        report.add_pictures("Surest mistakes", pictures[: len(surest)], note)
+    report.add_pictures("Least certain", pictures[len(surest) :])
 
 
-class _Thumbnails:
-    """Thumbnails of samples, which are read again."""
-
-    def __init__(self, limits: Limits, column: str | None) -> None:
-        self._limits = limits
-        self._fetch = SampleFetcher(limits.max_bytes, column)
-
-    def make(self, found: Evaluation, places: Sequence[int]) -> list[Picture]:
-        """Make the pictures of samples; they are read in the order of their dataset."""
-        made = {place: self._make_one(found, place) for place in sorted(places)}
-        return [made[place] for place in places]
-
-    def _make_one(self, found: Evaluation, place: int) -> Picture:
-        """Make the picture of a sample, with what it was taken for."""
-        labels, metrics, sample = found.description.labels, found.metrics, found.samples[place]
-        label_id, predicted_id = (
-            int(ids[place]) for ids in (metrics.label_ids, metrics.predicted_ids)
-        )
-        score = score_all(found.logits[place : place + 1], found.description.activation).max()
-        taken = f" taken for {labels[predicted_id]}" if predicted_id != label_id else ""
-        jpeg = show_sample(self._fetch, sample, self._limits)
-        path = sample.path.removeprefix(found.dataset).lstrip("/#")
-        return Picture(f"{labels[label_id]}{taken}", f"{score:.4f}, {path}", jpeg)
+def _make_picture(found: Evaluation, place: int, jpeg: bytes | None) -> Picture:
+    """Make the picture of a sample, with what it was taken for."""
+    labels, metrics, sample = found.description.labels, found.metrics, found.samples[place]
+    label_id, predicted_id = (int(ids[place]) for ids in (metrics.label_ids, metrics.predicted_ids))
+    score = score_all(found.logits[place : place + 1], found.description.activation).max()
+    taken = f" taken for {labels[predicted_id]}" if predicted_id != label_id else ""
+    path = sample.path.removeprefix(found.dataset).lstrip("/#")
+    return Picture(f"{labels[label_id]}{taken}", f"{score:.4f}, {path}", jpeg)

@@ -1,18 +1,16 @@
 """The HTML report of a job: what it has found, with pictures of what it is not certain of."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from app.datasets.fetcher import SampleFetcher
 from app.datasets.names import show_location
 from app.datasets.sample import Sample
 from app.evaluation.figures import draw_histogram
-from app.evaluation.pictures import Picture, show_sample
+from app.evaluation.pictures import Picture, show_samples
 from app.evaluation.report import Figure, Report
 from app.limits import derive_limits
 from app.scoring.options import ScoreOptions
-from app.scoring.summary import BINS, Summary, Uncertain
+from app.scoring.summary import BINS, Summary
 from app.settings import Settings
 
 SHEETS = 50
@@ -62,18 +60,15 @@ def _add_sheets(
     report: Report, settings: Settings, options: ScoreOptions, summary: Summary
 ) -> None:
     """Add a contact sheet for each of the most frequent labels."""
-    fetch = SampleFetcher(settings.max_bytes, options.column)
-    for label, count in summary.labels.most_common(SHEETS):
-        pictures = list(_make_pictures(settings, fetch, summary.uncertain.get(label, [])))
+    limits = derive_limits(settings)
+    sheets = [
+        (label, count, summary.uncertain.get(label, []))
+        for label, count in summary.labels.most_common(SHEETS)
+    ]
+    samples = [Sample(one.path, one.uri, one.row) for *_, images in sheets for one in images]
+    fetch = SampleFetcher(limits.max_bytes, options.column)
+    jpegs = iter(show_samples(samples, fetch, limits))
+    for label, count, images in sheets:
+        pictures = [Picture(f"{one.score:.3f}", one.path, next(jpegs)) for one in images]
         shown = f"the {len(pictures)} least certain of {count:,}"
         report.add_pictures(label, pictures, f"Of this label, {shown}.")
-
-
-def _make_pictures(
-    settings: Settings, fetch: SampleFetcher, images: list[Uncertain]
-) -> Iterator[Picture]:
-    """Make pictures; one that is gone by now has a caption alone."""
-    limits = derive_limits(settings)
-    for one in images:
-        jpeg = show_sample(fetch, Sample(one.path, one.uri, one.row), limits)
-        yield Picture(f"{one.score:.3f}", one.path, jpeg)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.datasets.fetcher import SampleFetcher
 from app.evaluation.figures import draw_curves
-from app.evaluation.pictures import Picture, show_sample
+from app.evaluation.pictures import Picture, show_samples
 from app.evaluation.report import Figure, Report
 from app.evaluation.sections import Judged, add_sections, list_figures
 from app.limits import Limits
@@ -95,15 +95,16 @@ def _add_pictures(report: Report, findings: Findings, fetch: SampleFetcher, limi
             "Training images that the model surely gives another label, though it has seen theirs.",
         ),
     }
+    shown = [one for mistakes, _ in parts.values() for one in mistakes[:MAX_PICTURES]]
+    jpegs = iter(show_samples([one.sample for one in shown], fetch, limits))
     for title, (mistakes, note) in parts.items():
-        pictures = [_make_picture(one, fetch, limits) for one in mistakes[:MAX_PICTURES]]
+        pictures = [_make_picture(one, next(jpegs)) for one in mistakes[:MAX_PICTURES]]
         if pictures:
             report.add_pictures(title, pictures, f"{note} {len(pictures)} of {len(mistakes)}.")
 
 
-def _make_picture(mistake: Mistake, fetch: SampleFetcher, limits: Limits) -> Picture:
+def _make_picture(mistake: Mistake, jpeg: bytes | None) -> Picture:
     """Make the picture of a mistake."""
-    jpeg = show_sample(fetch, mistake.sample, limits)
     caption = f"{mistake.sample.label}, named {mistake.named} ({mistake.score:.3f})"
     return Picture(caption, mistake.sample.path, jpeg)
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessorPil
 
 from app.datasets.fetcher import SampleFetcher
+from app.datasets.picked import look_at
 from app.datasets.sample import Sample
-from app.errors import ProblemError
 from app.images.decoder import ImageDecoder
 from app.limits import Limits
 
@@ -28,12 +28,9 @@ def measure_side(samples: Sequence[Sample], column: str | None, limits: Limits) 
     """
     fetch = SampleFetcher(limits.max_bytes, column)
     decoder = ImageDecoder(limits.max_bytes, limits.max_pixels, limits.gap)
-    sides = []
-    for sample in samples[:: max(1, len(samples) // MEASURED)]:
-        try:
-            sides.append(min(decoder.open(fetch(sample)).size))
-        except ProblemError:
-            continue  # the survey tells of it
+    some = samples[:: max(1, len(samples) // MEASURED)]
+    found = look_at(some, fetch, limits.timeout_s, lambda data: min(decoder.open(data).size))
+    sides = [side for side in found if side is not None]  # the survey tells of the others
     return int(statistics.median(sides)) if sides else max(PATCHES)
 
 
