@@ -8,6 +8,7 @@ from rich.table import Table
 
 from app.classifier.checkpoint.files import Checkpoint
 from app.evaluation.report import Figure
+from app.hostile_text import clean_text
 from app.scoring.job import Job
 from app.scoring.part_names import REPORT, ROWS
 from app.scoring.progress import format_time
@@ -43,7 +44,7 @@ def list_figures(summary: Summary, checkpoint: Checkpoint, rate: float) -> list[
         Figure("images", f"{images:,}"),
         Figure("labels", f"{len(summary.labels):,}", f"of {len(checkpoint.labels):,}"),
         Figure("problems", f"{problems:,}", f"{problems / images:.2%}"),
-        Figure("files/s", f"{rate:,.0f}", "of the last run"),
+        Figure("files/s", f"{rate:,.0f}" if rate else "?", "of the last run"),
         Figure("model", checkpoint.id, checkpoint.revision),
     ]
 
@@ -53,14 +54,16 @@ def print_summary(console: Console, job: Job, seconds: float, rate: float) -> No
     summary = job.summary
     table = Table("label", "images", "share", box=None)
     for label, count in summary.labels.most_common(SHOWN_LABELS):
-        table.add_row(escape(label), f"{count:,}", f"{count / summary.images:.1%}")
+        table.add_row(escape(clean_text(label)), f"{count:,}", f"{count / summary.images:.1%}")
     rest = len(summary.labels) - SHOWN_LABELS
     if rest > 0:
         count = sum(n for _, n in summary.labels.most_common()[SHOWN_LABELS:])
         table.add_row(f"{rest:,} others", f"{count:,}", f"{count / summary.images:.1%}")
     console.print(table)
     _print_problems(console, summary)
-    slowest = ", ".join(f"{path} ({seconds:.2f} s)" for seconds, path in summary.slowest[:3])
+    slowest = ", ".join(
+        f"{clean_text(path)} ({seconds:.2f} s)" for seconds, path in summary.slowest[:3]
+    )
     _print(console, f"\nslowest  {slowest}")
     speed = f", {rate:,.0f} files/s" if rate else ""
     taken = f"{format_time(seconds)}{speed}"
@@ -74,7 +77,12 @@ def _print_problems(console: Console, summary: Summary) -> None:
         return
     table = Table("problem", "images", "example", box=None)
     for type_, count in summary.problems.most_common():
-        example = next((f"{p}: {d}" for p, t, d in summary.broken if t == type_), "")
+        examples = (
+            f"{clean_text(path)}: {clean_text(detail)}"
+            for path, problem, detail in summary.broken
+            if problem == type_
+        )
+        example = next(examples, "")
         table.add_row(escape(type_), f"{count:,}", escape(example))
     console.print()
     console.print(table)

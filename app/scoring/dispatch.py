@@ -19,6 +19,9 @@ from app.scoring.pool import Pool, plan_pool
 from app.scoring.progress import Progress
 from app.settings import Settings
 
+RETRIES = 3
+"""Times that a part is begun again after its process has died; then the job stops."""
+
 
 class Dispatch:
     """The parts that are being scored.
@@ -59,16 +62,17 @@ class Dispatch:
     def _run(self, task: Task, pool: Pool, parts: Sequence[int]) -> None:
         """Run the parts; the last message is that all are done, or why not."""
         rows = [{"part": part} for part in parts]
-        numbers = ray.data.from_items(rows, override_num_blocks=len(rows))
-        done = numbers.map_batches(
-            PartScorer,
-            fn_constructor_args=(task,),
-            batch_size=1,
-            compute=ActorPoolStrategy(size=pool.actors),
-            num_cpus=pool.cpus,
-            num_gpus=pool.gpus,
-        )
         try:
+            numbers = ray.data.from_items(rows, override_num_blocks=len(rows))
+            done = numbers.map_batches(
+                PartScorer,
+                fn_constructor_args=(task,),
+                batch_size=1,
+                compute=ActorPoolStrategy(size=pool.actors),
+                num_cpus=pool.cpus,
+                num_gpus=pool.gpus,
+                max_task_retries=RETRIES,
+            )
             for row in done.iter_rows():
                 self._done.put(Done(row["part"], row["failure"]))
         except RayError as exc:

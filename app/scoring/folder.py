@@ -4,6 +4,7 @@ A file appears whole or not at all: on a disk it is renamed when it is complete,
 shows an object when its upload has ended. So a job may be killed at any time.
 """
 
+import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -58,18 +59,29 @@ class OutputFolder:
             return bytes(file.read())
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file, or write over one; raises OSError."""
+        """Write a file, or write over one, and wait until it would outlast a power cut.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         path = self._find(name)
-        self._files.create_dir(path.rpartition("/")[0], recursive=True)
+        folder = path.rpartition("/")[0]
+        self._files.create_dir(folder, recursive=True)
         if not self.is_local:
-            self._write(path, data)
+            with self._files.open_output_stream(path) as file:
+                file.write(data)
             return
-        made = f"{self._find(OWN)}/{uuid.uuid4().hex}.tmp"
+        made = Path(f"{self._find(OWN)}/{uuid.uuid4().hex}.tmp")
+        made.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._write(made, data)
-            self._files.move(made, path)
+            with made.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            made.rename(path)
+            _sync_folder(folder)
         except OSError:
-            self._remove(made)
+            made.unlink(missing_ok=True)
             raise
 
     def clear(self, files: Sequence[str], folders: Sequence[str]) -> None:
@@ -90,16 +102,19 @@ class OutputFolder:
         """Find the path of a file or folder in it."""
         return f"{self._root}/{name}".rstrip("/")
 
-    def _write(self, path: str, data: bytes) -> None:
-        """Write a file in place."""
-        self._files.create_dir(path.rpartition("/")[0], recursive=True)
-        with self._files.open_output_stream(path) as file:
-            file.write(data)
-
     def _remove(self, path: str) -> None:
         """Remove a file that may be there."""
         if self._files.get_file_info(path).type == FileType.File:
             self._files.delete_file(path)
+
+
+def _sync_folder(folder: str) -> None:
+    """Write the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -77,6 +77,7 @@ def identify(settings: Settings, checkpoint: Checkpoint, options: ScoreOptions) 
     ]
     return (
         {"input": inputs, "model": checkpoint.id, "revision": checkpoint.revision}
+        | {"digest": checkpoint.digest}
         | {name: getattr(options, name) for name in _OPTIONS}
         | {name: getattr(settings, name) for name in _SETTINGS}
     )
@@ -103,7 +104,6 @@ def _find_begun(folder: OutputFolder, identity: Identity, options: ScoreOptions)
         raise DatasetError(f"{message}. Give a new folder.")
     known = _decode(folder)
     if options.overwrite:
-        folder.clear((SUMMARY, REPORT), (ROWS, OWN))
         return 0
     for name, value in identity.items():
         if known.get(name) != value:
@@ -134,7 +134,10 @@ def _show(value: object) -> str:
 
 
 def _begin(folder: OutputFolder, identity: Identity, samples: Iterable[Sample], tell: Tell) -> int:
-    """List the samples, between two notes: that the job is begun, and that it is listed."""
+    """List the samples, between two notes: that the job is begun, and that it is listed.
+
+    What an earlier run has left goes once there is an image.
+    """
 
     def write(images: int) -> None:
         folder.write(JOB, json.dumps(identity | {"images": images}).encode())
@@ -142,6 +145,7 @@ def _begin(folder: OutputFolder, identity: Identity, samples: Iterable[Sample], 
     first = next(samples := iter(samples), None)  # raises before anything is written
     if first is None:
         raise DatasetError(f"{_show(identity['input'])}: no image is there. Give another INPUT.")
+    folder.clear((SUMMARY, REPORT), (ROWS, OWN))
     write(0)
     rows = identity["part_rows"]
     images = write_manifest(folder, chain([first], samples), rows)
@@ -159,5 +163,6 @@ def _find_pending(folder: OutputFolder, images: int, part_rows: int) -> Job:
         done = read_summary(folder, part)
         if done is not None and part in pending:
             summary.merge(done)
+            summary.drop_rare()
             pending.remove(part)
     return Job(folder, images, sorted(pending), summary)

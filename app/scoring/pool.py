@@ -8,6 +8,9 @@ CORES_PER_ACTOR = 8
 """Cores of an actor without a GPU: one engine uses so many well, and a machine that has more runs
 several."""
 
+MIN_USED = 0.9
+"""Share of the cores that could be used which must be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:
@@ -44,9 +47,19 @@ def plan_pool(nodes: list[dict[str, float]], parts: int, *, uses_gpu: bool) -> P
     cores = [int(node.get("CPU", 0)) for node in nodes if node.get("CPU", 0) >= 1]
     if not cores:
         raise StartupError("No machine of the cluster has a core. Add one, or leave out --address.")
-    each = min(CORES_PER_ACTOR, *cores)
-    counts = [max(1, core // each) for core in cores]
+    each = _choose_cores(cores)
+    counts = [core // each for core in cores]
     return Pool(min(sum(counts), parts), each, 0, max(counts))
+
+
+def _choose_cores(cores: list[int]) -> int:
+    """Choose the cores of an actor: as many as can be, if few are left over.
+
+    A small machine beside large ones, as a head node is, does not make all actors small.
+    """
+    sizes = sorted({min(CORES_PER_ACTOR, core) for core in cores}, reverse=True)
+    used = {each: sum(core // each * each for core in cores) for each in sizes}
+    return next(each for each in sizes if used[each] >= MIN_USED * max(used.values()))
 
 
 def _share(node: dict[str, float], actors: int) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Never
 from rich.console import Console
 
 from app.classifier.opening import open_configured
-from app.errors import StartupError
+from app.errors import DatasetError, StartupError
 from app.evaluation.extras import check_installed
 from app.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from app.machine import count_cores
@@ -57,8 +57,10 @@ def score_images(settings: Settings, options: ScoreOptions) -> int:
     except TooManyProblemsError as stop:
         _tell(shown, f"{stop} {_describe_rest(job)}")
         return EXIT_FAILED
-    except StartupError as exc:
-        message = f"{exc}. {_describe_rest(job)}" if job.summary.images else str(exc)
+    except (StartupError, DatasetError) as exc:
+        message = (
+            f"{str(exc).rstrip('.')}. {_describe_rest(job)}" if job.summary.images else str(exc)
+        )
         raise StartupError(message) from exc
     with refuse(f"--out {job.folder.name} cannot be written"):
         figures = list_figures(job.summary, checkpoint, rate)
@@ -106,11 +108,13 @@ def _watch(dispatch: "Dispatch", job: Job, line: ProgressLine, bound: int | None
 
 
 def _add(job: Job, part: int, failure: str) -> None:
-    """Add a part that is done; raises StartupError where the job must stop."""
-    summary = None if failure else read_summary(job.folder, part)
+    """Add a part that is done; raises StartupError or DatasetError where the job must stop."""
+    with refuse(f"--out {job.folder.name} cannot be read"):
+        summary = None if failure else read_summary(job.folder, part)
     if summary is None:
         raise StartupError(failure or f"the summary of part {part} is gone")
     job.summary.merge(summary)
+    job.summary.drop_rare()
 
 
 def _describe_rest(job: Job) -> str:

@@ -73,7 +73,12 @@ class Summary:
             self.uncertain[label] = heapq.nsmallest(PICTURES, both, key=lambda one: one.score)
 
     def drop_rare(self) -> None:
-        """Forget the pictures of labels beyond the MAX_LABELS with the most images."""
+        """Forget the pictures of labels beyond the MAX_LABELS with the most images up to now.
+
+        Memory so does not grow with the labels; the report shows fewer of them.
+        """
+        if len(self.uncertain) <= MAX_LABELS:
+            return
         kept = {label for label, _ in self.labels.most_common(MAX_LABELS)}
         self.uncertain = {key: value for key, value in self.uncertain.items() if key in kept}
 

@@ -1,10 +1,12 @@
 """`vitrine score` from end to end, with its own Ray."""
 
 import asyncio
+import contextlib
 import csv
 import json
 import math
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,20 @@ def test_a_killed_actor_is_replaced(many: Path, whole: Rows, tmp_path: Path) -> 
     assert readers
     assert not any(one.is_running() for one in readers)
     assert_same_rows(read_rows(tmp_path / "out"), whole)
+
+
+def test_a_part_that_ends_its_process_again_and_again_stops_the_job(
+    many: Path, tmp_path: Path
+) -> None:
+    """As where memory is too small: it is one line, and what is done stays."""
+    with start_scoring([many, "--part-rows", str(IMAGES)], tmp_path / "out") as scoring:
+        deadline = time.monotonic() + 90
+        while scoring.process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(ValueError, psutil.Error):
+                scoring.find_actor().kill()
+            time.sleep(0.5)
+        assert scoring.wait() == 2, scoring.read_log()
+        assert_one_line(scoring, "Ray has stopped: ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

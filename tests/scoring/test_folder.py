@@ -1,5 +1,6 @@
 """The folder that a job writes to."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,23 @@ def test_what_was_written_is_read_and_listed(tmp_path: Path, scheme: str) -> Non
     assert folder.read("rows/b") == b"3"
     assert folder.has("rows/a")
     assert not folder.has("rows")
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_what_does_not_reach_the_disk_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of before stays, and nothing else, where the disk takes no more."""
+    folder = OutputFolder(str(tmp_path))
+    folder.write("rows/a", b"1")
+
+    def refuse_sync(_descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", refuse_sync)
+    with pytest.raises(OSError, match="Input/output error"):
+        folder.write("rows/a", b"2")
+    assert folder.read("rows/a") == b"1"
     assert not list(tmp_path.rglob("*.tmp"))
 
 

@@ -104,6 +104,26 @@ def test_a_complete_job_is_done_anew_only_with_overwrite(tmp_path: Path) -> None
     assert folder.has("mine.txt")
 
 
+def test_overwrite_removes_nothing_before_there_is_an_image(tmp_path: Path) -> None:
+    """A mistyped input costs no result."""
+    options = make_options(tmp_path)
+    folder = begin(options).folder
+    folder.write(SUMMARY, b"{}")
+    finish_part(options, 0, 6)
+    with pytest.raises(DatasetError, match="none does not exist"):
+        begin(replace(options, inputs=(str(tmp_path / "none"),), overwrite=True))
+    assert folder.has(SUMMARY)
+    assert folder.has(name_summary(0))
+
+
+def test_a_model_that_reads_images_otherwise_is_another_one(tmp_path: Path) -> None:
+    """A commit of the Hub does not tell of VITRINE_PROCESSOR; the content of all files does."""
+    options, checkpoint = make_options(tmp_path), open_checkpoint(str(DEMO))
+    begin(options)
+    with pytest.raises(DatasetError, match=r"begun with another digest: .*, now 123"):
+        open_job(Settings(), replace(checkpoint, digest="123"), options, lambda _: None)
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_folder_of_something_else_is_never_touched(tmp_path: Path, *, overwrite: bool) -> None:
     """Not even with --overwrite."""

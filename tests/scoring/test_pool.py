@@ -16,6 +16,7 @@ from tests.support.ports import find_port
         ([{"CPU": 12}], Pool(1, 8, 0, 1)),
         ([{"CPU": 64}], Pool(8, 8, 0, 8)),
         ([{"CPU": 16}, {"CPU": 4}, {}], Pool(5, 4, 0, 4)),
+        ([{"CPU": 1}, {"CPU": 64}], Pool(8, 8, 0, 8)),
         ([{"CPU": 16, "GPU": 1}, {"CPU": 4}], Pool(1, 16, 1, 1)),
         ([{"CPU": 16, "GPU": 2}, {"CPU": 16, "GPU": 4}], Pool(6, 4, 1, 4)),
     ],

@@ -4,7 +4,7 @@ from app.datasets.sample import Sample
 from app.errors import UndecodableImageError
 from app.offline.bulk_scorer import ScoredSample
 from app.scoring.rows import Row
-from app.scoring.summary import BINS, PICTURES, Summary, decode_summary, summarize
+from app.scoring.summary import BINS, MAX_LABELS, PICTURES, Summary, decode_summary, summarize
 
 Scored = tuple[ScoredSample, Row]
 
@@ -50,3 +50,14 @@ def test_scores_outside_of_the_histogram_are_in_its_outermost_bins() -> None:
     one, row = make_scored(1)
     found = summarize([(one, row | {"score": -7.0}), (one, row | {"score": 12.0})])
     assert (found.scores[0], found.scores[-1]) == (1, 1)
+
+
+def test_pictures_are_kept_of_the_most_frequent_labels_alone() -> None:
+    """Memory does not grow with the labels; all of them are counted."""
+    one, row = make_scored(1)
+    rows = [row | {"label": f"L{number}"} for number in range(2 * MAX_LABELS)]
+    found = summarize([(one, made) for made in (*rows, rows[-1])])
+    found.drop_rare()
+    assert len(found.uncertain) == MAX_LABELS
+    assert rows[-1]["label"] in found.uncertain
+    assert len(found.labels) == 2 * MAX_LABELS

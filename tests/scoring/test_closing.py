@@ -1,0 +1,33 @@
+"""What is told when a job is complete."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from app.datasets.sample import Sample
+from app.errors import UndecodableImageError
+from app.offline.bulk_scorer import ScoredSample
+from app.scoring.closing import print_summary
+from app.scoring.folder import OutputFolder
+from app.scoring.job import Job
+from app.scoring.summary import summarize
+
+HOSTILE = "a\x1b[2J\u202eb.jpg"
+
+
+def test_names_and_labels_do_not_command_the_terminal(tmp_path: Path) -> None:
+    """Neither of a slow file nor of a broken one nor of a label."""
+    sample = Sample(HOSTILE, HOSTILE)
+    problem = UndecodableImageError(f"{HOSTILE} is corrupt.")
+    summary = summarize(
+        [
+            (ScoredSample(sample, problem, seconds=1.0), {"path": HOSTILE}),
+            (ScoredSample(sample), {"path": HOSTILE, "label": HOSTILE, "score": 0.5}),
+        ]
+    )
+    shown = io.StringIO()
+    job = Job(OutputFolder(str(tmp_path)), 2, [], summary)
+    print_summary(Console(file=shown, width=200), job, 1.0, 0.0)
+    assert shown.getvalue().count("a\ufffd[2J\ufffdb.jpg") == 5
+    assert not {"\x1b", "\u202e"} & set(shown.getvalue())
