@@ -137,6 +137,8 @@ def read_pixels(
     """
     import ray  # noqa: PLC0415
 
+    # Otherwise a line of ours, such as that the storage hangs, comes without what it says.
+    ray.data.DataContext.get_current().raise_original_map_exception = True
     samples = ray.data.from_arrow(_list_tables(parts, label_ids))
     machines = sum(node["Alive"] for node in ray.nodes())
     return samples.map_batches(

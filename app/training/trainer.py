@@ -1,6 +1,5 @@
 """Ray Train around the worker: how many, where checkpoints go, and what its failures mean."""
 
-import errno
 import json
 import threading
 from collections.abc import Callable
@@ -10,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from app.errors import SettingsError, StartupError
+from app.errors import StartupError
+from app.training.failures import explain_failure
 from app.training.recipe import Recipe
 from app.training.run_folder import METRICS
 from app.training.worker import NOT_FINITE, run_worker
@@ -88,46 +88,11 @@ def _settle(done: "Future[str]", act: Callable[[], str]) -> None:
     try:
         done.set_result(act())
     except (TrainingFailedError, RayError, OSError, RuntimeError, ValueError) as exc:
-        failure = explain_failure(exc)
+        failure = explain_failure(exc, f"Training failed {TRIES + 1} times")
         failure.__cause__ = exc
     finally:
         if not done.done():
             done.set_exception(failure)
-
-
-def explain_failure(failure: BaseException) -> StartupError:
-    """Say in one line why training failed, and what to do."""
-    causes = _list_causes(failure)
-    text = " ".join(f"{type(one).__name__}: {one}" for one in causes)
-    if _is_full(causes) or "No space left on device" in text:
-        message = "The disk is full. Make room, and run the same command: it goes on."
-        return SettingsError(message)
-    if "out of memory" in text.lower():
-        message = (
-            "A worker had too little memory. Give a smaller --batch-size, or --accumulate, and "
-            "another --out."
-        )
-        return SettingsError(message)
-    lines = [line.strip() for line in str(causes[-1]).splitlines() if line.strip()]
-    reason = lines[-1] if lines else type(causes[-1]).__name__
-    message = f"Training failed {TRIES + 1} times: {reason} Run the same command to go on."
-    return StartupError(message)
-
-
-def _list_causes(failure: BaseException) -> list[BaseException]:
-    """List an error and what it came of, on whatever worker."""
-    found = [failure]
-    for one in found:
-        failures = getattr(one, "worker_failures", {}).values()
-        inner = (*failures, getattr(one, "cause", None), one.__cause__)
-        found += [e for e in inner if isinstance(e, BaseException) and e not in found]
-    return found
-
-
-def _is_full(causes: list[BaseException]) -> bool:
-    """Tell whether a disk is full."""
-    full = {errno.ENOSPC, errno.EDQUOT}
-    return any(isinstance(one, OSError) and one.errno in full for one in causes)
 
 
 def _wait(done: "Future[str]") -> None:

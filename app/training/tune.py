@@ -14,6 +14,7 @@ from app.limits import derive_limits
 from app.machine import count_cores
 from app.ray_session import run_ray
 from app.settings import Settings
+from app.training.failures import explain_failures
 from app.training.judgement import (
     SUSPECT_SCORE,
     Judge,
@@ -77,6 +78,12 @@ def tune_model(settings: Settings, options: TuneOptions, say: Say) -> Outcome:
     """
     for package in ("pyarrow", "kornia", "jinja2", "matplotlib"):
         check_installed(package, "Run `pip install 'vitrine[train]'`.")
+    with explain_failures():
+        return _tune(settings, options, say)
+
+
+def _tune(settings: Settings, options: TuneOptions, say: Say) -> Outcome:
+    """Do it; raises what disks and Ray raise, too."""
     run = _Run(settings, options, say)
     try:
         with run_ray(options.address, OWN, num_cpus=max(MIN_CPUS, count_cores())):

@@ -29,9 +29,9 @@ class Done(NamedTuple):
     errors: str
 
 
-def tune(*arguments: object) -> Done:
-    """Run `vitrine tune` to its end."""
-    command = [sys.executable, "-m", "app.cli.main", "tune", *map(str, arguments)]
+def tune(*arguments: object, prefix: tuple[str, ...] = ()) -> Done:
+    """Run `vitrine tune` to its end; after `prefix`, a command that runs another."""
+    command = [*prefix, sys.executable, "-m", "app.cli.main", "tune", *map(str, arguments)]
     done = subprocess.run(
         command,
         cwd=ROOT,
@@ -169,6 +169,21 @@ def test_a_learning_rate_that_breaks_the_loss_is_one_line(dataset: Path, tmp_pat
     assert done.code == 2
     assert "not a finite number" in done.errors
     assert done.errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("size", ["300k", "1500k"])
+def test_a_full_disk_is_one_line(dataset: Path, tmp_path: Path, size: str) -> None:
+    """The model to start from has no room, or the first checkpoint; with room the run goes on."""
+    mount = f"mount -t tmpfs -o size={size} none {tmp_path}"
+    grow = f"mount -o remount,size=64m {tmp_path}"
+    script = f'{mount} && {{ "$@"; echo "exit code $?"; {grow} && exec "$@"; }}'
+    prefix = ("unshare", "--mount", "--map-root-user", "sh", "-c", script, "sh")
+    done = tune(dataset, "--out", tmp_path / "run", "--epochs", 1, prefix=prefix)
+    assert done.errors.startswith("vitrine: The disk is full")
+    assert done.errors.count("\n") == 1
+    full, _, again = done.output.partition("exit code 2\n")
+    assert ("images to train on" in full) == (size != "300k")
+    assert (done.code, "serve it: " in again) == (0, True)
 
 
 def test_every_option_of_training_runs_on_two_workers(dataset: Path, tmp_path: Path) -> None:
