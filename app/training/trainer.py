@@ -2,21 +2,25 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from app.errors import StartupError
+from app.errors import SettingsError, StartupError
 from app.training.failures import explain_failure
+from app.training.options import TuneOptions
 from app.training.recipe import Recipe
 from app.training.run_folder import METRICS
 from app.training.worker import NOT_FINITE, run_worker
 
 TRIES = 3
 """Failures of workers that a run survives, each from its newest checkpoint."""
+
+START_TRIES = 10
+"""Minutes in which a cluster may make room for the workers: an autoscaler takes some for a node."""
 
 POLL_S = 0.2
 """Seconds between two looks at the metrics."""
@@ -55,6 +59,32 @@ def train_model(recipe: Recipe, parts: dict[str, Any], folder: Path, show: Show)
     return ended
 
 
+def list_resources() -> dict[str, float]:
+    """List what Ray has, such as `CPU`, whoever uses it now."""
+    import ray  # noqa: PLC0415
+
+    return dict(ray.cluster_resources())
+
+
+def check_workers(options: TuneOptions, resources: Mapping[str, float]) -> str:
+    """Compare the workers with Ray's resources; gives a line where they must wait for more.
+
+    Raises:
+        SettingsError: there will never be more, because Ray is our own.
+    """
+    most = int(max(resources.get("CPU", 0), resources.get("GPU", 0)))
+    if options.workers <= most:
+        return ""
+    each = "each needs a CPU core, or all need a GPU each"
+    if options.address is None:
+        message = f"--workers {options.workers}: this machine has room for {most}; {each}."
+        raise SettingsError(message)
+    return (
+        f"the cluster has room for {most} workers; {each}. {options.workers} wait up to "
+        f"{START_TRIES} minutes for more nodes"
+    )
+
+
 def _fit(recipe: Recipe, parts: dict[str, Any], folder: Path) -> str:
     """Run Ray Train."""
     import ray  # noqa: PLC0415
@@ -69,7 +99,9 @@ def _fit(recipe: Recipe, parts: dict[str, Any], folder: Path) -> str:
         run_config=train.RunConfig(
             name=folder.name,
             storage_path=str(folder.parent),
-            failure_config=train.FailureConfig(max_failures=TRIES),
+            failure_config=train.FailureConfig(
+                max_failures=TRIES, controller_failure_limit=START_TRIES - 1
+            ),
             checkpoint_config=train.CheckpointConfig(
                 num_to_keep=1, checkpoint_score_attribute="accuracy"
             ),

@@ -34,7 +34,7 @@ from app.training.run_folder import RunFolder
 from app.training.shard import MAX_KEPT_BYTES
 from app.training.start import write_start
 from app.training.survey import Survey, check_labels, list_findings, survey_pixels
-from app.training.trainer import train_model
+from app.training.trainer import check_workers, list_resources, train_model
 from app.training.worker import NO_BETTER
 
 MIN_CPUS = 2
@@ -118,6 +118,8 @@ class _Run:
 
     def train(self) -> Survey:
         """Read and survey the dataset, and train."""
+        if wait := check_workers(self._options, list_resources()):
+            self._say(wait)
         geometry, _ = load_processor(self.folder.start)
         if geometry.fallback is not None:
             message = (

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from app.classifier.checkpoint.files import open_checkpoint
+from app.machine import count_cores
 from app.training.run_folder import METRICS, REPORT, START, TRAINING_STATE
 from tests.support.service import ROOT, default_sigint, make_environment
 from tests.support.tuning import COLORS, write_colors
@@ -184,6 +185,14 @@ def test_a_full_disk_is_one_line(dataset: Path, tmp_path: Path, size: str) -> No
     full, _, again = done.output.partition("exit code 2\n")
     assert ("images to train on" in full) == (size != "300k")
     assert (done.code, "serve it: " in again) == (0, True)
+
+
+def test_more_workers_than_cores_are_one_line(dataset: Path, tmp_path: Path) -> None:
+    """Ray Train would wait for them forever."""
+    done = tune(dataset, "--out", tmp_path / "run", "--workers", 1 + max(2, count_cores()))
+    assert done.code == 2
+    assert "this machine has room for" in done.errors
+    assert done.errors.count("\n") == 1
 
 
 def test_every_option_of_training_runs_on_two_workers(dataset: Path, tmp_path: Path) -> None:
