@@ -58,7 +58,10 @@ class Learner:
             average = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
             self._average = AveragedModel(_unwrap(network), multi_avg_fn=average)
         weights = None if recipe.weights is None else torch.tensor(recipe.weights, device=device)
-        self._loss = nn.CrossEntropyLoss(weights, label_smoothing=recipe.options.smoothing)
+        # Summed: a mean would be over the weights of one part of a step, and undo them there.
+        self._loss = nn.CrossEntropyLoss(
+            weights, reduction="sum", label_smoothing=recipe.options.smoothing
+        )
 
     @property
     def best_network(self) -> nn.Module:
@@ -120,7 +123,7 @@ class Learner:
         for index, (part, named) in enumerate(parts):
             with self._keep_local(is_last=index == len(parts) - 1), self._mixed():
                 logits = self.network(self._augment(part))
-                loss = self._loss(logits, named) * (len(named) / len(labels))
+                loss = self._loss(logits, named) / len(labels)
                 torch.autograd.backward(loss)
             total += float(loss.detach())
         nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT)

@@ -1,6 +1,7 @@
 """The network that learns, without Ray."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -39,13 +40,13 @@ def make_batches(count: int = 4) -> list[Batch]:
     return [((torch.rand(8, 4, 4, 3) * 100 + light).byte(), labels) for _ in range(count)]
 
 
-def make_learner(**changes: object) -> Learner:
-    """Make a learner with seeded weights."""
+def make_learner(counts: Sequence[int] = (16, 16), **changes: object) -> Learner:
+    """Make a learner with seeded weights, for a dataset with `counts` images of each label."""
     torch.manual_seed(0)
     given = {"epochs": 20, "batch_size": 8, "rate": 0.01, "augment": "none"} | changes
     options = TuneOptions("data", Path("run"), **given)  # type: ignore[arg-type]
     augment = build_augmentation(options.augment, (4, 4))
-    return Learner(Tiny(), augment, make_recipe(options, [16, 16]), torch.device("cpu"))
+    return Learner(Tiny(), augment, make_recipe(options, list(counts)), torch.device("cpu"))
 
 
 def list_weights(learner: Learner) -> list[torch.Tensor]:
@@ -64,13 +65,36 @@ def test_it_learns(changes: dict[str, object]) -> None:
     assert (sums.right, sums.images) == (32, 32)
 
 
-def test_parts_of_a_step_give_the_gradient_of_the_whole() -> None:
-    """Accumulation changes memory and time, and nothing else."""
-    whole, parts = make_learner(), make_learner(accumulate=3)
-    for learner in (whole, parts):
-        learner.run_epoch(make_batches(2))
+@pytest.mark.parametrize("changes", [{}, {"class_weights": True}, {"smoothing": 0.1}])
+@pytest.mark.parametrize("accumulate", [3, 8])
+def test_parts_of_a_step_give_the_gradient_of_the_whole(
+    changes: dict[str, object], accumulate: int
+) -> None:
+    """Accumulation changes memory and time, and nothing else: even with one image a part."""
+    whole = make_learner((2, 30), **changes)
+    parts = make_learner((2, 30), accumulate=accumulate, **changes)
+    losses = [learner.run_epoch(make_batches(2)).loss for learner in (whole, parts)]
+    assert losses[0] == pytest.approx(losses[1])
     for one, other in zip(list_weights(whole), list_weights(parts), strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("changes", [{"class_weights": True}, {"smoothing": 0.1}, {"ema": True}])
+def test_an_option_changes_what_is_learned(changes: dict[str, object]) -> None:
+    """The weights that are kept after two steps are not those of a run without it."""
+    plain, other = make_learner((2, 30)), make_learner((2, 30), **changes)
+    for learner in (plain, other):
+        learner.run_epoch(make_batches(2))
+    pairs = zip(list_weights(plain), list_weights(other), strict=True)
+    assert not all(torch.equal(*pair) for pair in pairs)
+
+
+def test_a_weight_counts_in_a_batch_of_one_label() -> None:
+    """An image weighs by its label, whichever images are beside it."""
+    weighted, plain = make_learner((2, 30), class_weights=True), make_learner((2, 30))
+    pixels, labels = make_batches(1)[0]
+    rare = [(pixels[labels == 0], labels[labels == 0])]
+    assert weighted.run_epoch(rare).loss == pytest.approx(plain.run_epoch(rare).loss * 32 / 2 / 2)
 
 
 @pytest.mark.parametrize("ema", [False, True])
