@@ -80,8 +80,8 @@ class Learner:
         for pixels, labels in batches:
             loss += self._step(pixels.to(self._device), labels.to(self._device)) * len(labels)
             images += len(labels)
-            if not math.isfinite(loss):
-                break
+            if not (math.isfinite(loss) or self._is_shared):
+                break  # several workers must take the same steps: each waits for the others'
         return Sums(loss, 0.0, images)
 
     @torch.inference_mode()
@@ -133,6 +133,11 @@ class Learner:
         if self._average is not None:
             self._average.update_parameters(_unwrap(self.network))
         return total
+
+    @property
+    def _is_shared(self) -> bool:
+        """Whether other workers train the same network."""
+        return isinstance(self.network, nn.parallel.DistributedDataParallel)
 
     def _keep_local(self, *, is_last: bool) -> contextlib.AbstractContextManager[None]:
         """Keep gradients on this worker until the last part of a step."""

@@ -1,7 +1,7 @@
 """The network that learns, without Ray."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -117,3 +117,24 @@ def test_a_loss_that_is_not_finite_is_told() -> None:
     learner = make_learner(rate=1e30)
     losses = [learner.run_epoch(make_batches()).loss for _ in range(3)]
     assert not math.isfinite(losses[-1])
+
+
+@pytest.fixture
+def one_worker(tmp_path: Path) -> Iterator[None]:
+    """A process group of this process alone."""
+    meeting = f"file://{tmp_path / 'meeting'}"
+    torch.distributed.init_process_group("gloo", init_method=meeting, rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("one_worker")
+def test_a_shared_network_takes_all_steps_even_where_the_loss_is_not_finite() -> None:
+    """A worker that stopped alone would leave the others waiting for its gradients."""
+    recipe = make_recipe(TuneOptions("data", Path("run"), rate=1e30, batch_size=8), [16, 16])
+    augment = build_augmentation("none", (4, 4))
+    shared = nn.parallel.DistributedDataParallel(Tiny())
+    learner = Learner(shared, augment, recipe, torch.device("cpu"))
+    sums = [learner.run_epoch(make_batches()) for _ in range(3)]
+    assert [one.images for one in sums] == [32, 32, 32]
+    assert not math.isfinite(sums[-1].loss)
