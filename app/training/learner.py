@@ -121,9 +121,10 @@ class Learner:
         parts = list(zip(pixels.chunk(count), labels.chunk(count), strict=True))
         total = 0.0
         for index, (part, named) in enumerate(parts):
-            with self._keep_local(is_last=index == len(parts) - 1), self._mixed():
-                logits = self.network(self._augment(part))
-                loss = self._loss(logits, named) / len(labels)
+            varied = self._augment(part)  # in float32: bfloat16 would move pixels
+            with self._keep_local(is_last=index == len(parts) - 1):
+                with self._mixed():
+                    loss = self._loss(self.network(varied), named) / len(labels)
                 torch.autograd.backward(loss)
             total += float(loss.detach())
         nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT)

@@ -97,6 +97,34 @@ def test_a_weight_counts_in_a_batch_of_one_label() -> None:
     assert weighted.run_epoch(rare).loss == pytest.approx(plain.run_epoch(rare).loss * 32 / 2 / 2)
 
 
+class MixedLearner(Learner):
+    """Computes in bfloat16 on a CPU, as every learner does on a GPU."""
+
+    def _mixed(self) -> torch.autocast:
+        """Compute in bfloat16."""
+        return torch.autocast("cpu", torch.bfloat16)
+
+
+def test_pixels_are_varied_in_float32() -> None:
+    """Only the network computes in bfloat16, in which a place in an image is half a pixel off."""
+    dtypes: list[torch.dtype] = []
+
+    class Spy(Tiny):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            logits = super().forward(pixels)
+            dtypes.append(logits.dtype)
+            return logits
+
+    def turn(pixels: torch.Tensor) -> torch.Tensor:
+        product = torch.eye(4) @ pixels.float()
+        dtypes.append(product.dtype)
+        return product
+
+    recipe = make_recipe(TuneOptions("data", Path("run"), batch_size=8), [16, 16])
+    MixedLearner(Spy(), turn, recipe, torch.device("cpu")).run_epoch(make_batches(1))
+    assert dtypes == [torch.float32, torch.bfloat16]
+
+
 @pytest.mark.parametrize("ema", [False, True])
 def test_it_goes_on_as_if_it_had_not_stopped(ema: bool) -> None:  # noqa: FBT001
     """A run that was saved and loaded has the weights of one that was not."""
