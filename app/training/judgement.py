@@ -15,6 +15,7 @@ from app.classifier.checkpoint.choice import NEWEST, parse_choice
 from app.classifier.startup import load_model
 from app.datasets.fetcher import SampleFetcher
 from app.datasets.sample import Sample
+from app.errors import StartupError
 from app.evaluation.calibration import Calibration, calibrate
 from app.evaluation.metrics import Metrics, compute_metrics, score_all
 from app.limits import derive_limits
@@ -104,7 +105,13 @@ class Judge:
 
 
 def judge_scores(scores: Scores, labels: Sequence[str]) -> Judgement:
-    """Judge scored held-out samples."""
+    """Judge scored held-out samples; raises StartupError where there is none."""
+    if not scores.samples:
+        message = (
+            "No held-out image can be scored. The model's outputs may not be finite: give a "
+            "smaller --lr, and another --out."
+        )
+        raise StartupError(message)
     return Judgement(
         metrics=compute_metrics(scores.logits, scores.label_ids, labels, "softmax"),
         calibration=calibrate(scores.logits, scores.label_ids),

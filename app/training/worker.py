@@ -123,7 +123,8 @@ class _Worker:
             "rate": rate,
             "seconds": time.perf_counter() - started,
         }
-        if not math.isfinite(metrics["train_loss"]):
+        # That of training is computed before the last step, which may break the network.
+        if not all(math.isfinite(metrics[name]) for name in ("train_loss", "loss")):
             return None
         following = progress.advance(metrics["accuracy"])
         self._report(metrics, following)

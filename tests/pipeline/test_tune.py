@@ -164,9 +164,13 @@ def test_a_stop_loses_no_epoch_and_leaves_no_process(dataset: Path, tmp_path: Pa
     assert after[: len(before) - 1] == before[:-1]
 
 
-def test_a_learning_rate_that_breaks_the_loss_is_one_line(dataset: Path, tmp_path: Path) -> None:
-    """NaN ends the run at once, and is not tried again."""
-    done = tune(dataset, "--out", tmp_path / "run", "--lr", "1e30", "--augment", "none")
+@pytest.mark.parametrize("epochs", [10, 2])
+def test_a_learning_rate_that_breaks_the_loss_is_one_line(
+    dataset: Path, tmp_path: Path, epochs: int
+) -> None:
+    """NaN ends the run at once, even if it comes of the very last step; it is not tried again."""
+    options = ("--epochs", epochs, "--lr", "1e30", "--augment", "none")
+    done = tune(dataset, "--out", tmp_path / "run", *options)
     assert done.code == 2
     assert "not a finite number" in done.errors
     assert done.errors.count("\n") == 1
