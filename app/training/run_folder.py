@@ -11,7 +11,7 @@ RUN/report.html
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.datasets.labelled import LabelledDataset
@@ -107,8 +107,18 @@ def digest_samples(samples: Sequence[Sample]) -> str:
 
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file at once, or not at all; raises OSError."""
+    _write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_metrics(folder: Path, epochs: Sequence[Mapping[str, float]]) -> None:
+    """Write the metrics of all epochs of a run at once, or not at all; raises OSError."""
+    _write_text(folder / METRICS, "".join(json.dumps(one) + "\n" for one in epochs))
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a file beside its place, and move it there."""
     fresh = path.with_name(f".{path.name}")
-    fresh.write_text(json.dumps(value, indent=2) + "\n", "utf-8")
+    fresh.write_text(text, "utf-8")
     fresh.replace(path)
 
 

@@ -1,6 +1,5 @@
 """What every worker of Ray Train runs: epochs, each ended by a checkpoint and its metrics."""
 
-import json
 import logging
 import math
 import shutil
@@ -20,7 +19,7 @@ from app.training.augmentation import build_augmentation
 from app.training.backbone import freeze_backbone
 from app.training.learner import Learner, Sums
 from app.training.recipe import Recipe
-from app.training.run_folder import METRICS, START, TRAINING_STATE
+from app.training.run_folder import START, TRAINING_STATE, write_metrics
 from app.training.shard import Shard
 from app.training.start import save_model
 
@@ -81,6 +80,7 @@ class _Worker:
         self._rank, workers = context.get_world_rank(), context.get_world_size()
         torch.set_num_threads(max(1, count_cores() // context.get_local_world_size()))
         self._recipe, self._folder, device = recipe, folder, get_device()
+        self._history: list[dict[str, float]] = []  # the metrics of every epoch
         checkpoint = open_checkpoint(str(folder / START))
         geometry, scaling = load_processor(checkpoint.processor_folder)
         module = load_weights(checkpoint)
@@ -102,10 +102,10 @@ class _Worker:
         if found is not None:
             with found.as_directory() as folder:
                 state = torch.load(Path(folder) / TRAINING_STATE, weights_only=True)
-            progress = Progress(*state["progress"])
+            progress, self._history = Progress(*state["progress"]), state["history"]
             self._learner.load(state["learner"])
         if self._rank == 0:
-            _cut_metrics(self._folder / METRICS, progress.epoch)
+            write_metrics(self._folder, self._history)
         return progress
 
     def run_epoch(self, progress: Progress) -> Progress | None:
@@ -137,17 +137,21 @@ class _Worker:
         if self._rank:
             train.report(metrics)
             return
+        self._history.append(metrics)
         with tempfile.TemporaryDirectory() as folder:
             self._write_checkpoint(Path(folder), progress)
             train.report(metrics, checkpoint=train.Checkpoint.from_directory(folder))
-        with (self._folder / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(metrics) + "\n")
+        write_metrics(self._folder, self._history)
 
     def _write_checkpoint(self, folder: Path, progress: Progress) -> None:
         """Write what a service takes, and what training needs to go on."""
         save_model(self._learner.best_network.module, folder)
         shutil.copyfile(self._folder / START / PROCESSOR_CONFIG, folder / PROCESSOR_CONFIG)
-        state = {"progress": list(progress), "learner": self._learner.save()}
+        state = {
+            "progress": list(progress),
+            "history": self._history,
+            "learner": self._learner.save(),
+        }
         torch.save(state, folder / TRAINING_STATE)
 
 
@@ -160,9 +164,3 @@ def _add(sums: Sums) -> Sums:
     total = torch.tensor(sums, dtype=torch.float64, device=get_device())
     torch.distributed.all_reduce(total)
     return Sums(*total.tolist())
-
-
-def _cut_metrics(path: Path, epochs: int) -> None:
-    """Keep the lines of epochs that a run goes on from."""
-    lines = path.read_text("utf-8").splitlines(keepends=True) if path.exists() else []
-    path.write_text("".join(lines[:epochs]), "utf-8")

@@ -10,7 +10,7 @@ from app.datasets.labelled import LabelledDataset
 from app.datasets.sample import Sample
 from app.errors import SettingsError
 from app.training.options import TuneOptions
-from app.training.run_folder import STATE, TRAINING_STATE, RunFolder
+from app.training.run_folder import METRICS, STATE, TRAINING_STATE, RunFolder, write_metrics
 
 SAMPLES = tuple(Sample(f"{one}/1", f"{one}/1", -1, one) for one in "abab")
 DATASET = LabelledDataset(("a", "b"), SAMPLES[:2], SAMPLES[2:])
@@ -107,3 +107,14 @@ def test_a_finished_run_has_nothing_that_only_training_needs(options: TuneOption
     folder.finish()
     assert [path.name for path in checkpoint.iterdir()] == ["config.json"]
     assert not folder.start.exists()
+
+
+def test_metrics_that_cannot_be_written_leave_those_before(tmp_path: Path) -> None:
+    """A full disk or a kill costs no line of an epoch that was written."""
+    write_metrics(tmp_path, [{"epoch": 1}, {"epoch": 2}])
+    whole = (tmp_path / METRICS).read_text()
+    assert [json.loads(line)["epoch"] for line in whole.splitlines()] == [1, 2]
+    (tmp_path / f".{METRICS}").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        write_metrics(tmp_path, [{"epoch": 1}, {"epoch": 2}, {"epoch": 3}])
+    assert (tmp_path / METRICS).read_text() == whole
