@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from app.errors import SettingsError
 from app.training.options import TuneOptions
 
 WARM_UP = 0.1
@@ -49,8 +50,14 @@ def make_recipe(options: TuneOptions, counts: list[int]) -> Recipe:
     Args:
         options: of the run.
         counts: training images of each label.
+
+    Raises:
+        SettingsError: a worker would have no image.
     """
     share = sum(counts) // options.workers
+    if not share:
+        message = f"--workers {options.workers} is more than the {sum(counts)} images to train on."
+        raise SettingsError(message)
     batch_size = max(1, min(options.batch_size // options.workers, share))
     steps = options.epochs * math.ceil(share / batch_size)
     weights = weigh_labels(counts) if options.class_weights else None

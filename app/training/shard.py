@@ -1,7 +1,7 @@
 """The pixels that one worker trains on: kept in memory where they fit, else streamed each epoch."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,12 +15,20 @@ READ_AHEAD = 1024
 """Images that are taken from Ray Data at once, and shuffled where they are streamed."""
 
 
+class Every(NamedTuple):
+    """Every `step`-th image, from number `first` on."""
+
+    step: int = 1
+    first: int = 0
+
+
 class Shard:
     """One worker's part of a dataset.
 
     Args:
         iterator: Ray Data's, with columns `pixels` and `label_id`.
         batch_size: images of a batch.
+        every: the images of the iterator that are this worker's.
         max_kept_bytes: of pixels that are kept.
     """
 
@@ -28,10 +36,12 @@ class Shard:
         self,
         iterator: Any,  # noqa: ANN401 - Ray has no types
         batch_size: int,
+        every: Every = Every(),  # noqa: B008 - it cannot change
         max_kept_bytes: int = MAX_KEPT_BYTES,
     ) -> None:
         self._iterator = iterator
         self._batch_size = batch_size
+        self._every = every
         self._max_kept_bytes = max_kept_bytes
         self._kept: Batch | None = None
         self._fits = True
@@ -66,14 +76,19 @@ class Shard:
             yield pixels[rows], labels[rows]
 
     def _stream(self, seed: int | None, size: int | None = None) -> Iterator[Batch]:
-        """Read from Ray Data."""
+        """Read this worker's images from Ray Data."""
         shuffle = (
             {}
             if seed is None
             else {"local_shuffle_buffer_size": READ_AHEAD, "local_shuffle_seed": seed}
         )
+        step, seen = self._every.step, 0
         for batch in self._iterator.iter_batches(
             batch_size=size or self._batch_size, batch_format="numpy", **shuffle
         ):
-            pixels = torch.from_numpy(np.array(batch["pixels"]))  # a copy: Ray's is read-only
-            yield pixels, torch.from_numpy(np.array(batch["label_id"], np.int64))
+            own = slice((self._every.first - seen) % step, None, step)
+            seen += len(batch["label_id"])
+            labels = torch.from_numpy(np.array(batch["label_id"][own], np.int64))
+            pixels = torch.from_numpy(np.array(batch["pixels"][own]))  # a copy: Ray's is read-only
+            if len(labels):
+                yield pixels, labels

@@ -107,6 +107,8 @@ def _fit(recipe: Recipe, parts: dict[str, Any], folder: Path) -> str:
             ),
         ),
         datasets=parts,
+        # Equal parts to train on. All workers read what is held out, and each scores its own share.
+        dataset_config=train.DataConfig(datasets_to_split=["train"]),
     )
     return cast("str", trainer.fit().return_value)
 

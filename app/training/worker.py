@@ -20,7 +20,7 @@ from app.training.backbone import freeze_backbone
 from app.training.learner import Learner, Sums
 from app.training.recipe import Recipe
 from app.training.run_folder import START, TRAINING_STATE, write_metrics
-from app.training.shard import Shard
+from app.training.shard import Every, Shard
 from app.training.start import save_model
 
 NOT_FINITE, NO_BETTER = "not finite", "no better"
@@ -89,10 +89,9 @@ class _Worker:
         shared = prepare_model(network) if workers > 1 else network.to(device)
         augment = build_augmentation(recipe.options.augment, geometry.size)
         self._learner = Learner(shared, augment, recipe, device)
-        self._train, self._held_out = (
-            Shard(train.get_dataset_shard(name), recipe.batch_size)
-            for name in ("train", "held_out")
-        )
+        self._train = Shard(train.get_dataset_shard("train"), recipe.batch_size)
+        every = Every(workers, self._rank)
+        self._held_out = Shard(train.get_dataset_shard("held_out"), recipe.batch_size, every)
 
     def resume(self) -> Progress:
         """Go on from the newest checkpoint, if there is one."""

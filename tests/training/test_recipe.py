@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.errors import SettingsError
 from app.training.options import TuneOptions
 from app.training.recipe import make_recipe, weigh_labels
 
@@ -28,6 +29,13 @@ def test_workers_share_a_batch() -> None:
     """Four workers have a quarter of the batch and of the images each."""
     recipe = make_recipe(make_options(workers=4, batch_size=64, epochs=1), [400, 400])
     assert (recipe.batch_size, recipe.steps) == (16, 13)
+
+
+def test_more_workers_than_images_are_refused() -> None:
+    """A worker without an image would have no step to take."""
+    assert make_recipe(make_options(workers=3), [2, 1]).batch_size == 1
+    with pytest.raises(SettingsError, match="--workers 4 is more than the 3 images"):
+        make_recipe(make_options(workers=4), [2, 1])
 
 
 def test_each_label_has_the_same_part_in_the_loss() -> None:

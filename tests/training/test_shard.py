@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from app.training.pixels import Columns
-from app.training.shard import Shard
+from app.training.shard import Every, Shard
 
 
 class Blocks:
@@ -49,9 +49,20 @@ def read(shard: Shard, seed: int | None) -> list[int]:
 def test_each_pass_has_every_image_once_in_the_order_of_its_seed(most: int, passes: int) -> None:
     """Kept or streamed: a seed gives one order, none the dataset's own."""
     blocks = Blocks()
-    shard = Shard(blocks, 6, most)
+    shard = Shard(blocks, 6, max_kept_bytes=most)
     first, again, other = (read(shard, seed) for seed in (1, 1, 2))
     assert first == again != other
     assert sorted(first) == sorted(other) == list(range(20))
     assert blocks.passes == passes
     assert read(shard, None) == list(range(20))
+
+
+@pytest.mark.parametrize("most", [10**6, 30])
+@pytest.mark.parametrize("workers", [1, 3, 32])
+def test_workers_that_read_the_same_have_each_image_once(workers: int, most: int) -> None:
+    """Twenty images, by three or more workers than images: none is lost, and none is met twice."""
+    shards = [Shard(Blocks(), 6, Every(workers, rank), most) for rank in range(workers)]
+    for _ in range(2):
+        found = [[int(one) for _, labels in shard.read() for one in labels] for shard in shards]
+        assert sorted(one for some in found for one in some) == list(range(20))
+        assert max(map(len, found)) - min(map(len, found)) <= 1
