@@ -201,16 +201,20 @@ def test_too_many_problems_stop_it(many: Path, tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_one_line(many: Path, tmp_path: Path) -> None:
-    """It says what is full, and the next run goes on."""
+    """It says what is full, and the same command goes on when there is room."""
     out = tmp_path / "small" / "out"
     out.parent.mkdir()
     mount = f"mount -t tmpfs -o size=160k none {out.parent}"
-    wrapped = ("unshare", "--mount", "--map-root-user", "sh", "-c", f'{mount} && exec "$@"', "sh")
+    grow = f"mount -o remount,size=64m {out.parent}"
+    script = f'{mount} && {{ "$@"; echo "exit code $?"; {grow} && exec "$@"; }}'
+    wrapped = ("unshare", "--mount", "--map-root-user", "sh", "-c", script, "sh")
     with start_scoring([many, "--part-rows", str(PART), "--logits"], out, *wrapped) as scoring:
-        assert scoring.wait() == 2, scoring.read_log()
-    last = scoring.read_log().strip().splitlines()[-1]
+        assert scoring.wait() == 1, scoring.read_log()  # one of the images is none
+    full, _, again = scoring.read_log().partition("exit code 2\n")
+    last = full.strip().splitlines()[-1]
     assert last.startswith(f"vitrine: {out} cannot be written or read: No space left on device")
-    assert "Traceback" not in scoring.read_log()
+    assert "Traceback" not in full
+    assert f"of {IMAGES:,} images are scored already" in again
 
 
 def test_a_model_that_cannot_be_loaded_is_one_line(many: Path, tmp_path: Path) -> None:

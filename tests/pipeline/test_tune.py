@@ -200,8 +200,8 @@ def test_more_workers_than_cores_are_one_line(dataset: Path, tmp_path: Path) -> 
     assert done.errors.count("\n") == 1
 
 
-def test_every_option_of_training_runs_on_two_workers(dataset: Path, tmp_path: Path) -> None:
-    """A base with another head, frozen blocks, EMA, weights, smoothing, parts and an early stop."""
+def test_all_options_go_together_on_two_workers(dataset: Path, tmp_path: Path) -> None:
+    """A run with all of them ends early, and is judged; tests/training has what each one does."""
     base = tmp_path / "base"
     base.symlink_to(ROOT / "app" / "demo" / "checkpoint")
     flags = "--class-weights --ema --label-smoothing 0.1 --accumulate 2 --freeze 2 --patience 2"
