@@ -56,7 +56,7 @@ def freeze_backbone(model: PreTrainedModel, freeze: int | str) -> None:
         last = set(list_blocks(model)[int(freeze) - 1].parameters())
         frozen = frozen[: 1 + max(place for place, one in enumerate(frozen) if one in last)]
     for parameter in frozen:
-        parameter.requires_grad_(requires_grad=False)
+        parameter.requires_grad = False
     for layer in list_head(model).values():
         layer.requires_grad_(requires_grad=True)
 
