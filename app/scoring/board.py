@@ -1,4 +1,6 @@
-"""What knows how far each part is, for the line of progress; it runs as an actor of Ray."""
+"""What knows how far each part is, and how often it was begun; it runs as an actor of Ray."""
+
+from collections import Counter
 
 from app.scoring.progress import Progress
 
@@ -8,6 +10,12 @@ class Board:
 
     def __init__(self) -> None:
         self._parts: dict[int, Progress] = {}
+        self._begun: Counter[int] = Counter()
+
+    def begin(self, part: int) -> int:
+        """Note that a part is begun; gives how often it was."""
+        self._begun[part] += 1
+        return self._begun[part]
 
     def note(self, part: int, images: int, problems: int) -> None:
         """Note how far a part is."""

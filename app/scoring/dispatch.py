@@ -19,9 +19,6 @@ from app.scoring.pool import Pool, plan_pool
 from app.scoring.progress import Progress
 from app.settings import Settings
 
-RETRIES = 3
-"""Times that a part is begun again after its process has died; then the job stops."""
-
 
 class Dispatch:
     """The parts that are being scored.
@@ -71,7 +68,6 @@ class Dispatch:
                 compute=ActorPoolStrategy(size=pool.actors),
                 num_cpus=pool.cpus,
                 num_gpus=pool.gpus,
-                max_task_retries=RETRIES,
             )
             for row in done.iter_rows():
                 self._done.put(Done(row["part"], row["failure"]))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import ray
 from numpy.typing import NDArray
 
 from app.classifier.startup import load_model
@@ -27,6 +28,9 @@ from app.settings import Settings
 
 TELL_S = 0.5
 """Seconds between two messages about progress."""
+
+MAX_TRIES = 4
+"""Times that a part is begun; Ray Data begins it again whenever the process of an actor dies."""
 
 Batch = dict[str, NDArray[Any]]
 
@@ -82,6 +86,11 @@ class PartScorer:
 
     def _try_part(self, part: int) -> str:
         """Score and write a part; returns why the job must stop, else an empty text."""
+        if ray.get(self._task.board.begin.remote(part)) > MAX_TRIES:
+            died = f"The process that scores part {part} has died {MAX_TRIES} times"
+            return (
+                f"{died}. Is the memory too small for the model? VITRINE_MAX_BATCH_SIZE bounds it."
+            )
         try:
             self._score_part(part)
         except (ProblemError, DatasetError) as exc:

@@ -40,7 +40,7 @@ def make_batches(count: int = 4) -> list[Batch]:
     return [((torch.rand(8, 4, 4, 3) * 100 + light).byte(), labels) for _ in range(count)]
 
 
-def make_learner(counts: Sequence[int] = (16, 16), **changes: object) -> Learner:
+def make_learner(counts: Sequence[int] = (16, 16), /, **changes: object) -> Learner:
     """Make a learner with seeded weights, for a dataset with `counts` images of each label."""
     torch.manual_seed(0)
     given = {"epochs": 20, "batch_size": 8, "rate": 0.01, "augment": "none"} | changes
