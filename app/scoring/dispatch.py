@@ -35,7 +35,7 @@ class Dispatch:
     ) -> None:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         pool = plan_pool(nodes, len(parts), uses_gpu=settings.device != "cpu")
-        self._board = ray.remote(num_cpus=0)(Board).remote()
+        self._board = ray.remote(num_cpus=0)(Board).remote(pool.actors)
         task = Task(settings, options, folder, pool.sharing, self._board)
         self._done: queue.Queue[Done] = queue.Queue()
         act = threading.Thread(target=self._run, args=(task, pool, parts), daemon=True)

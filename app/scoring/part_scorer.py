@@ -18,6 +18,7 @@ from app.datasets.fetcher import SampleFetcher
 from app.errors import DatasetError, ProblemError, StartupError
 from app.limits import derive_limits
 from app.offline.bulk_scorer import BulkScorer, ScoredSample
+from app.scoring.board import RETRIES
 from app.scoring.folder import OutputFolder, describe
 from app.scoring.manifest import read_manifest
 from app.scoring.options import ScoreOptions
@@ -29,8 +30,11 @@ from app.settings import Settings
 TELL_S = 0.5
 """Seconds between two messages about progress."""
 
-MAX_TRIES = 4
-"""Times that a part is begun; Ray Data begins it again whenever the process of an actor dies."""
+DIED = (
+    f"The process that scores has died {RETRIES + 1} times with no part done. Is the memory too "
+    "small? VITRINE_BATCH_SIZE bounds what it holds"
+)
+"""Ray Data itself would begin the part again for ever."""
 
 Batch = dict[str, NDArray[Any]]
 
@@ -79,6 +83,8 @@ class PartScorer:
 
     def _start(self) -> BulkScorer:
         """Load the model and start the reading processes; raises StartupError or ProblemError."""
+        if not ray.get(self._task.board.start.remote()):
+            raise StartupError(DIED)
         settings, sharing = self._task.settings, self._task.sharing
         fetch = SampleFetcher(settings.max_bytes, self._task.options.column)
         model = load_model(settings, sharing)
@@ -86,11 +92,6 @@ class PartScorer:
 
     def _try_part(self, part: int) -> str:
         """Score and write a part; returns why the job must stop, else an empty text."""
-        if ray.get(self._task.board.begin.remote(part)) > MAX_TRIES:
-            died = f"The process that scores part {part} has died {MAX_TRIES} times"
-            return (
-                f"{died}. Is the memory too small for the model? VITRINE_MAX_BATCH_SIZE bounds it."
-            )
         try:
             self._score_part(part)
         except (ProblemError, DatasetError) as exc:
@@ -111,6 +112,7 @@ class PartScorer:
         summary = summarize(zip(scored, rows, strict=True))
         task.folder.write(name_summary(part), summary.encode())
         teller.tell()
+        task.board.finish.remote()
 
 
 class Teller:
