@@ -20,6 +20,10 @@ from app.network import LOOPBACK
 REACH_S = 10.0
 """Seconds that the head node of a cluster may take to accept a connection."""
 
+ALWAYS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_AUTO_CONNECT": "0"}
+"""Environment of a process that works on any Ray: it sends nothing, and a thread that still calls
+Ray when that has ended does not start another one."""
+
 OWN = {
     "RAY_enable_metrics_collection": "0",
     "RAY_worker_niceness": "0",
@@ -44,7 +48,7 @@ def run_ray(
     Raises:
         StartupError: it does not start, or no cluster answers.
     """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.update(ALWAYS)
     if address is not None:
         _check_reachable(address)
         with _connect({"address": address}):

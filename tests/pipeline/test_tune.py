@@ -133,13 +133,14 @@ def test_a_stop_loses_no_epoch_and_leaves_no_process(dataset: Path, tmp_path: Pa
     """A killed worker, then Ctrl-C, then the same command: every epoch is there once."""
     options = (dataset, "--out", tmp_path / "run", "--epochs", 40, "--augment", "none")
     command = [sys.executable, "-m", "app.cli.main", "tune", *map(str, options)]
-    with default_sigint():
+    errors = tmp_path / "errors"
+    with default_sigint(), errors.open("w") as shown:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
             env=make_environment(),
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=shown,
             text=True,
             start_new_session=True,
         )
@@ -150,7 +151,7 @@ def test_a_stop_loses_no_epoch_and_leaves_no_process(dataset: Path, tmp_path: Pa
         wait_for_epoch(process, 4)
         family = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert process.wait(60) == 130, errors.read_text()
         _, left = psutil.wait_procs(family, timeout=10)
         assert left == []
     before = read_metrics(tmp_path / "run")
