@@ -5,9 +5,12 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
+
+import psutil
 
 from app.errors import SettingsError, StartupError
 from app.training.failures import explain_failure
@@ -24,6 +27,12 @@ START_TRIES = 10
 
 POLL_S = 0.2
 """Seconds between two looks at the metrics."""
+
+END_S = 15.0
+"""Seconds that Ray Train may take to end after Ctrl-C."""
+
+CONTROLLER = "ray::TrainController"
+"""In the name of its process."""
 
 Show = Callable[[dict[str, float]], None]
 
@@ -45,9 +54,14 @@ def train_model(recipe: Recipe, parts: dict[str, Any], folder: Path, show: Show)
     fit = partial(_settle, done, partial(_fit, recipe, parts, folder))
     # A thread of its own, because Ray Train takes Ctrl-C from the main one and goes on.
     threading.Thread(target=fit, daemon=True, name="fit").start()
-    while not done.done():
-        _wait(done)
-        lines.show()
+    try:
+        while not done.done():
+            _wait(done, POLL_S)
+            lines.show()
+    except KeyboardInterrupt:
+        _end_controller()
+        _wait(done, END_S)
+        raise
     ended = done.result()
     lines.show()
     if ended == NOT_FINITE:
@@ -129,12 +143,23 @@ def _settle(done: "Future[str]", act: Callable[[], str]) -> None:
             done.set_exception(failure)
 
 
-def _wait(done: "Future[str]") -> None:
-    """Wait for the end, a moment at most; Ctrl-C comes through."""
+def _wait(done: "Future[str]", seconds: float) -> None:
+    """Wait for the end, so long at most; Ctrl-C comes through."""
     try:
-        done.exception(POLL_S)
+        done.exception(seconds)
     except NotYet:
         return
+
+
+def _end_controller() -> None:
+    """End Ray Train's controller, where Ray is our own, and with it the thread that waits for it.
+
+    A thread that calls Ray when that has ended would end the whole process, with exit code 1.
+    """
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if CONTROLLER in " ".join(one.cmdline()):
+                one.kill()
 
 
 class _MetricsLines:
