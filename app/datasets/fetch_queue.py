@@ -144,6 +144,6 @@ class FetchThread(Thread):
         try:
             task.run(self._fetch)
         finally:
-            if not task.future.done():  # there is a traceback, but nobody waits for it
+            if not task.future.done():  # what failed is printed, and its caller told
                 self.is_left = True
                 task.future.set_exception(InternalError(f"{task.sample.path} cannot be read."))

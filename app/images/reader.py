@@ -5,7 +5,6 @@
 """
 
 import asyncio
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -37,7 +36,7 @@ class Reading:
         format: the same.
         pixels: `[height, width, 3]`.
         group_size: number of images that were read together, and are ready at the same time.
-        seconds: of CPU that reading it took.
+        seconds: of CPU that reading it took, where a worker process has read it.
     """
 
     size: Size
@@ -81,7 +80,6 @@ class ImageReader:
 
     def read(self, data: bytes | Image.Image, geometry: Geometry) -> Reading:
         """Read one image, encoded or opened; raises ProblemError."""
-        started = time.thread_time()
         processor = self._find_processor(geometry)
         image = self._decoder.decode(data, processor.find_target)
         pixels = processor(image)
@@ -91,8 +89,7 @@ class ImageReader:
             )
             message = f"The model's image processor makes {given} of this image, not {wanted}."
             raise UndecodableImageError(f"{message} Send one of another width or height.")
-        seconds = time.thread_time() - started
-        return Reading(image.size, image.format, pixels, seconds=seconds)
+        return Reading(image.size, image.format, pixels)
 
     def _build_processor(self, geometry: Geometry) -> Processor:
         """Build a processor."""
