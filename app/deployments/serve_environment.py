@@ -9,7 +9,7 @@ tests/contract/test_ray.py checks that the installed Ray still reads them.
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-Scope = Literal["serve", "node", "cluster", "secret", "machine", "train"]
+Scope = Literal["serve", "node", "cluster", "secret", "machine", "job", "train"]
 
 ALIKE = frozenset[Scope]({"serve", "node", "cluster"})
 """Scopes of what all nodes of a cluster have, with the same values."""
@@ -30,7 +30,8 @@ class Variable(NamedTuple):
         scope: `serve` when the contract or the speed needs it and the processes of Serve read it;
             `node` when it is needed as well, but Ray reads it when a node starts; `cluster` the
             same, where there are other nodes; `secret` the same, but it may be in a file instead;
-            `machine` when it keeps a Ray to one machine, which `vitrine serve` alone does; `train`
+            `machine` when it keeps a Ray to one machine, which `vitrine serve` alone does; `job`
+            when `vitrine score` and `vitrine tune` set it on any Ray (`app.ray_session`); `train`
             when `vitrine tune` sets it (`app.training.tune`).
         name: its name.
         value: its value; a name in braces stands for what is known when the service starts.
@@ -118,6 +119,8 @@ VARIABLES = tuple(Variable(*row) for row in (
      "the same"),
     ("machine", "RAY_SERVE_HAPROXY_SERVER_STATE_BASE", "{folder}", _HAPROXY, "the same"),
     ("machine", "RAY_SERVE_HAPROXY_SERVER_STATE_FILE", "{folder}/state", _HAPROXY, "the same"),
+    ("job", "RAY_ENABLE_AUTO_CONNECT", "0", "_private/auto_init_hook.py",
+     "a thread that calls Ray when that has ended starts another one"),
     ("train", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2",
      "train/v2/_internal/execution/controller/controller.py",
      "each epoch waits for its report until Ray Train looks for it, every 2 s"),
