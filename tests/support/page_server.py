@@ -8,7 +8,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
-import httpx
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -23,6 +22,7 @@ from app.prediction.explanations import Explanations
 from app.prediction.predictor import Predictor
 from app.settings import Settings
 from tests.support.checkpoints import copy_checkpoint, edit_json
+from tests.support.plain_http import get
 from tests.support.ports import find_port
 
 BUNDLED: Final = "bundled"
@@ -75,7 +75,7 @@ class PageServer:
     def wait_until_ready(self) -> None:
         """Wait until the model is loaded."""
         deadline = time.monotonic() + READY_S
-        while httpx.get(f"{self.url}readyz", timeout=READY_S).status_code != HTTPStatus.OK:
+        while get(f"{self.url}readyz", timeout=READY_S).status_code != HTTPStatus.OK:
             assert time.monotonic() < deadline, "the model is not loaded"
             time.sleep(0.1)
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 import httpx
 
 from schemas import Health, Queue
+from tests.support.plain_http import get, open_client
 from tests.support.service import SEVEN, Service
 from tests.support.uploads import make_upload
 
@@ -23,7 +24,7 @@ def assert_answers_on(service: Service) -> None:
 
 def send(request: httpx.Request) -> httpx.Response:
     """Send one request on a connection of its own."""
-    with httpx.Client(timeout=60) as client:
+    with open_client() as client:
         return client.send(request)
 
 
@@ -43,4 +44,4 @@ def send_raw(service: Service, data: bytes) -> bytes:
 
 def read_queue(service: Service) -> Queue:
     """Read what /health tells of the queue."""
-    return Health.model_validate(httpx.get(f"{service.url}/health", timeout=30).json()).queue
+    return Health.model_validate(get(f"{service.url}/health").json()).queue

@@ -1,8 +1,9 @@
 """What a page of metrics says, read by Prometheus' own parsers."""
 
-import httpx
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from tests.support.plain_http import get
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 
@@ -26,7 +27,7 @@ def read_page(text: str, *, is_open: bool = False) -> Page:
 
 def scrape(url: str, headers: dict[str, str] | None = None) -> Page:
     """Scrape a service."""
-    response = httpx.get(f"{url}/metrics", headers=headers, timeout=30)
+    response = get(f"{url}/metrics", headers=headers)
     assert response.status_code == 200, response.text
     return read_page(response.text)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from tests.support.plain_http import get
 from tests.support.ports import find_port
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +81,7 @@ class Service:
     def is_ready(self) -> bool:
         """Ask whether it may have traffic."""
         with suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/readyz", timeout=20).status_code == 200
+            return get(f"{self.url}/readyz", timeout=20).status_code == 200
         return False
 
     def wait_until_ready(self) -> None:
