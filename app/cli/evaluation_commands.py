@@ -37,7 +37,7 @@ def evaluate_model(
     from rich.console import Console  # noqa: PLC0415
 
     from app.datasets.labelled import DatasetOptions  # noqa: PLC0415
-    from app.evaluation.extras import check_installed  # noqa: PLC0415
+    from app.evaluation.extras import check_report_packages  # noqa: PLC0415
     from app.limits import derive_limits  # noqa: PLC0415
     from app.offline.evaluate import evaluate_dataset  # noqa: PLC0415
     from app.offline.evaluation_files import check_out, list_metrics, write_evaluation  # noqa: PLC0415
@@ -46,7 +46,7 @@ def evaluate_model(
 
     if out is not None:
         check_out(out)
-        check_installed()
+        check_report_packages()
     with _show_progress() as show:
         found = evaluate_dataset(settings, dataset, DatasetOptions(**flags), show)
     if json:

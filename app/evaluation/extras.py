@@ -1,12 +1,9 @@
 """What a report needs that is not installed with Vitrine."""
 
-import importlib.util
-
-from app.errors import SettingsError
+from app.classifier.engines.selection import check_installed
 
 
-def check_installed() -> None:
+def check_report_packages() -> None:
     """Refuse to begin what would end without a report; raises SettingsError."""
-    for name in ("jinja2", "matplotlib"):
-        if importlib.util.find_spec(name) is None:
-            raise SettingsError(f"The report needs {name}: pip install 'vitrine[data]'.")
+    for package in ("jinja2", "matplotlib"):
+        check_installed(package, "The report needs it: run `pip install 'vitrine[data]'`.")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import SettingsError
-from app.evaluation.extras import check_installed
+from app.evaluation.extras import check_report_packages
 from app.evaluation.figures import Chart
 from app.evaluation.pictures import Picture
 from app.hostile_text import clean_text
@@ -69,7 +69,7 @@ class Report:
     """
 
     def __init__(self, title: str, subtitle: str) -> None:
-        check_installed()
+        check_report_packages()
         self.title = title
         self.subtitle = subtitle
         self._sections: list[Section] = []

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from app.classifier.opening import open_configured
 from app.errors import DatasetError, StartupError
-from app.evaluation.extras import check_installed
+from app.evaluation.extras import check_report_packages
 from app.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from app.machine import count_cores
 from app.ray_session import run_ray
@@ -45,7 +45,7 @@ def score_images(settings: Settings, options: ScoreOptions) -> int:
         StartupError: it cannot begin, or nothing can be written any more.
     """
     shown = Console(stderr=True)
-    check_installed()
+    check_report_packages()
     checkpoint = open_configured(settings)
     job = open_job(settings, checkpoint, options, lambda line: _tell(shown, line))
     started = time.monotonic()
