@@ -23,7 +23,7 @@ def encode_summary(summary: Summary, checkpoint: Checkpoint, rate: float) -> byt
     Args:
         summary: of all images.
         checkpoint: that has scored them.
-        rate: images a second, of the last run.
+        rate: images a second, of the last run; 0 where it was too short to tell.
     """
     found = {
         "images": summary.images,
@@ -32,7 +32,7 @@ def encode_summary(summary: Summary, checkpoint: Checkpoint, rate: float) -> byt
         "labels": dict(summary.labels.most_common()),
         "problems": dict(summary.problems.most_common()),
         "slowest": [{"path": path, "seconds": seconds} for seconds, path in summary.slowest],
-        "files_per_second": round(rate, 2),
+        "files_per_second": round(rate, 2) or None,
     }
     return (json.dumps(found, indent=1) + "\n").encode()
 
@@ -40,11 +40,12 @@ def encode_summary(summary: Summary, checkpoint: Checkpoint, rate: float) -> byt
 def list_figures(summary: Summary, checkpoint: Checkpoint, rate: float) -> list[Figure]:
     """List the numbers above the report; arguments as `encode_summary`."""
     problems, images = summary.count_problems, summary.images
+    speed = [Figure("files/s", f"{rate:,.0f}", "of the last run")] if rate else []
     return [
         Figure("images", f"{images:,}"),
         Figure("labels", f"{len(summary.labels):,}", f"of {len(checkpoint.labels):,}"),
         Figure("problems", f"{problems:,}", f"{problems / images:.2%}"),
-        Figure("files/s", f"{rate:,.0f}" if rate else "?", "of the last run"),
+        *speed,
         Figure("model", checkpoint.id, checkpoint.revision),
     ]
 
