@@ -50,7 +50,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _own_pixel_limit() -> Iterator[None]:
-    """Put Pillow's own limit back, which every ImageDecoder replaces."""
+    """Put Pillow's own limit back, which every ImageDecoder replaces; none is made by an import."""
     limit = Image.MAX_IMAGE_PIXELS
     yield
     Image.MAX_IMAGE_PIXELS = limit

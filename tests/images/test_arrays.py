@@ -8,9 +8,12 @@ from PIL import Image
 from app.backend import Geometry
 from app.errors import InvalidRequestError
 from app.images.arrays import check_pixels, encode_array, encode_image
-from app.images.decoder import ImageDecoder
+from app.images.decoder import DecodedImage, ImageDecoder
 
-_DECODER = ImageDecoder(max_bytes=1_000_000, max_pixels=1_000_000)
+
+def decode(data: bytes) -> DecodedImage:
+    """Decode an image."""
+    return ImageDecoder(max_bytes=1_000_000, max_pixels=1_000_000).decode(data)
 
 
 def make_array(height: int, width: int) -> NDArray[np.uint8]:
@@ -22,7 +25,7 @@ def make_array(height: int, width: int) -> NDArray[np.uint8]:
 def test_an_array_of_bytes_comes_out_as_it_went_in(size: tuple[int, int]) -> None:
     """Rows of any width, red first."""
     array = make_array(*size)
-    decoded = _DECODER.decode(encode_array(array))
+    decoded = decode(encode_array(array))
     assert decoded.format == "BMP"
     assert np.array_equal(np.asarray(decoded.rgb), array)
 
@@ -32,7 +35,7 @@ def test_floats_from_0_to_1_are_the_same_image(dtype: type[np.floating]) -> None
     """Each of the 256 values has its float, in every precision."""
     array = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
     floats = (array / 255).astype(dtype)
-    assert np.array_equal(np.asarray(_DECODER.decode(encode_array(floats)).rgb), array)
+    assert np.array_equal(np.asarray(decode(encode_array(floats)).rgb), array)
 
 
 @pytest.mark.parametrize(

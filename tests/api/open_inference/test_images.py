@@ -8,9 +8,12 @@ import pytest
 from app.api.open_inference.images import list_images
 from app.api.open_inference.tensors import Tensor, read_raw
 from app.errors import InvalidRequestError
-from app.images.decoder import ImageDecoder
+from app.images.decoder import DecodedImage, ImageDecoder
 
-_DECODER = ImageDecoder(max_bytes=1_000_000, max_pixels=1_000_000)
+
+def decode(data: bytes) -> DecodedImage:
+    """Decode an image."""
+    return ImageDecoder(max_bytes=1_000_000, max_pixels=1_000_000).decode(data)
 
 
 def make_zeros(datatype: str, shape: tuple[int, ...]) -> Tensor:
@@ -34,7 +37,7 @@ def test_arrays_are_images_of_their_values(dtype: type[np.generic]) -> None:
     given = arrays if dtype is np.uint8 else (arrays / 255).astype(np.float32)
     kind = "UINT8" if dtype is np.uint8 else "FP32"
     reads = list_images(read_raw("image", kind, given.shape, given.tobytes()), 2)
-    decoded = [np.asarray(_DECODER.decode(asyncio.run(_read(read))).rgb) for read in reads]
+    decoded = [np.asarray(decode(asyncio.run(_read(read))).rgb) for read in reads]
     assert np.array_equal(decoded, arrays)
 
 
