@@ -1,6 +1,8 @@
-"""The whole pipeline on the handwritten digits: tune, serve the run, predict, score, evaluate."""
+"""The whole pipeline on the handwritten digits: tune, serve, predict, score, evaluate, reload."""
 
 import json
+import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +10,19 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from app.classifier.checkpoint.snapshot import SNAPSHOT
 from app.settings import Settings
 from app.training.options import TuneOptions
 from app.training.tune import tune_model
-from tests.support.service import run_cli, start_service
+from tests.support.checkpoints import edit_json
+from tests.support.service import Service, run_cli, start_service
 from tools.train_digits.__main__ import write_untrained
 from tools.train_digits.digits import split_digits, write_dataset
 
 Rows = dict[str, dict[str, Any]]
 """Rows of a table by the path of their image."""
+
+DIGITS = [str(digit) for digit in range(10)]
 
 EPOCHS, MIN_ACCURACY = 14, 0.9
 """Enough to tell a pipeline that learns from one that does not; `make demo` trains for longer."""
@@ -75,6 +81,41 @@ def test_a_run_is_served_as_it_is_and_scores_the_same(
             assert best["score"] == pytest.approx(row["score"], abs=1e-5)
         service.assert_stops()
     assert len(paths) == 20
+
+
+def test_a_reload_takes_the_checkpoint_that_is_best_by_then(run: Path, tmp_path: Path) -> None:
+    """SIGUSR1 reads the snapshot of the run anew, also where a metric chooses."""
+    grown = shutil.copytree(run, tmp_path / "run")
+    with start_service(tmp_path, model=str(grown), checkpoint="best:epoch") as service:
+        service.wait_until_ready()
+        assert read_labels(service) == DIGITS
+        add_checkpoint(grown, epoch=EPOCHS + 1)
+        assert read_labels(service) == DIGITS
+        service.process.send_signal(signal.SIGUSR1)
+        service.wait_for_log("1 of 1 classifiers loaded", timeout_s=60)
+        assert read_labels(service) == [f"new {digit}" for digit in DIGITS]
+        service.assert_stops()
+
+
+def read_labels(service: Service) -> list[str]:
+    """Read the labels that a service knows."""
+    answer = httpx.get(f"{service.url}/labels", timeout=30).raise_for_status().json()
+    return [one["label"] for one in answer["labels"]]
+
+
+def add_checkpoint(run: Path, epoch: int) -> None:
+    """Add a checkpoint to a run: the latest one with other names of its labels."""
+    (path,) = run.rglob(SNAPSHOT)
+    snapshot = json.loads(path.read_text())
+    latest = snapshot["latest_checkpoint_result"]
+    copy = shutil.copytree(path.parent / latest["checkpoint_dir_name"], path.parent / "added")
+    names = {str(index): f"new {digit}" for index, digit in enumerate(DIGITS)}
+    edit_json(copy / "config.json", id2label=names)
+    added = latest | {"checkpoint_dir_name": copy.name, "metrics": {"epoch": epoch}}
+    indices = snapshot["checkpoint_report_indices"]
+    snapshot["checkpoint_results"].append(added)
+    indices.append(max(indices) + 1)
+    path.write_text(json.dumps(snapshot | {"latest_checkpoint_result": added}))
 
 
 def test_evaluate_counts_what_score_has_written(digits: Path, run: Path, rows: Rows) -> None:
