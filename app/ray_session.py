@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from app.errors import StartupError
@@ -39,6 +39,8 @@ def run_ray(
     address: str | None, environment: Mapping[str, str], **resources: float
 ) -> Iterator[None]:
     """Run a Ray of our own, or connect to a cluster's, and end that; what it writes is not shown.
+
+    Nor is what is printed meanwhile, unless it goes to the stream that was the standard output.
 
     Args:
         address: of a cluster, such as `auto` or `HOST:PORT`; None for one of our own.
@@ -124,14 +126,15 @@ def _configure_data() -> None:
 
 @contextmanager
 def _keep_quiet() -> Iterator[None]:
-    """Keep what native code writes to standard error, which is Ray's, off the terminal."""
+    """Keep what Ray writes off the terminal: its native code, and its lines on dead processes."""
     sys.stderr.flush()
     kept, python = os.dup(2), sys.stderr
-    with Path(os.devnull).open("wb") as nowhere, os.fdopen(kept, "w", buffering=1) as shown:
+    with Path(os.devnull).open("w") as nowhere, os.fdopen(kept, "w", buffering=1) as shown:
         os.dup2(nowhere.fileno(), 2)
         sys.stderr = shown
         try:
-            yield
+            with redirect_stdout(nowhere):
+                yield
         finally:
             os.dup2(kept, 2)
             sys.stderr = python

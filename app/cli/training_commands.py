@@ -1,6 +1,7 @@
 """`vitrine tune`: its options, and what it does."""
 
 import argparse
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ def tune_model(settings: Settings, **options: Any) -> int:  # noqa: ANN401 - tho
     from app.training.options import TuneOptions  # noqa: PLC0415
     from app.training.tune import tune_model as tune  # noqa: PLC0415
 
-    tune(settings, TuneOptions(**options), partial(print, flush=True))
+    say = partial(print, file=sys.stdout, flush=True)  # Ray prints to what it is meanwhile
+    tune(settings, TuneOptions(**options), say)
     return 0
 
 

@@ -37,7 +37,9 @@ class ProgressLine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console, self._images, self._before, self._clock = console, images, before, clock
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._live = Live(
+            console=console, auto_refresh=False, transient=True, redirect_stdout=False
+        )
         self._started = self._shown = clock()
         self._first = Progress(0, 0)
 

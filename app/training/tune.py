@@ -71,7 +71,8 @@ def tune_model(settings: Settings, options: TuneOptions, say: Say) -> Outcome:
     Args:
         settings: limits of images, and the engine that judges.
         options: of the run.
-        say: tells the user how it goes.
+        say: tells the user how it goes; what it prints must have a `file`, for the standard output
+            is Ray's meanwhile.
 
     Raises:
         StartupError: something is wrong, in one line.

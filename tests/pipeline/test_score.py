@@ -150,6 +150,7 @@ def test_a_killed_actor_is_replaced(many: Path, whole: Rows, tmp_path: Path) -> 
         readers = actor.children(recursive=True)
         actor.kill()
         assert scoring.wait() == 1, scoring.read_log()
+        assert "(raylet)" not in scoring.read_log()
     psutil.wait_procs(readers, timeout=5)
     assert readers
     assert not any(one.is_running() for one in readers)

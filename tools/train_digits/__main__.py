@@ -6,6 +6,7 @@ printed is the accuracy on the held-out fifth, measured as the service would ans
 
 import argparse
 import shutil
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -94,7 +95,8 @@ def tune_digits(work: Path, run: Path) -> Outcome:
         batch_size=64,
         augment="light",
     )
-    return tune_model(Settings(model="bundled"), options, partial(print, flush=True))
+    say = partial(print, file=sys.stdout, flush=True)
+    return tune_model(Settings(model="bundled"), options, say)
 
 
 def write_untrained(folder: Path) -> None:
