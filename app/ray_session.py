@@ -40,7 +40,8 @@ def run_ray(
 ) -> Iterator[None]:
     """Run a Ray of our own, or connect to a cluster's, and end that; what it writes is not shown.
 
-    Nor is what is printed meanwhile, unless it goes to the stream that was the standard output.
+    Nor is what is printed meanwhile, unless it goes to the stream that was the standard output. A
+    process can start one of its own only once: Ray keeps the token of the first.
 
     Args:
         address: of a cluster, such as `auto` or `HOST:PORT`; None for one of our own.
