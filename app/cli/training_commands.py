@@ -65,7 +65,6 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
         help=help_,
     )
     add("--class-weights", action="store_true", help="let rare labels weigh as much as others")
-    add("--ema", action="store_true", help="keep an average of the weights of the last steps")
     help_ = "epochs without a better accuracy, after which it stops (default: never)"
     add("--patience", metavar="N", type=read_count, help=help_)
 

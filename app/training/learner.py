@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import get_cosine_schedule_with_warmup
 
 from app.training.augmentation import Augmentation
@@ -53,10 +52,6 @@ class Learner:
         self._schedule = get_cosine_schedule_with_warmup(
             self._optimizer, recipe.warm_up_steps, recipe.steps
         )
-        self._average: AveragedModel | None = None
-        if recipe.options.ema:
-            average = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
-            self._average = AveragedModel(_unwrap(network), multi_avg_fn=average)
         weights = None if recipe.weights is None else torch.tensor(recipe.weights, device=device)
         # Summed: a mean would be over the weights of one part of a step, and undo them there.
         self._loss = nn.CrossEntropyLoss(
@@ -64,9 +59,9 @@ class Learner:
         )
 
     @property
-    def best_network(self) -> nn.Module:
-        """The network to judge and to keep: the average where one is kept."""
-        return _unwrap(self.network) if self._average is None else self._average.module
+    def unwrapped_network(self) -> nn.Module:
+        """The network to judge and to keep, without what shares it between workers."""
+        return _unwrap(self.network)
 
     @property
     def rate(self) -> float:
@@ -87,7 +82,7 @@ class Learner:
     @torch.inference_mode()
     def evaluate(self, batches: Iterable[Batch]) -> Sums:
         """Score batches without training on them."""
-        network = self.best_network.eval()
+        network = self.unwrapped_network.eval()
         total = torch.zeros(3, device=self._device, dtype=torch.float64)
         for pixels, labels in batches:
             named = labels.to(self._device)
@@ -100,20 +95,17 @@ class Learner:
 
     def save(self) -> dict[str, Any]:
         """Give what `load` needs to go on: tensors and numbers only."""
-        state = {
+        return {
             "network": _unwrap(self.network).state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
         }
-        return state if self._average is None else state | {"average": self._average.state_dict()}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from where `save` was called."""
         _unwrap(self.network).load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
-        if self._average is not None:
-            self._average.load_state_dict(state["average"])
 
     def _step(self, pixels: Tensor, labels: Tensor) -> float:
         """Train on one batch, in parts; gives its mean loss."""
@@ -131,8 +123,6 @@ class Learner:
         self._optimizer.step()
         self._schedule.step()
         self._optimizer.zero_grad()
-        if self._average is not None:
-            self._average.update_parameters(_unwrap(self.network))
         return total
 
     @property

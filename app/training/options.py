@@ -36,7 +36,6 @@ class TuneOptions:
         augment: how images are varied.
         smoothing: of labels, 0 to below 1.
         class_weights: let each label weigh the same, however many images it has.
-        ema: keep the average of the weights over the last steps instead of the last ones.
         patience: epochs without a better accuracy after which the run stops; None for no stop.
         workers: processes that train.
         address: of the Ray cluster; None for this machine.
@@ -57,7 +56,6 @@ class TuneOptions:
     augment: Augment = "standard"
     smoothing: float = 0.0
     class_weights: bool = False
-    ema: bool = False
     patience: int | None = None
     workers: int = 1
     address: str | None = None

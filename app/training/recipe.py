@@ -13,9 +13,6 @@ WEIGHT_DECAY = 0.05
 MAX_GRADIENT = 1.0
 """Norm that gradients are clipped to."""
 
-EMA_SHARE = 0.05
-"""Share of all steps that the average of the weights reaches back over."""
-
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -37,11 +34,6 @@ class Recipe:
     def warm_up_steps(self) -> int:
         """Steps in which the learning rate rises."""
         return max(1, round(WARM_UP * self.steps))
-
-    @property
-    def ema_decay(self) -> float:
-        """Share of the average that each step keeps."""
-        return 1 - 1 / max(1.0, EMA_SHARE * self.steps)
 
 
 def make_recipe(options: TuneOptions, counts: list[int]) -> Recipe:

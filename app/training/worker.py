@@ -144,7 +144,7 @@ class _Worker:
 
     def _write_checkpoint(self, folder: Path, progress: Progress) -> None:
         """Write what a service takes, and what training needs to go on."""
-        save_model(self._learner.best_network.module, folder)
+        save_model(self._learner.unwrapped_network.module, folder)
         shutil.copyfile(self._folder / START / PROCESSOR_CONFIG, folder / PROCESSOR_CONFIG)
         state = {
             "progress": list(progress),

@@ -205,7 +205,7 @@ def test_all_options_go_together_on_two_workers(dataset: Path, tmp_path: Path) -
     """A run with all of them ends early, and is judged; tests/training has what each one does."""
     base = tmp_path / "base"
     base.symlink_to(ROOT / "app" / "demo" / "checkpoint")
-    flags = "--class-weights --ema --label-smoothing 0.1 --accumulate 2 --freeze 2 --patience 2"
+    flags = "--class-weights --label-smoothing 0.1 --accumulate 2 --freeze 2 --patience 2"
     more = "--workers 2 --epochs 12 --lr 1e-9"
     run = tmp_path / "run"
     done = tune(dataset, "--out", run, "--base", base, *flags.split(), *more.split())
