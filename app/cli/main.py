@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from app.cli.commands import COMMANDS
 from app.cli.evaluation_commands import add_evaluate
@@ -31,18 +32,26 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0 when it worked, 1 when it failed for an image, 2 when it cannot start.
     """
-    argv = sys.argv[1:] if argv is None else argv
-    arguments = vars(build_parser(argv[:1]).parse_args(argv))
+    settings, arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
     run = arguments.pop("run")
-    options = {name: arguments.pop(name) for name in Settings.model_fields if name in arguments}
     try:
-        exit_code: int = run(read_settings(options), **arguments)
+        exit_code: int = run(read_settings(settings), **arguments)
     except VitrineError as exc:
         print(f"vitrine: {exc}", file=sys.stderr)
         return EXIT_NOT_STARTED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return exit_code
+
+
+def parse_arguments(argv: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parse a command line; gives its settings, and what the command itself takes.
+
+    An option that has the name of a setting is the command's own where it takes no settings.
+    """
+    arguments = vars(build_parser(argv[:1]).parse_args(argv))
+    names = Settings.model_fields if WITH_SETTINGS.intersection(argv[:1]) else ()
+    return {name: arguments.pop(name) for name in names if name in arguments}, arguments
 
 
 def build_parser(chosen: list[str]) -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.main import build_parser
+from app.cli.main import build_parser, parse_arguments
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "app" / "demo" / "samples"
@@ -158,6 +158,14 @@ def test_an_option_wins_over_the_environment() -> None:
     """`--port` counts where `VITRINE_PORT` is set too."""
     done = run("check", "--port", "8124", VITRINE_PORT="8123")
     assert "127.0.0.1:8124" in done.stdout
+
+
+def test_an_option_with_the_name_of_a_setting_may_be_a_commands_own() -> None:
+    """`--batch-size` of tune is not VITRINE_BATCH_SIZE."""
+    settings, arguments = parse_arguments(["tune", "data", "--out", "run", "--batch-size", "64"])
+    assert (settings, arguments["batch_size"]) == ({}, 64)
+    settings, arguments = parse_arguments(["check", "--batch-size", "64"])
+    assert (settings, "batch_size" in arguments) == ({"batch_size": "64"}, False)
 
 
 def test_a_file_may_have_any_name() -> None:

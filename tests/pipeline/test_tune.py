@@ -15,7 +15,7 @@ from PIL import Image
 
 from app.classifier.checkpoint.files import open_checkpoint
 from app.machine import count_cores
-from app.training.run_folder import METRICS, REPORT, START, TRAINING_STATE
+from app.training.run_folder import METRICS, REPORT, START, STATE, TRAINING_STATE
 from tests.support.service import ROOT, default_sigint, make_environment
 from tests.support.tuning import COLORS, write_colors
 
@@ -206,13 +206,23 @@ def test_all_options_go_together_on_two_workers(dataset: Path, tmp_path: Path) -
     base = tmp_path / "base"
     base.symlink_to(ROOT / "app" / "demo" / "checkpoint")
     flags = "--class-weights --label-smoothing 0.1 --accumulate 2 --freeze 2 --patience 2"
-    more = "--workers 2 --epochs 12 --lr 1e-9"
+    more = "--workers 2 --epochs 12 --lr 1e-9 --batch-size 8 --seed 3 --augment none"
     run = tmp_path / "run"
     done = tune(dataset, "--out", run, "--base", base, *flags.split(), *more.split())
     assert (done.code, done.errors) == (0, "")
     assert "with a new head for 3 labels" in done.output
     assert "stopped: the accuracy has not grown in 2 epochs" in done.output
     assert len(read_metrics(run)) < 12
+    kept = json.loads((run / STATE).read_text())["options"]
+    given: dict[str, object] = {
+        "class_weights": True,
+        "smoothing": 0.1,
+        "accumulate": 2,
+        "freeze": 2,
+        "patience": 2,
+    }
+    given |= {"epochs": 12, "rate": 1e-9, "batch_size": 8, "seed": 3, "augment": "none"}
+    assert kept == kept | given
 
 
 def test_a_run_of_2023_is_read(tmp_path: Path) -> None:
