@@ -5,10 +5,12 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 from ray.data import ActorPoolStrategy
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from app.errors import StartupError
 from app.scoring.board import Board
@@ -35,7 +37,7 @@ class Dispatch:
     ) -> None:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         pool = plan_pool(nodes, len(parts), uses_gpu=settings.device != "cpu")
-        self._board = ray.remote(num_cpus=0)(Board).remote(pool.actors)
+        self._board = _start_board(pool.actors)
         task = Task(settings, options, folder, pool.sharing, self._board)
         self._done: queue.Queue[Done] = queue.Queue()
         act = threading.Thread(target=self._run, args=(task, pool, parts), daemon=True)
@@ -88,6 +90,12 @@ class Done:
 
     part: int
     failure: str
+
+
+def _start_board(actors: int) -> Any:  # noqa: ANN401 - Ray has no types
+    """Start the board on the node of the command: that of another may go, and the job goes on."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(num_cpus=0, scheduling_strategy=here)(Board).remote(actors)
 
 
 def _describe(failure: RayError) -> str:

@@ -31,11 +31,11 @@ LEAD_S = 3.0
 
 
 @contextlib.contextmanager
-def open_cluster(count: int) -> Iterator[Cluster]:
+def open_cluster(count: int, cpus: int = 4) -> Iterator[Cluster]:
     """Make a cluster of so many nodes; skip the test, with the reason, where none can be made."""
     if hindrance := find_hindrance():
         pytest.skip(hindrance)
-    with make_cluster(count) as cluster:
+    with make_cluster(count, cpus) as cluster:
         yield cluster
 
 

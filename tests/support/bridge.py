@@ -61,7 +61,7 @@ def make_bridge() -> Iterator[Bridge]:
 def make_namespaces(bridge: Bridge, addresses: Mapping[str, str]) -> Iterator[None]:
     """Make a namespace for each name, which has this address on the bridge.
 
-    The end of its cable on the bridge has its name and an `h`.
+    The end of its cable on the bridge has its name and an `h`, the other one its name and an `n`.
     """
     with contextlib.ExitStack() as stack:
         for name, address in addresses.items():

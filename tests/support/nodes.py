@@ -196,7 +196,9 @@ def _make_node(name: str, address: str, folder: Path, environment: dict[str, str
     for package in ("app", "schemas"):
         shutil.copytree(ROOT / package, code / package)
     path = os.pathsep.join((str(code), str(ROOT)))
-    return Node(name, address, folder, code, environment | {"PYTHONPATH": path})
+    # All have the name of this machine, by which torch would look for the address of each.
+    own = {"PYTHONPATH": path, "GLOO_SOCKET_IFNAME": f"{name}n"}
+    return Node(name, address, folder, code, environment | own)
 
 
 def _end(key: str, nodes: list[Node]) -> None:
