@@ -3,6 +3,9 @@
 import argparse
 import math
 
+MAX_SEED = 2**32 - 1
+"""Of NumPy's older generators, which Ray Data shuffles with."""
+
 
 def read_count(text: str) -> int:
     """Read a whole number of at least 1."""
@@ -11,11 +14,11 @@ def read_count(text: str) -> int:
     return int(text)
 
 
-def read_natural(text: str) -> int:
-    """Read a whole number of at least 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text} is no whole number of at least 0")
-    return int(text)
+def read_seed(text: str) -> int:
+    """Read a whole number of at least 0 that NumPy takes as a seed."""
+    if not text.isdecimal() or (number := int(text)) > MAX_SEED:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 to {MAX_SEED}")
+    return number
 
 
 def read_positive(text: str) -> float:

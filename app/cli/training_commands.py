@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.cli.numbers import read_count, read_natural, read_part, read_positive
+from app.cli.numbers import read_count, read_part, read_positive, read_seed
 from app.settings import Settings
 
 
@@ -32,7 +32,7 @@ def add_tune(command: argparse.ArgumentParser) -> None:
     add("--label-column", metavar="NAME", help="of a table: labels")
     help_ = "of the images to hold out, if DATASET is not split (default: 0.2)"
     add("--holdout", metavar="SHARE", type=read_part, default=0.2, help=help_)
-    add("--seed", metavar="N", type=read_natural, default=0, help="of all that is random")
+    add("--seed", metavar="N", type=read_seed, default=0, help="of all that is random")
     _add_recipe(command)
     help_ = "processes that train, each on a GPU where there are as many (default: 1)"
     add("--workers", metavar="N", type=read_count, default=1, help=help_)

@@ -61,6 +61,14 @@ def freeze_backbone(model: PreTrainedModel, freeze: int | str) -> None:
         layer.requires_grad_(requires_grad=True)
 
 
+def rest_frozen(network: nn.Module) -> None:
+    """Keep what is frozen from changing while the rest trains: batch statistics, and dropout."""
+    for module in network.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(one.requires_grad for one in parameters):
+            module.eval()
+
+
 def _find_trunk(module: nn.Module) -> nn.Module | None:
     """Find the list of blocks or stages: that with the most parameters, the outer of two."""
     lists = (one for one in module.modules() if isinstance(one, nn.ModuleList | nn.Sequential))

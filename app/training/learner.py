@@ -11,6 +11,7 @@ from torch.nn import functional
 from transformers import get_cosine_schedule_with_warmup
 
 from app.training.augmentation import Augmentation
+from app.training.backbone import rest_frozen
 from app.training.recipe import MAX_GRADIENT, WEIGHT_DECAY, Recipe
 
 Batch = tuple[Tensor, Tensor]
@@ -71,6 +72,7 @@ class Learner:
     def run_epoch(self, batches: Iterable[Batch]) -> Sums:
         """Train on batches once; the loss is not finite where training has failed."""
         self.network.train()
+        rest_frozen(self.network)
         loss = images = 0.0
         for pixels, labels in batches:
             loss += self._step(pixels.to(self._device), labels.to(self._device)) * len(labels)

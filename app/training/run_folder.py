@@ -139,8 +139,9 @@ def _name_change(part: str, told: dict[str, object], found: dict[str, object]) -
     old, new = found.get(part), told[part]
     if not isinstance(old, dict) or not isinstance(new, dict):
         return "other options"
-    name = next(one for one in new if old.get(one) != new[one])
-    return f"--{_OPTION_NAMES.get(name, name).replace('_', '-')} {old.get(name)}, not {new[name]}"
+    name = next(one for one in (*new, *old) if old.get(one) != new.get(one))
+    option = _OPTION_NAMES.get(name, name).replace("_", "-")
+    return f"--{option} {old.get(name)}, not {new.get(name)}"
 
 
 _OPTION_NAMES = {"rate": "lr", "smoothing": "label_smoothing"}

@@ -37,7 +37,9 @@ CONTROLLER = "ray::TrainController"
 Show = Callable[[dict[str, float]], None]
 
 
-def train_model(recipe: Recipe, parts: dict[str, Any], folder: Path, show: Show) -> str:
+def train_model(
+    recipe: Recipe, parts: dict[str, Any], folder: Path, show: Show, *, may_use_gpu: bool
+) -> str:
     """Train, and give why the run ended early, or nothing.
 
     Args:
@@ -45,13 +47,14 @@ def train_model(recipe: Recipe, parts: dict[str, Any], folder: Path, show: Show)
         parts: Ray Data's `train` and `held_out`.
         folder: of the run.
         show: gets the metrics of each epoch.
+        may_use_gpu: where there is one for each worker.
 
     Raises:
         StartupError: training failed.
     """
     lines = _MetricsLines(folder / METRICS, show)
     done: Future[str] = Future()
-    fit = partial(_settle, done, partial(_fit, recipe, parts, folder))
+    fit = partial(_settle, done, partial(_fit, recipe, parts, folder, may_use_gpu))
     # A thread of its own, because Ray Train takes Ctrl-C from the main one and goes on.
     threading.Thread(target=fit, daemon=True, name="fit").start()
     try:
@@ -99,13 +102,13 @@ def check_workers(options: TuneOptions, resources: Mapping[str, float]) -> str:
     )
 
 
-def _fit(recipe: Recipe, parts: dict[str, Any], folder: Path) -> str:
+def _fit(recipe: Recipe, parts: dict[str, Any], folder: Path, may_use_gpu: bool) -> str:  # noqa: FBT001
     """Run Ray Train."""
     import ray  # noqa: PLC0415
     from ray import train  # noqa: PLC0415
     from ray.train.torch import TorchTrainer  # noqa: PLC0415
 
-    use_gpu = ray.cluster_resources().get("GPU", 0) >= recipe.options.workers
+    use_gpu = may_use_gpu and ray.cluster_resources().get("GPU", 0) >= recipe.options.workers
     trainer = TorchTrainer(
         run_worker,
         train_loop_config={"recipe": recipe, "folder": str(folder)},

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.classifier.checkpoint.files import open_checkpoint
 from app.classifier.checkpoint.processor import load_processor
-from app.classifier.engines.selection import check_installed
+from app.classifier.engines.selection import check_installed, check_options
+from app.classifier.startup import read_engine_options
 from app.datasets.labelled import DatasetOptions, open_dataset
 from app.errors import CheckpointError
 from app.limits import derive_limits
@@ -114,6 +116,8 @@ class _Run:
         self.folder = RunFolder(options, self._dataset)
         self.folder.create()
         start = write_start(settings, options, self._dataset, self.folder.start)
+        # Or the end of the training would tell what the model is judged with.
+        check_options(open_checkpoint(str(self.folder.start)), read_engine_options(settings))
         self.labels = start.labels
         say(start.about)
 
@@ -140,7 +144,8 @@ class _Run:
         recipe = make_recipe(self._options, list(survey.counts))
         split = self._split(pixels)
         del pixels  # or each image would be held twice while the model learns
-        ended = train_model(recipe, split, self.folder.path, self._show)
+        may_use_gpu = self._settings.device != "cpu"
+        ended = train_model(recipe, split, self.folder.path, self._show, may_use_gpu=may_use_gpu)
         if ended == NO_BETTER:
             self._say(f"stopped: the accuracy has not grown in {self._options.patience} epochs")
         return survey

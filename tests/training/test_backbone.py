@@ -7,7 +7,13 @@ from transformers import AutoConfig, AutoModelForImageClassification, PreTrained
 
 from app.classifier.explanation.support import BLOCKS, STAGES
 from app.errors import SettingsError
-from app.training.backbone import check_freeze, freeze_backbone, list_blocks, list_head
+from app.training.backbone import (
+    check_freeze,
+    freeze_backbone,
+    list_blocks,
+    list_head,
+    rest_frozen,
+)
 from tests.support.architectures import CONFIGS
 
 LARGER = {
@@ -55,6 +61,21 @@ def test_blocks_are_counted_over_all_stages(model_type: str, count: int) -> None
     check_freeze(model, "all")
     with pytest.raises(SettingsError, match=f"{model_type} has {count} blocks"):
         check_freeze(model, count + 1)
+
+
+@pytest.mark.parametrize(("freeze", "moves"), [(0, True), (1, True), ("all", False)])
+def test_frozen_blocks_keep_their_statistics(freeze: int | str, *, moves: bool) -> None:
+    """Batch normalization follows the images only where it learns."""
+    model = build("resnet")
+    freeze_backbone(model, freeze)
+    before = {name: one.clone() for name, one in model.named_buffers()}
+    model.train()
+    rest_frozen(model)
+    model(torch.rand(2, 3, 64, 64))
+    moved = {name for name, one in model.named_buffers() if not torch.equal(one, before[name])}
+    frozen = set() if not freeze else {name for name in before if ".embedder." in name}
+    assert bool(moved) is moves
+    assert not frozen & moved
 
 
 @pytest.mark.parametrize("model_type", sorted({*BLOCKS, *STAGES} & {*CONFIGS}))

@@ -10,7 +10,14 @@ from app.datasets.labelled import LabelledDataset
 from app.datasets.sample import Sample
 from app.errors import SettingsError
 from app.training.options import TuneOptions
-from app.training.run_folder import METRICS, STATE, TRAINING_STATE, RunFolder, write_metrics
+from app.training.run_folder import (
+    METRICS,
+    STATE,
+    TRAINING_STATE,
+    RunFolder,
+    write_json,
+    write_metrics,
+)
 
 SAMPLES = tuple(Sample(f"{one}/1", f"{one}/1", -1, one) for one in "abab")
 DATASET = LabelledDataset(("a", "b"), SAMPLES[:2], SAMPLES[2:])
@@ -44,6 +51,17 @@ def test_other_options_are_refused(
     RunFolder(options, DATASET).create()
     with pytest.raises(SettingsError, match=words):
         RunFolder(replace(options, **change), DATASET)  # type: ignore[arg-type]
+
+
+def test_an_option_that_is_no_more_is_named(options: TuneOptions) -> None:
+    """A run that another version began with it is not continued."""
+    folder = RunFolder(options, DATASET)
+    folder.create()
+    state = json.loads((folder.path / STATE).read_text())
+    state["options"]["old_one"] = True
+    write_json(folder.path / STATE, state)
+    with pytest.raises(SettingsError, match="--old-one True, not None"):
+        RunFolder(options, DATASET)
 
 
 def test_another_dataset_is_refused(options: TuneOptions) -> None:

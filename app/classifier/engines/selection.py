@@ -97,6 +97,12 @@ def choose_openvino(checkpoint: Checkpoint, options: EngineOptions) -> Precision
     return _choose_cpu_precision(options)
 
 
+def check_options(checkpoint: Checkpoint, options: EngineOptions) -> None:
+    """Raise SettingsError where the options do not fit the checkpoint or this machine."""
+    if choose_openvino(checkpoint, options) is None and not has_gpu(options.device):
+        _choose_cpu_precision(options)
+
+
 def _build_torch(engine_input: EngineInput, options: EngineOptions) -> Engine:
     """Build an engine of torch."""
     if has_gpu(options.device):
