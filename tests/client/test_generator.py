@@ -54,6 +54,22 @@ def test_a_failure_of_what_sends_is_told() -> None:
         asyncio.run(run_open(fail, [0.0, 0.01]))
 
 
+def test_a_request_that_ends_as_it_is_given_up_is_counted_once() -> None:
+    """It has told what came of it, so it is not unanswered, too."""
+    told: list[float] = []
+
+    async def send(due: float) -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            if told:
+                raise
+            told.append(due)
+
+    assert asyncio.run(run_open(send, [0.0, 0.0, 0.0], patience_s=0.1)) == 2
+    assert len(told) == 1
+
+
 def test_requests_end_with_their_open_loop() -> None:
     """When that is cancelled none of them goes on."""
     ended: list[float] = []
