@@ -33,6 +33,8 @@ OWN = {
 """Environment of a Ray of our own: no dashboard to measure for, no other machine, and nobody else
 who may use it."""
 
+_ON_A_NODE = "Run the command on a node of the cluster, with --address auto."
+
 
 @contextmanager
 def run_ray(
@@ -70,8 +72,14 @@ def run_ray(
 
 
 def _check_reachable(address: str) -> None:
-    """Raise StartupError unless something listens at HOST:PORT; Ray itself tries for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    """Raise StartupError unless something listens at HOST:PORT; Ray itself tries for minutes.
+
+    Ray Data and Ray Train (2.60) do not run over Ray Client, whose addresses begin with ray://.
+    """
+    if address.startswith("ray://"):
+        message = f"--address {address}: a job does not run over Ray Client. {_ON_A_NODE}"
+        raise StartupError(message)
+    host, _, port = address.rpartition(":")
     if not (host and port.isdecimal()):
         return
     try:

@@ -39,7 +39,7 @@ def add_score(command: argparse.ArgumentParser) -> None:
     add("--part-rows", metavar="N", type=read_count, default=1000, help=help_)
     help_ = "stop when more images have a problem: a number, or a share of all such as 1%%"
     add("--max-problems", metavar="N|N%", type=_read_limit, help=help_)
-    help_ = "Ray cluster to run on, such as auto or ray://HOST:10001 (default: this machine)"
+    help_ = "Ray cluster of this node to run on, such as auto (default: this machine)"
     add("--address", metavar="ADDRESS", help=help_)
     add("--overwrite", action="store_true", help="score anew what is in FOLDER already")
 

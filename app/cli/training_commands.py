@@ -36,7 +36,7 @@ def add_tune(command: argparse.ArgumentParser) -> None:
     _add_recipe(command)
     help_ = "processes that train, each on a GPU where there are as many (default: 1)"
     add("--workers", metavar="N", type=read_count, default=1, help=help_)
-    help_ = "Ray cluster to run on, such as auto (default: this machine)"
+    help_ = "Ray cluster of this node to run on, such as auto (default: this machine)"
     add("--address", metavar="ADDRESS", help=help_)
 
 

@@ -42,9 +42,14 @@ def test_a_cluster_without_cores_is_refused() -> None:
         plan_pool([{}], 9, uses_gpu=True)
 
 
-@pytest.mark.parametrize("scheme", ["", "ray://"])
-def test_an_address_where_nothing_listens_is_refused_at_once(scheme: str) -> None:
+def test_an_address_of_ray_client_is_refused() -> None:
+    """Ray Data does not run over it, and would end with a traceback."""
+    with pytest.raises(StartupError, match=r"not run over Ray Client\. Run the command"):
+        run_ray("ray://127.0.0.1:10001", {}).__enter__()
+
+
+def test_an_address_where_nothing_listens_is_refused_at_once() -> None:
     """Ray itself would try for minutes."""
-    address = f"{scheme}127.0.0.1:{find_port()}"
+    address = f"127.0.0.1:{find_port()}"
     with pytest.raises(StartupError, match=f"--address {address} does not answer: .*refused"):
         run_ray(address, {}).__enter__()
