@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from app.client.answer_text import GOOD
 from app.client.endpoint import locate
 from app.client.generator import count_until, run_closed
-from app.client.load.plan import LoadPlan, check_plan
+from app.client.load.plan import LoadPlan, check_plan, check_rates
 from app.client.load.step import Step, ask, run_step
 from app.client.load.warm_up import warm_up
 from app.client.pool import Pool
@@ -82,7 +82,9 @@ async def _run_steps(measurement: Measurement, pool: Pool, show: Show) -> None:
     if not plan.rates:
         with _tick(show, "closed loop", CAPACITY_S):
             measurement.capacity = await _find_capacity(pool, requests, plan.connections)
-    for rate in plan.rates or _choose_rates(measurement.capacity or 0.0):
+    rates = plan.rates or _choose_rates(measurement.capacity or 0.0)
+    check_rates(rates, plan.duration_s)
+    for rate in rates:
         await asyncio.sleep(PAUSE_S)
         step = Step(rate, plan.duration_s)
         measurement.steps.append(step)

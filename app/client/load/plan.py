@@ -67,12 +67,17 @@ def check_plan(plan: LoadPlan) -> None:
     Raises:
         ServiceError: says which option to change.
     """
-    if (most := max(plan.rates, default=0) * plan.duration_s) > MAX_REQUESTS:
-        message = f"{most:.0f} requests at one rate are more than {MAX_REQUESTS}."
-        raise ServiceError(f"{message} Lower --rate or --duration.")
+    check_rates(plan.rates, plan.duration_s)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = plan.connections + SPARE_FILES
     if hard != resource.RLIM_INFINITY and needed > hard:
         raise ServiceError(f"--connections: at most {hard - SPARE_FILES} here (ulimit -Hn).")
     if soft != resource.RLIM_INFINITY and needed > soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def check_rates(rates: Sequence[float], duration_s: float) -> None:
+    """Refuse more requests than memory holds; raises ServiceError."""
+    if (most := max(rates, default=0) * duration_s) > MAX_REQUESTS:
+        message = f"{most:.0f} requests at one rate are more than {MAX_REQUESTS}."
+        raise ServiceError(f"{message} Lower --rate or --duration.")

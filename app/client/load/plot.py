@@ -26,6 +26,10 @@ STYLE: Final[dict[Any, Any]] = {
 }
 
 
+MIN_SECONDS = 0.01
+"""Of a rate: a shorter one is rounded to nothing."""
+
+
 def check_plot(path: Path) -> None:
     """Refuse a plot that could not be drawn, before anything is measured.
 
@@ -102,7 +106,8 @@ def _draw_answers(axes: "Axes", report: LoadReport) -> None:
     ticks = range(len(report.rates))
     good = [one.good_per_s for one in report.rates]
     others = [
-        sum(count for name, count in one.outcomes.items() if name != GOOD) / one.seconds
+        sum(count for name, count in one.outcomes.items() if name != GOOD)
+        / max(one.seconds, MIN_SECONDS)
         for one in report.rates
     ]
     axes.bar(ticks, good, color="#1b6ca8", label="answered with 200")

@@ -195,6 +195,15 @@ def test_a_load_that_memory_would_not_hold_is_refused(server: RawServer) -> None
     assert not server.requests
 
 
+def test_rates_that_the_closed_loop_has_found_are_bounded_too(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day at what the service can do is more than memory holds, and no rate is begun."""
+    monkeypatch.setattr("app.client.load.measurement.CAPACITY_S", 0.1)
+    with pytest.raises(ServiceError, match="Lower --rate or --duration"):
+        run(server, duration_s=1e6)
+
+
 def test_requests_beyond_a_bound_are_not_sent_and_counted(
     server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
