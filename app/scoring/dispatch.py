@@ -14,7 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from app.errors import StartupError
 from app.scoring.board import Board
-from app.scoring.folder import OutputFolder
+from app.scoring.job import Job
 from app.scoring.options import ScoreOptions
 from app.scoring.part_scorer import PartScorer, Task
 from app.scoring.pool import Pool, plan_pool
@@ -28,17 +28,15 @@ class Dispatch:
     Args:
         settings: of the model and the limits.
         options: of the command.
-        folder: of the job.
-        parts: numbers of those to score.
+        job: whose pending parts are to be scored.
     """
 
-    def __init__(
-        self, settings: Settings, options: ScoreOptions, folder: OutputFolder, parts: Sequence[int]
-    ) -> None:
+    def __init__(self, settings: Settings, options: ScoreOptions, job: Job) -> None:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        parts = tuple(job.pending)
         pool = plan_pool(nodes, len(parts), uses_gpu=settings.device != "cpu")
         self._board = _start_board(pool.actors)
-        task = Task(settings, options, folder, pool.sharing, self._board)
+        task = Task(settings, job.revision, options, job.folder, pool.sharing, self._board)
         self._done: queue.Queue[Done] = queue.Queue()
         act = threading.Thread(target=self._run, args=(task, pool, parts), daemon=True)
         act.start()

@@ -20,7 +20,7 @@ from app.scoring.folder import OWN, OutputFolder, refuse
 from app.scoring.manifest import write_manifest
 from app.scoring.options import ScoreOptions
 from app.scoring.part_names import JOB, REPORT, ROWS, SUMMARIES, SUMMARY, name_summary
-from app.scoring.summary import Summary, decode_summary
+from app.scoring.summary import SHEETS, Summary, decode_summary
 from app.settings import Settings
 
 Identity = dict[str, Any]
@@ -29,7 +29,10 @@ Identity = dict[str, Any]
 Tell = Callable[[str], None]
 """Shows a line to the user."""
 
-_SETTINGS = ("engine", "precision", "decode", "calibration", "max_bytes", "max_pixels")
+OVERWRITES = "overwrites"
+"""In the file of a job, whether it was begun by --overwrite: the same command goes on with it."""
+
+_SETTINGS = ("device", "engine", "precision", "decode", "calibration", "max_bytes", "max_pixels")
 _OPTIONS = ("column", "format", "top_k", "scores", "logits", "part_rows")
 
 
@@ -42,12 +45,14 @@ class Job:
         images: how many there are.
         pending: numbers of the parts that are not done.
         summary: of the parts that are.
+        revision: of the model.
     """
 
     folder: OutputFolder
     images: int
     pending: list[int]
     summary: Summary
+    revision: str
 
 
 def open_job(settings: Settings, checkpoint: Checkpoint, options: ScoreOptions, tell: Tell) -> Job:
@@ -62,9 +67,10 @@ def open_job(settings: Settings, checkpoint: Checkpoint, options: ScoreOptions, 
         images = _find_begun(folder, identity, options)
         if not images:
             samples = find_samples(options.inputs, options.column)
-            images = _begin(folder, identity, samples, tell)
+            told = identity | {OVERWRITES: options.overwrite}
+            images = _begin(folder, told, samples, tell)
         folder.remove_unfinished()
-        job = _find_pending(folder, images, options.part_rows)
+        job = _find_pending(folder, images, identity)
     if job.summary.images:
         tell(f"going on: {job.summary.images:,} of {images:,} images are scored already")
     return job
@@ -91,6 +97,18 @@ def read_summary(folder: OutputFolder, part: int) -> Summary | None:
         return None
 
 
+def add_pictures(job: Job) -> None:
+    """Add the least certain images of the labels that the report shows.
+
+    They are read once all parts are done, as it is known only then which labels those are.
+    """
+    shown = [label for label, _ in job.summary.labels.most_common(SHEETS)]
+    for name in job.folder.list_files(SUMMARIES):
+        done = read_summary(job.folder, int(name.partition(".")[0]))
+        if done is not None:
+            job.summary.merge_pictures(done, shown)
+
+
 def _find_begun(folder: OutputFolder, identity: Identity, options: ScoreOptions) -> int:
     """Count the images that an earlier run has listed; 0 where none has listed all.
 
@@ -102,17 +120,17 @@ def _find_begun(folder: OutputFolder, identity: Identity, options: ScoreOptions)
             return 0
         message = f"--out {folder.name} is not empty, and no result of vitrine score"
         raise DatasetError(f"{message}. Give a new folder.")
-    known = _decode(folder)
-    if options.overwrite:
+    known, is_complete = _decode(folder), folder.has(SUMMARY)
+    other = next((name for name, value in identity.items() if known.get(name) != value), None)
+    if options.overwrite and (is_complete or other or not known.get(OVERWRITES)):
         return 0
-    for name, value in identity.items():
-        if known.get(name) != value:
-            message = (
-                f"--out {folder.name} was begun with another {name}: {_show(known.get(name))}, "
-                f"now {_show(value)}. Give the same to go on, another --out, or --overwrite."
-            )
-            raise DatasetError(message)
-    if folder.has(SUMMARY):
+    if other:
+        message = (
+            f"--out {folder.name} was begun with another {other}: {_show(known.get(other))}, "
+            f"now {_show(identity[other])}. Give the same to go on, another --out, or --overwrite."
+        )
+        raise DatasetError(message)
+    if is_complete:
         message = f"--out {folder.name} is complete, with {known['images']:,} images"
         raise DatasetError(f"{message}. Give --overwrite to score anew, or another --out.")
     return int(known["images"])
@@ -133,36 +151,34 @@ def _show(value: object) -> str:
     return text if len(text) < 100 else f"{text[:99]}…"  # noqa: PLR2004 - of a line
 
 
-def _begin(folder: OutputFolder, identity: Identity, samples: Iterable[Sample], tell: Tell) -> int:
+def _begin(folder: OutputFolder, told: Identity, samples: Iterable[Sample], tell: Tell) -> int:
     """List the samples, between two notes: that the job is begun, and that it is listed.
 
     What an earlier run has left goes once there is an image.
     """
 
     def write(images: int) -> None:
-        folder.write(JOB, json.dumps(identity | {"images": images}).encode())
+        folder.write(JOB, json.dumps(told | {"images": images}).encode())
 
     first = next(samples := iter(samples), None)  # raises before anything is written
     if first is None:
-        raise DatasetError(f"{_show(identity['input'])}: no image is there. Give another INPUT.")
+        raise DatasetError(f"{_show(told['input'])}: no image is there. Give another INPUT.")
     folder.clear((SUMMARY, REPORT), (ROWS, OWN))
     write(0)
-    rows = identity["part_rows"]
-    images = write_manifest(folder, chain([first], samples), rows)
+    images = write_manifest(folder, chain([first], samples), told["part_rows"])
     write(images)
     tell(f"{images:,} images found")
     return images
 
 
-def _find_pending(folder: OutputFolder, images: int, part_rows: int) -> Job:
+def _find_pending(folder: OutputFolder, images: int, identity: Identity) -> Job:
     """Find the parts that are not done, and sum up those that are."""
-    parts, summary = range(-(-images // part_rows)), Summary()
+    parts, summary = range(-(-images // identity["part_rows"])), Summary()
     pending = set(parts)
     for name in folder.list_files(SUMMARIES):
         part = int(name.partition(".")[0])
         done = read_summary(folder, part)
         if done is not None and part in pending:
             summary.merge(done)
-            summary.drop_rare()
             pending.remove(part)
-    return Job(folder, images, sorted(pending), summary)
+    return Job(folder, images, sorted(pending), summary, identity["revision"])

@@ -1,6 +1,7 @@
 """What a user asks of `vitrine score`."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 Format = Literal["parquet", "csv", "jsonl"]
@@ -45,4 +46,4 @@ def bound_problems(limit: str | None, images: int) -> int | None:
     if limit is None:
         return None
     share = limit.removesuffix("%")
-    return int(float(share) / 100 * images) if share != limit else int(limit)
+    return int(Fraction(share) / 100 * images) if share != limit else int(limit)

@@ -45,6 +45,7 @@ class Task:
 
     Attributes:
         settings: of the model and the limits.
+        revision: of the model that the job was begun with.
         options: of the command.
         folder: to write to.
         sharing: actors that may run on one machine, which share its cores.
@@ -52,6 +53,7 @@ class Task:
     """
 
     settings: Settings
+    revision: str
     options: ScoreOptions
     folder: OutputFolder
     sharing: int
@@ -88,6 +90,7 @@ class PartScorer:
         settings, sharing = self._task.settings, self._task.sharing
         fetch = SampleFetcher(settings.max_bytes, self._task.options.column)
         model = load_model(settings, sharing)
+        check_revision(model.description.revision, self._task.revision)
         return BulkScorer(model, derive_limits(settings, sharing), fetch)
 
     def _try_part(self, part: int) -> str:
@@ -113,6 +116,17 @@ class PartScorer:
         task.folder.write(name_summary(part), summary.encode())
         teller.tell()
         task.board.finish.remote()
+
+
+def check_revision(found: str, wanted: str) -> None:
+    """Refuse the rows of two models in one folder; raises StartupError."""
+    if found != wanted:
+        message = (
+            f"The model has changed, or is another one on another node: revision {found}, and the "
+            f"job was begun with {wanted}. Name one checkpoint by VITRINE_MODEL, or the commit of "
+            "a Hub id by VITRINE_REVISION"
+        )
+        raise StartupError(message)
 
 
 class Teller:

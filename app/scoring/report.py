@@ -10,11 +10,8 @@ from app.evaluation.pictures import Picture, show_samples
 from app.evaluation.report import Figure, Report
 from app.limits import derive_limits
 from app.scoring.options import ScoreOptions
-from app.scoring.summary import BINS, Summary
+from app.scoring.summary import BINS, SHEETS, Summary
 from app.settings import Settings
-
-SHEETS = 50
-"""Labels that have a contact sheet, those with the most images."""
 
 
 def render_report(

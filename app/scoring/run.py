@@ -14,7 +14,7 @@ from app.machine import count_cores
 from app.ray_session import run_ray
 from app.scoring.closing import encode_summary, list_figures, print_summary
 from app.scoring.folder import refuse
-from app.scoring.job import Job, open_job, read_summary
+from app.scoring.job import Job, add_pictures, open_job, read_summary
 from app.scoring.options import ScoreOptions, bound_problems
 from app.scoring.part_names import REPORT, SUMMARY
 from app.scoring.progress import Progress, ProgressLine
@@ -62,7 +62,8 @@ def score_images(settings: Settings, options: ScoreOptions) -> int:
             f"{str(exc).rstrip('.')}. {_describe_rest(job)}" if job.summary.images else str(exc)
         )
         raise StartupError(message) from exc
-    with refuse(f"--out {job.folder.name} cannot be written"):
+    with refuse(f"--out {job.folder.name} cannot be written or read"):
+        add_pictures(job)
         figures = list_figures(job.summary, checkpoint, rate)
         job.folder.write(REPORT, render_report(settings, options, job.summary, figures))
         job.folder.write(SUMMARY, encode_summary(job.summary, checkpoint, rate))
@@ -77,6 +78,8 @@ def _run(settings: Settings, options: ScoreOptions, job: Job, shown: Console) ->
         TooManyProblemsError: more images have a problem than is allowed.
         StartupError: Ray, the model or the disk has failed.
     """
+    bound = bound_problems(options.max_problems, job.images)
+    _check_problems(job.summary.count_problems, bound)
     if not job.pending:
         return 0.0
     before = Progress(job.summary.images, job.summary.count_problems)
@@ -85,9 +88,9 @@ def _run(settings: Settings, options: ScoreOptions, job: Job, shown: Console) ->
         from app.scoring.dispatch import Dispatch  # noqa: PLC0415 - Ray reads its environment here
 
         signal.signal(signal.SIGTERM, _interrupt)  # Ray has set its own
-        dispatch = Dispatch(settings, options, job.folder, job.pending)
+        dispatch = Dispatch(settings, options, job)
         with ProgressLine(shown, job.images, before) as line:
-            return _watch(dispatch, job, line, bound_problems(options.max_problems, job.images))
+            return _watch(dispatch, job, line, bound)
 
 
 def _watch(dispatch: "Dispatch", job: Job, line: ProgressLine, bound: int | None) -> float:
@@ -100,11 +103,16 @@ def _watch(dispatch: "Dispatch", job: Job, line: ProgressLine, bound: int | None
             left -= 1
         progress = dispatch.read_progress()
         line.show(progress)
-        problems = before + progress.problems
-        if bound is not None and problems > bound:
-            message = f"stopped at {problems:,} problems; --max-problems allows {bound:,}."
-            raise TooManyProblemsError(message)
+        # The board may not know yet of the last images of a part that is done.
+        _check_problems(max(before + progress.problems, job.summary.count_problems), bound)
     return line.measure(progress)
+
+
+def _check_problems(problems: int, bound: int | None) -> None:
+    """Raise TooManyProblemsError if there are more than the bound."""
+    if bound is not None and problems > bound:
+        message = f"stopped at {problems:,} problems; --max-problems allows {bound:,}."
+        raise TooManyProblemsError(message)
 
 
 def _add(job: Job, part: int, failure: str) -> None:
@@ -114,7 +122,6 @@ def _add(job: Job, part: int, failure: str) -> None:
     if summary is None:
         raise StartupError(failure or f"the summary of part {part} is gone")
     job.summary.merge(summary)
-    job.summary.drop_rare()
 
 
 def _describe_rest(job: Job) -> str:

@@ -19,8 +19,8 @@ BINS = 20
 SLOWEST, BROKEN, PICTURES = 5, 20, 12
 """Files that are kept as the slowest, as examples of problems, and of each label."""
 
-MAX_LABELS = 200
-"""Labels of a job that pictures are kept of, those with the most images."""
+SHEETS = 50
+"""Labels whose pictures a report shows, those with the most images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +61,21 @@ class Summary:
         return self.problems.total()
 
     def merge(self, other: "Summary") -> None:
-        """Add another one."""
+        """Add another one, but for its pictures."""
         self.images += other.images
         self.labels += other.labels
         self.problems += other.problems
         self.scores = [a + b for a, b in zip(self.scores, other.scores, strict=True)]
         self.slowest = heapq.nlargest(SLOWEST, [*self.slowest, *other.slowest])
         self.broken = [*self.broken, *other.broken][:BROKEN]
-        for label, images in other.uncertain.items():
-            both = [*self.uncertain.get(label, ()), *images]
-            self.uncertain[label] = heapq.nsmallest(PICTURES, both, key=lambda one: one.score)
 
-    def drop_rare(self) -> None:
-        """Forget the pictures of labels beyond the MAX_LABELS with the most images up to now.
-
-        Memory so does not grow with the labels; the report shows fewer of them.
-        """
-        if len(self.uncertain) <= MAX_LABELS:
-            return
-        kept = {label for label, _ in self.labels.most_common(MAX_LABELS)}
-        self.uncertain = {key: value for key, value in self.uncertain.items() if key in kept}
+    def merge_pictures(self, other: "Summary", labels: Iterable[str]) -> None:
+        """Add the pictures of these labels from another one."""
+        for label in labels:
+            both = [*self.uncertain.get(label, ()), *other.uncertain.get(label, ())]
+            if both:
+                least = heapq.nsmallest(PICTURES, both, key=lambda one: one.score)
+                self.uncertain[label] = least
 
     def encode(self) -> bytes:
         """Encode as JSON, for `decode_summary`."""
@@ -110,6 +105,7 @@ def summarize(scored: Iterable[tuple[ScoredSample, Row]]) -> Summary:
     found = Summary()
     summary.uncertain = uncertain
     found.merge(summary)
+    found.merge_pictures(summary, uncertain)
     return found
 
 

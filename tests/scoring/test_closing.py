@@ -30,7 +30,7 @@ def test_names_and_labels_do_not_command_the_terminal(tmp_path: Path) -> None:
         ]
     )
     shown = io.StringIO()
-    job = Job(OutputFolder(str(tmp_path)), 2, [], summary)
+    job = Job(OutputFolder(str(tmp_path)), 2, [], summary, "1")
     print_summary(Console(file=shown, width=200), job, 1.0, 0.0)
     assert shown.getvalue().count("a\ufffd[2J\ufffdb.jpg") == 5
     assert not {"\x1b", "\u202e"} & set(shown.getvalue())

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 from app.classifier.checkpoint.files import open_checkpoint
+from app.datasets.sample import Sample
 from app.errors import DatasetError
+from app.offline.bulk_scorer import ScoredSample
 from app.scoring.folder import OutputFolder
-from app.scoring.job import Job, open_job
+from app.scoring.job import Job, add_pictures, open_job
 from app.scoring.manifest import read_manifest
 from app.scoring.options import ScoreOptions, bound_problems
 from app.scoring.part_names import SUMMARY, name_summary
-from app.scoring.summary import Summary
+from app.scoring.summary import SHEETS, Summary, summarize
 from app.settings import Settings
 from tests.support.service import ROOT, SAMPLES
 
@@ -87,6 +89,8 @@ def test_a_folder_keeps_to_its_precision_and_revision(tmp_path: Path) -> None:
     begin(options)
     with pytest.raises(DatasetError, match="begun with another precision: auto, now bf16"):
         begin(options, Settings(precision="bf16"))
+    with pytest.raises(DatasetError, match="begun with another device: auto, now cpu"):
+        begin(options, Settings(device="cpu"))
 
 
 def test_a_complete_job_is_done_anew_only_with_overwrite(tmp_path: Path) -> None:
@@ -102,6 +106,40 @@ def test_a_complete_job_is_done_anew_only_with_overwrite(tmp_path: Path) -> None
     assert job.pending == [0, 1, 2, 3]
     assert not folder.has(SUMMARY)
     assert folder.has("mine.txt")
+
+
+def test_pictures_of_a_job_are_the_least_certain_of_all_parts(tmp_path: Path) -> None:
+    """Of the labels that are the most frequent in the end, however rare they were at first."""
+    options = make_options(tmp_path)
+    job = begin(options)
+    for part in job.pending:
+        rare = [f"rare {part} {number}" for number in range(SHEETS)]
+        labels = [*rare, *rare, "late"] if part == 0 else ["late"] * 3
+        rows = [
+            (
+                ScoredSample(Sample("a", "a")),
+                {"path": f"{part}", "label": label, "score": 1 - part / 10},
+            )
+            for label in labels
+        ]
+        job.folder.write(name_summary(part), summarize(rows).encode())
+    done = begin(options)
+    add_pictures(done)
+    assert len(done.summary.uncertain) == SHEETS
+    assert [one.score for one in done.summary.uncertain["late"]][:4] == [0.7, 0.7, 0.7, 0.8]
+
+
+def test_a_job_that_overwrites_goes_on_when_it_was_stopped(tmp_path: Path) -> None:
+    """The same command loses nothing, nor does one without --overwrite."""
+    options = make_options(tmp_path)
+    begin(options)
+    finish_part(options, 1, 6)
+    again = replace(options, overwrite=True)
+    assert begin(again).pending == [0, 1, 2, 3]
+    finish_part(options, 2, 6)
+    assert begin(again).pending == [0, 1, 3]
+    assert begin(options).pending == [0, 1, 3]
+    assert begin(replace(again, top_k=1)).pending == [0, 1, 2, 3]
 
 
 def test_overwrite_removes_nothing_before_there_is_an_image(tmp_path: Path) -> None:
@@ -145,5 +183,6 @@ def test_nothing_is_written_where_no_image_is_there(tmp_path: Path) -> None:
     ("limit", "bound"), [(None, None), ("0", 0), ("7", 7), ("1%", 10), ("0.25%", 2)]
 )
 def test_problems_are_bounded_by_number_or_share(limit: str | None, bound: int | None) -> None:
-    """A share is one of all images, rounded down."""
+    """A share is one of all images, rounded down, and exact."""
+    assert bound_problems("29%", 100) == 29
     assert bound_problems(limit, 1000) == bound

@@ -4,7 +4,7 @@ from app.datasets.sample import Sample
 from app.errors import UndecodableImageError
 from app.offline.bulk_scorer import ScoredSample
 from app.scoring.rows import Row
-from app.scoring.summary import BINS, MAX_LABELS, PICTURES, Summary, decode_summary, summarize
+from app.scoring.summary import BINS, PICTURES, Summary, decode_summary, summarize
 
 Scored = tuple[ScoredSample, Row]
 
@@ -22,7 +22,9 @@ def test_merged_parts_are_the_summary_of_all() -> None:
     images = [make_scored(number) for number in range(300)]
     merged = Summary()
     for start in range(0, 300, 70):
-        merged.merge(decode_summary(summarize(images[start : start + 70]).encode()))
+        part = decode_summary(summarize(images[start : start + 70]).encode())
+        merged.merge(part)
+        merged.merge_pictures(part, "012")
     assert merged == summarize(images)
 
 
@@ -52,12 +54,11 @@ def test_scores_outside_of_the_histogram_are_in_its_outermost_bins() -> None:
     assert (found.scores[0], found.scores[-1]) == (1, 1)
 
 
-def test_pictures_are_kept_of_the_most_frequent_labels_alone() -> None:
+def test_pictures_are_merged_of_some_labels_alone() -> None:
     """Memory does not grow with the labels; all of them are counted."""
-    one, row = make_scored(1)
-    rows = [row | {"label": f"L{number}"} for number in range(2 * MAX_LABELS)]
-    found = summarize([(one, made) for made in (*rows, rows[-1])])
-    found.drop_rare()
-    assert len(found.uncertain) == MAX_LABELS
-    assert rows[-1]["label"] in found.uncertain
-    assert len(found.labels) == 2 * MAX_LABELS
+    part, found = summarize([make_scored(number) for number in range(30)]), Summary()
+    found.merge(part)
+    assert found.uncertain == {}
+    found.merge_pictures(part, "1")
+    assert found.uncertain == {"1": part.uncertain["1"]}
+    assert found.labels == part.labels
