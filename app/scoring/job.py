@@ -16,10 +16,10 @@ from app.datasets.inputs import find_samples
 from app.datasets.names import is_uri, show_location
 from app.datasets.sample import Sample
 from app.errors import DatasetError
-from app.scoring.folder import OWN, OutputFolder, refuse
+from app.scoring.folder import OutputFolder, refuse
 from app.scoring.manifest import write_manifest
 from app.scoring.options import ScoreOptions
-from app.scoring.part_names import JOB, REPORT, ROWS, SUMMARIES, SUMMARY, name_summary
+from app.scoring.part_names import JOB, MANIFESTS, REPORT, ROWS, SUMMARIES, SUMMARY, name_summary
 from app.scoring.summary import SHEETS, Summary, decode_summary
 from app.settings import Settings
 
@@ -120,7 +120,8 @@ def _find_begun(folder: OutputFolder, identity: Identity, options: ScoreOptions)
             return 0
         message = f"--out {folder.name} is not empty, and no result of vitrine score"
         raise DatasetError(f"{message}. Give a new folder.")
-    known, is_complete = _decode(folder), folder.has(SUMMARY)
+    known = _decode(folder)
+    is_complete = bool(known.get("images")) and folder.has(SUMMARY)
     other = next((name for name, value in identity.items() if known.get(name) != value), None)
     if options.overwrite and (is_complete or other or not known.get(OVERWRITES)):
         return 0
@@ -154,7 +155,8 @@ def _show(value: object) -> str:
 def _begin(folder: OutputFolder, told: Identity, samples: Iterable[Sample], tell: Tell) -> int:
     """List the samples, between two notes: that the job is begun, and that it is listed.
 
-    What an earlier run has left goes once there is an image.
+    What an earlier run has left goes once there is an image, and after the first note: a run that
+    is killed meanwhile is not taken for one that has scored what still lies there.
     """
 
     def write(images: int) -> None:
@@ -163,8 +165,8 @@ def _begin(folder: OutputFolder, told: Identity, samples: Iterable[Sample], tell
     first = next(samples := iter(samples), None)  # raises before anything is written
     if first is None:
         raise DatasetError(f"{_show(told['input'])}: no image is there. Give another INPUT.")
-    folder.clear((SUMMARY, REPORT), (ROWS, OWN))
     write(0)
+    folder.clear((SUMMARY, REPORT), (ROWS, SUMMARIES, MANIFESTS))
     images = write_manifest(folder, chain([first], samples), told["part_rows"])
     write(images)
     tell(f"{images:,} images found")

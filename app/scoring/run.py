@@ -55,7 +55,7 @@ def score_images(settings: Settings, options: ScoreOptions) -> int:
         _tell(shown, f"interrupted. {_describe_rest(job)}")
         return EXIT_INTERRUPTED
     except TooManyProblemsError as stop:
-        _tell(shown, f"{stop} {_describe_rest(job)}")
+        _tell(shown, f"{stop} {_describe_rest(job, ' with a higher --max-problems')}")
         return EXIT_FAILED
     except (StartupError, DatasetError) as exc:
         message = (
@@ -124,10 +124,10 @@ def _add(job: Job, part: int, failure: str) -> None:
     job.summary.merge(summary)
 
 
-def _describe_rest(job: Job) -> str:
-    """Describe what is done, and how to go on."""
+def _describe_rest(job: Job, change: str = "") -> str:
+    """Describe what is done, and how to go on: by the same command, but for a change."""
     done = f"{job.summary.images:,} of {job.images:,} images are scored and stay in"
-    return f"{done} {job.folder.name}; the same command goes on."
+    return f"{done} {job.folder.name}; the same command{change} goes on."
 
 
 def _tell(shown: Console, line: str) -> None:

@@ -142,6 +142,28 @@ def test_a_job_that_overwrites_goes_on_when_it_was_stopped(tmp_path: Path) -> No
     assert begin(replace(again, top_k=1)).pending == [0, 1, 2, 3]
 
 
+def test_a_kill_while_overwrite_removes_leaves_no_part_that_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Summaries may outlive their rows: the next run does not believe them."""
+    options = replace(make_options(tmp_path), overwrite=True)
+    folder = begin(options).folder
+    finish_part(options, 1, 6)
+    folder.write(SUMMARY, b"{}")
+    clear = OutputFolder.clear
+
+    def die(self: OutputFolder, *_: object) -> None:
+        clear(self, (SUMMARY,), ("rows",))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(OutputFolder, "clear", die)
+    with pytest.raises(KeyboardInterrupt):
+        begin(options)
+    monkeypatch.undo()
+    assert not folder.has(SUMMARY)
+    assert begin(replace(options, overwrite=False)).pending == [0, 1, 2, 3]
+
+
 def test_overwrite_removes_nothing_before_there_is_an_image(tmp_path: Path) -> None:
     """A mistyped input costs no result."""
     options = make_options(tmp_path)
