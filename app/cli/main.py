@@ -7,6 +7,7 @@ openapi, quantize, key and profile.
 import argparse
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,15 @@ from app.cli.service_options import add_load, add_top
 from app.cli.training_commands import add_tune
 from app.errors import VitrineError
 from app.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_STARTED
+from app.observability.command_log import log_to_stderr
 from app.settings import Settings
 from schemas import ExplainMethod
 
 WITH_SETTINGS = {"serve", "predict", "score", "evaluate", "explain", "check", "quantize"}
 """Commands whose options are settings, too."""
+
+LOGGED = WITH_SETTINGS - {"serve", "quantize"}
+"""Of these, those that do not set up a log of their own."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,10 +37,13 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0 when it worked, 1 when it failed for an image, 2 when it cannot start.
     """
-    settings, arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
+    argv = sys.argv[1:] if argv is None else argv
+    options, arguments = parse_arguments(argv)
     run = arguments.pop("run")
     try:
-        exit_code: int = run(read_settings(settings), **arguments)
+        settings = read_settings(options)
+        with _log(settings) if LOGGED.intersection(argv[:1]) else nullcontext():
+            exit_code: int = run(settings, **arguments)
     except VitrineError as exc:
         print(f"vitrine: {exc}", file=sys.stderr)
         return EXIT_NOT_STARTED
@@ -52,6 +60,12 @@ def parse_arguments(argv: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     arguments = vars(build_parser(argv[:1]).parse_args(argv))
     names = Settings.model_fields if WITH_SETTINGS.intersection(argv[:1]) else ()
     return {name: arguments.pop(name) for name in names if name in arguments}, arguments
+
+
+def _log(settings: Settings) -> AbstractContextManager[None]:
+    """Log to standard error: warnings, unless a level is set."""
+    is_set = "log_level" in settings.model_fields_set
+    return log_to_stderr(settings.log_format, settings.log_level if is_set else "warning")
 
 
 def build_parser(chosen: list[str]) -> argparse.ArgumentParser:

@@ -1,7 +1,9 @@
 """The command line, run as a user runs it; `serve` is under tests/serve."""
 
 import json
+import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.main import build_parser, parse_arguments
+from app.cli.commands import COMMANDS
+from app.cli.main import build_parser, main, parse_arguments
+from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "app" / "demo" / "samples"
@@ -159,6 +163,41 @@ def test_an_option_wins_over_the_environment() -> None:
     """`--port` counts where `VITRINE_PORT` is set too."""
     done = run("check", "--port", "8124", VITRINE_PORT="8123")
     assert "127.0.0.1:8124" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), r"a warning\nan error\n"),
+        (("--log-level", "error"), r"an error\n"),
+        (("--log-level", "info"), r"a note\na warning\nan error\n"),
+        (("--log-format", "text"), r"[\d:]{8} WARN  a warning\n[\d:]{8} ERROR an error\n"),
+        (
+            ("--log-format", "json", "--log-level", "error"),
+            r'\{"time": ".+", "level": "error", "logger": "vitrine.x", "message": "an error"\}\n',
+        ),
+    ],
+)
+def test_a_command_logs_as_its_options_say(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    said: str,
+) -> None:
+    """To standard error; by default warnings, as they are."""
+
+    def check(_: Settings) -> int:
+        logger = logging.getLogger("vitrine.x")
+        logger.info("a note")
+        logger.warning("a %s", "warning")
+        logger.error("an error")
+        return 0
+
+    monkeypatch.setitem(COMMANDS, "check", check)
+    assert main(["check", *options]) == 0
+    out, err = capsys.readouterr()
+    assert (out, bool(re.fullmatch(said, err))) == ("", True), err
+    assert logging.getLogger("vitrine").propagate
 
 
 def test_an_option_with_the_name_of_a_setting_may_be_a_commands_own() -> None:
